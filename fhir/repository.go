@@ -1,0 +1,118 @@
+package fhir
+
+import (
+	"context"
+	"time"
+)
+
+// Resource is one version of a resource, or its delete marker. Body is the
+// complete JSON with id and meta, read-only for everyone; it is nil for a
+// delete marker.
+type Resource struct {
+	Key
+	Version string    // meta.versionId; the ETag is W/"Version"
+	Updated time.Time // meta.lastUpdated, UTC, millisecond precision
+	Deleted bool
+	Body    []byte
+}
+
+// Repository reads and writes resources. Record and chart-map repositories
+// implement it, a router picks one by type, and the guard narrows another; a
+// handler only ever holds one. Safe for concurrent use. Errors that concern
+// the client are *Error; their codes are named at each method.
+type Repository interface {
+	// Read returns the current version. CodeNotFound, CodeDeleted.
+	Read(ctx context.Context, key Key) (Resource, error)
+
+	// Version returns one version. CodeNotFound; CodeDeleted for a delete marker.
+	Version(ctx context.Context, key Key, version string) (Resource, error)
+
+	// History returns versions, newest first, delete markers included.
+	// CodeNotFound for an instance that never was.
+	History(ctx context.Context, q HistoryQuery) (Page, error)
+
+	// Search returns one page of what matches q.
+	Search(ctx context.Context, q *Query) (Page, error)
+
+	// Commit carries out the changes, all or nothing, and returns a Result
+	// for each in order. When it returns, they are durable. CodeConflict for
+	// a failed precondition, CodeNotFound, CodeNotSupported for what
+	// the type does not allow.
+	Commit(ctx context.Context, changes []Change) ([]Result, error)
+
+	// Describe says what this repository can do with a type, the zero
+	// Capability when nothing. The CapabilityStatement and the search parser
+	// are derived from it.
+	Describe(t Type) Capability
+}
+
+// HistoryQuery asks for the versions of one instance.
+type HistoryQuery struct {
+	Key    Key
+	Count  int       // page size, > 0
+	Cursor string    // Page.Next of the page before; empty for the first
+	Since  time.Time // only versions at or after; zero for all
+}
+
+// Page is a part of a result. Next is empty on the last page, else an opaque
+// position that the same repository understands.
+type Page struct {
+	Resources []Resource
+	Next      string
+	Total     *int64 // all matches, when asked for or free
+}
+
+// Method says what a Change does.
+type Method uint8
+
+// The methods.
+const (
+	Create Method = iota + 1 // under a new id that the repository chooses
+	Put                      // update, or create under the client's id
+	Delete
+)
+
+// Change is one write. Body is JSON that fhir/schema accepted for Key.Type; the
+// repository sets id and meta itself.
+type Change struct {
+	Method      Method
+	Key         Key // ID is empty for Create
+	Body        []byte
+	IfMatch     string // version that must be current; empty for any
+	IfNoneMatch bool   // the resource must not exist (If-None-Match: *)
+}
+
+// Status says what became of a Change.
+type Status uint8
+
+// The statuses.
+const (
+	Created   Status = iota + 1
+	Updated          // a new version
+	Unchanged        // the content was the same: no new version
+	Deleted
+	Absent // nothing to delete
+)
+
+// Result is what became of a Change. Resource is the version now current, or
+// the delete marker; for Absent only its Key is set.
+type Result struct {
+	Status   Status
+	Resource Resource
+}
+
+// Capability says what a repository can do with one type.
+type Capability struct {
+	Read, VRead, HistoryInstance bool
+	Create, Update, UpdateCreate bool
+	Delete, Search               bool
+	// Versioning is a code of http://hl7.org/fhir/versioning-policy.
+	Versioning string
+	// Params are the search parameters that work, sorted by name.
+	Params []*SearchParam
+	// Sortable tells which of Params _sort accepts, by name.
+	Sortable []string
+	// Source says in a sentence where the resources live, for the
+	// documentation of the CapabilityStatement.
+	Source string
+}
