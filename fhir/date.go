@@ -68,20 +68,19 @@ func ParseDate(s string) (Date, error) {
 }
 
 // Range gives the half-open span [low, high) in UTC. A date without a zone is
-// taken as local in loc.
+// taken as local in loc; a day of daylight saving is then 23 or 25 hours long.
 func (d Date) Range(loc *time.Location) (low, high time.Time) {
 	low = d.start
 	if !d.HasZone {
-		y, m, day := low.Date()
-		low = time.Date(y, m, day, low.Hour(), low.Minute(), low.Second(), low.Nanosecond(), loc)
+		low = inZone(low, loc)
 	}
 	switch d.Precision {
 	case PrecisionYear:
-		high = low.AddDate(1, 0, 0)
+		high = inZone(d.start.AddDate(1, 0, 0), loc)
 	case PrecisionMonth:
-		high = low.AddDate(0, 1, 0)
+		high = inZone(d.start.AddDate(0, 1, 0), loc)
 	case PrecisionDay:
-		high = low.AddDate(0, 0, 1)
+		high = inZone(d.start.AddDate(0, 0, 1), loc)
 	case PrecisionMinute:
 		high = low.Add(time.Minute)
 	case PrecisionFraction:
@@ -90,6 +89,24 @@ func (d Date) Range(loc *time.Location) (low, high time.Time) {
 		high = low.Add(time.Second)
 	}
 	return low.UTC(), high.UTC()
+}
+
+// inZone gives the moment at which clocks in loc show what t shows. Where clocks
+// skip that reading, as at midnight when daylight saving starts there, it is the
+// moment at which they jump.
+func inZone(t time.Time, loc *time.Location) time.Time {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	at := time.Date(year, month, day, hour, minute, second, t.Nanosecond(), loc)
+	if at.Day() == day && at.Hour() == hour && at.Minute() == minute {
+		return at
+	}
+	// time.Date may answer with either side of the gap.
+	start, end := at.ZoneBounds()
+	if !start.IsZero() && at.Sub(start) < 24*time.Hour {
+		return start
+	}
+	return end
 }
 
 func daysIn(year, month int) int {
@@ -163,7 +180,7 @@ func (p *dateParser) zone() *time.Location {
 	h := p.digits(2)
 	p.need(':')
 	m := p.digits(2)
-	if h > 14 || m > 59 {
+	if h > 14 || m > 59 || h == 14 && m > 0 {
 		p.bad = true
 	}
 	return time.FixedZone("", sign*(h*60+m)*60)

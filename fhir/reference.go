@@ -10,7 +10,7 @@ const (
 	RefInvalid  ReferenceKind = iota // neither of the others
 	RefLocal                         // a resource of this server: relative, or absolute below its base
 	RefFragment                      // "#id": contained in the same resource
-	RefURN                           // urn:uuid:… or urn:oid:…
+	RefURN                           // urn:uuid:… or urn:oid:…, which name a resource without locating it
 	RefExternal                      // an absolute URL elsewhere, or a canonical
 )
 
@@ -31,9 +31,6 @@ func ParseReference(s, base string) Reference {
 		return Reference{Kind: RefFragment, Fragment: frag}
 	}
 	rest, frag, _ := strings.Cut(s, "#")
-	if strings.HasPrefix(rest, "urn:uuid:") || strings.HasPrefix(rest, "urn:oid:") {
-		return Reference{Kind: RefURN, URL: rest, Fragment: frag}
-	}
 	local := rest
 	if base != "" {
 		if below, ok := strings.CutPrefix(rest, base+"/"); ok {
@@ -43,11 +40,33 @@ func ParseReference(s, base string) Reference {
 	if key, version, ok := cutLocal(local); ok {
 		return Reference{Kind: RefLocal, Key: key, Version: version, Fragment: frag}
 	}
-	if scheme, _, ok := strings.Cut(rest, ":"); ok && scheme != "" && !strings.ContainsAny(scheme, "/?") {
-		url, version, _ := strings.Cut(rest, "|")
-		return Reference{Kind: RefExternal, URL: url, Version: version, Fragment: frag}
+	if !absolute(rest) {
+		return Reference{}
 	}
-	return Reference{}
+	url, version, _ := strings.Cut(rest, "|")
+	kind := RefExternal
+	if strings.HasPrefix(url, "urn:uuid:") || strings.HasPrefix(url, "urn:oid:") {
+		kind = RefURN
+	}
+	return Reference{Kind: kind, URL: url, Version: version, Fragment: frag}
+}
+
+// absolute reports whether s starts with a scheme (RFC 3986 3.1), goes on, and
+// holds no white space, which R4's uri never does.
+func absolute(s string) bool {
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok || rest == "" || strings.ContainsAny(s, " \t\r\n") {
+		return false
+	}
+	for i := range len(scheme) {
+		switch c := scheme[i] | 0x20; {
+		case c >= 'a' && c <= 'z':
+		case i > 0 && (scheme[i] >= '0' && scheme[i] <= '9' || strings.IndexByte("+-.", scheme[i]) >= 0):
+		default:
+			return false
+		}
+	}
+	return scheme != ""
 }
 
 // cutLocal reads Type/id or Type/id/_history/version.

@@ -21,10 +21,12 @@ type Resource struct {
 // handler only ever holds one. Safe for concurrent use. Errors that concern
 // the client are *Error; their codes are named at each method.
 type Repository interface {
-	// Read returns the current version. CodeNotFound, CodeDeleted.
+	// Read returns the current version. CodeNotFound; CodeDeleted, and then
+	// the Resource beside the error is the delete marker.
 	Read(ctx context.Context, key Key) (Resource, error)
 
-	// Version returns one version. CodeNotFound; CodeDeleted for a delete marker.
+	// Version returns one version. CodeNotFound; CodeDeleted for a delete
+	// marker, which is then returned beside the error.
 	Version(ctx context.Context, key Key, version string) (Resource, error)
 
 	// History returns versions, newest first, delete markers included.
@@ -78,7 +80,7 @@ type Change struct {
 	Method      Method
 	Key         Key // ID is empty for Create
 	Body        []byte
-	IfMatch     string // version that must be current; empty for any
+	IfMatch     string // version that must be current, be it a delete marker; empty for any
 	IfNoneMatch bool   // the resource must not exist (If-None-Match: *)
 }
 
@@ -115,4 +117,9 @@ type Capability struct {
 	// Source says in a sentence where the resources live, for the
 	// documentation of the CapabilityStatement.
 	Source string
+}
+
+// None reports whether the repository can do nothing at all with the type.
+func (c Capability) None() bool {
+	return !(c.Read || c.VRead || c.HistoryInstance || c.Create || c.Update || c.UpdateCreate || c.Delete || c.Search)
 }
