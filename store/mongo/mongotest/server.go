@@ -1,0 +1,120 @@
+package mongotest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startOnce starts the server when the first test of the process asks. It is
+// the process's and not a test's, since a start costs a second.
+func startOnce(t testing.TB) string {
+	t.Helper()
+	uri, err := started()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uri
+}
+
+var started = sync.OnceValues(start)
+
+// The script runs the server until its standard input ends, which it does when
+// the test process exits, however that ends; then it removes the data.
+const script = `
+"$0" --host 127.0.0.1 --port 0 --storage-path "$1/data" --cache-size 256M --log-level INFO </dev/null 2>&1 &
+pid=$!
+trap '' INT TERM HUP
+cat >/dev/null
+kill "$pid"
+wait "$pid"
+rm -rf "$1"
+`
+
+// start runs the installed server and returns its URI once it listens.
+func start() (string, error) {
+	program, err := installed()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "portico-mongotest-")
+	if err != nil {
+		return "", err
+	}
+	// The command outlives every test, so it has no context, and nobody waits
+	// for it: it ends when this process does and its input with it.
+	cmd := exec.Command("/bin/sh", "-c", script, program, dir) //nolint:noctx // see above
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if _, err := cmd.StdinPipe(); err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("cannot start the MongoDB test server: %w", err)
+	}
+	return listening(out)
+}
+
+var listens = regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+
+// listening reads the server's log until it says where it listens, and goes
+// on reading so that the server never blocks on a full pipe.
+func listening(log io.Reader) (string, error) {
+	address := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(log)
+		for lines.Scan() {
+			if m := listens.FindStringSubmatch(lines.Text()); m != nil {
+				address <- m[1]
+				break
+			}
+		}
+		close(address)
+		_, _ = io.Copy(io.Discard, log)
+	}()
+	select {
+	case a, ok := <-address:
+		if !ok {
+			return "", errors.New("the MongoDB test server ended before it listened")
+		}
+		return "mongodb://" + a + "/", nil
+	case <-time.After(time.Minute):
+		return "", errors.New("the MongoDB test server did not listen within a minute")
+	}
+}
+
+// installed finds the server that scripts/test-mongodb.sh installed in the
+// repository that the test runs in.
+func installed() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		// The script, not go.mod, marks the root: nested modules have one, too.
+		if _, err := os.Stat(filepath.Join(dir, "scripts", "test-mongodb.sh")); err == nil {
+			break
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("mongotest: not inside Portico's repository")
+		}
+		dir = parent
+	}
+	program := filepath.Join(dir, ".cache", "secantus", "bin", "secantusd-py")
+	if _, err := os.Stat(program); err != nil {
+		return "", fmt.Errorf("the MongoDB test server is not installed: run scripts/test-mongodb.sh "+
+			"(or make test), or set %s to the URI of a MongoDB replica set", Env)
+	}
+	return program, nil
+}
