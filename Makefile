@@ -1,0 +1,42 @@
+# The tools that lint runs, each pinned: `go run` fetches and builds them.
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
+ERRCHECK    := go run github.com/kisielk/errcheck@v1.9.0
+MISSPELL    := go run github.com/client9/misspell/cmd/misspell@v0.3.4
+
+.DEFAULT_GOAL := help
+.PHONY: help build test setup lint generated race fuzz check
+
+help: ## list what make can do
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/portico
+	go build -trimpath -o bin/portico ./cmd/portico
+
+setup: ## install what the tests need, below .cache
+	@sh scripts/r4-definitions.sh
+	@sh scripts/test-mongodb.sh
+
+test: setup ## run all tests: the schema oracle's module, then the product's
+	cd conformance/oracle && go test ./...
+	go test -shuffle=on ./...
+
+lint: ## formatting, vet, staticcheck, errcheck, spelling: no warnings
+	@out=$$($(GOFUMPT) -l .); test -z "$$out" || { echo "not gofumpt-ed:"; echo "$$out"; exit 1; }
+	go vet ./...
+	cd conformance/oracle && go vet ./...
+	$(STATICCHECK) -checks all,-ST1000 ./...
+	$(ERRCHECK) -ignoretests -exclude .errcheck ./...
+	@git ls-files '*.go' '*.md' | xargs $(MISSPELL) -error
+
+generated: setup ## check that the generated files are up to date
+	go generate ./...
+	git diff --exit-code --stat
+
+race: setup ## run the tests of the concurrent packages with the race detector
+	go test -race -short ./store/... ./fhir/record ./fhir/rest
+
+fuzz: ## fuzz every target for FUZZTIME (default 30s)
+	@sh scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+check: lint generated race test ## everything that CI runs

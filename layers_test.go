@@ -1,0 +1,128 @@
+// Package portico_test holds the checks on the module as a whole: which package
+// may import which, and which modules may be linked into what.
+package portico_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/portico-fhir/portico"
+
+// layers lists our packages from the top down, as ARCHITECTURE.md draws them. A
+// package may import those of lower layers and its own sub-packages.
+var layers = [][]string{
+	{"cmd/portico", "bench"},
+	{"fhir/rest", "conformance"},
+	{"fhir/router", "fhir/load"},
+	{"fhir/record", "fhir/chartmap"},
+	{"fhir/search"},
+	{"fhir/schema"},
+	{"fhir"},
+	{"store/memory", "store/sqlite", "store/mongo"},
+	{"store", "testdata/clinic"},
+}
+
+// exceptions are packages that the layers do not bind: tools and test support,
+// which nothing in the product imports.
+var exceptions = []string{
+	"store/storetest", "store/mongo/mongotest", "conformance/suite",
+	"fhir/search/internal/gen", "testdata/clinic/gen",
+}
+
+// allowed are the modules that each package may import itself, test files aside,
+// besides the standard library and this module.
+var allowed = map[string][]string{
+	"bench":           {},
+	"cmd/portico":     {"go.yaml.in/yaml/v3"},
+	"conformance":     {"github.com/go-json-experiment/json"},
+	"fhir":            {"golang.org/x/text"},
+	"fhir/chartmap":   {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},
+	"fhir/load":       {"github.com/go-json-experiment/json", "golang.org/x/sync"},
+	"fhir/record":     {"go.mongodb.org/mongo-driver/v2"},
+	"fhir/rest":       {"github.com/gorilla/mux", "github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},
+	"fhir/router":     {},
+	"fhir/schema":     {"github.com/go-json-experiment/json"},
+	"fhir/search":     {"go.mongodb.org/mongo-driver/v2"},
+	"store":           {"go.mongodb.org/mongo-driver/v2", "golang.org/x/text"},
+	"store/memory":    {"go.mongodb.org/mongo-driver/v2"},
+	"store/mongo":     {"go.mongodb.org/mongo-driver/v2", "golang.org/x/text"},
+	"store/sqlite":    {"go.mongodb.org/mongo-driver/v2", "modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys"},
+	"testdata/clinic": {"go.mongodb.org/mongo-driver/v2"},
+}
+
+// unlinked may not be in the product's binary, directly or through others.
+var unlinked = []string{
+	"github.com/FerretDB", "github.com/google/fhir",
+	"github.com/google/go-cmp", "pgregory.net/rapid", "github.com/rogpeppe", "github.com/chromedp", "testing",
+}
+
+// goList runs go list and gives the lines it prints.
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Fields(string(out))
+}
+
+func layerOf(pkg string) int {
+	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, pkg) })
+}
+
+func TestImportsPointDownward(t *testing.T) {
+	t.Parallel()
+	for _, line := range goList(t, "-f", `{{.ImportPath}}{{range .Imports}},{{.}}{{end}}`, "./...") {
+		imports := strings.Split(line, ",")
+		pkg := strings.TrimPrefix(imports[0], module+"/")
+		if pkg == module || slices.Contains(exceptions, pkg) {
+			continue
+		}
+		layer := layerOf(pkg)
+		if layer < 0 {
+			t.Errorf("%s is in no layer: add it to the list in this file and to ARCHITECTURE.md", pkg)
+			continue
+		}
+		for _, imp := range imports[1:] {
+			ours, ok := strings.CutPrefix(imp, module+"/")
+			if !ok {
+				checkModule(t, pkg, imp)
+				continue
+			}
+			if slices.Contains(exceptions, ours) || layerOf(ours) < layer || (layerOf(ours) == layer && !strings.HasPrefix(ours, pkg+"/")) {
+				t.Errorf("%s imports %s: imports point downward only", pkg, ours)
+			}
+		}
+	}
+}
+
+// checkModule complains when pkg imports something that is neither of the
+// standard library nor on its list.
+func checkModule(t *testing.T, pkg, imp string) {
+	t.Helper()
+	host, _, _ := strings.Cut(imp, "/")
+	if !strings.Contains(host, ".") {
+		return
+	}
+	for _, m := range allowed[pkg] {
+		if imp == m || strings.HasPrefix(imp, m+"/") {
+			return
+		}
+	}
+	t.Errorf("%s imports %s, which is not on its list of modules", pkg, imp)
+}
+
+func TestTheBinaryHoldsNothingOfTheTests(t *testing.T) {
+	t.Parallel()
+	for _, dep := range goList(t, "-deps", "./cmd/portico") {
+		for _, no := range unlinked {
+			if dep == no || strings.HasPrefix(dep, no+"/") {
+				t.Errorf("the product's binary links %s", dep)
+			}
+		}
+	}
+}
