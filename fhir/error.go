@@ -54,7 +54,7 @@ type Issue struct {
 	Severity Severity
 	Code     IssueCode
 	Detail   string // a sentence: what is wrong and what was expected
-	Path     string // FHIRPath location ("Patient.name[0].family"), or "http.<header>" / "http.query.<parameter>"; may be empty
+	Path     string // FHIRPath location ("Patient.name[0].family"), or "http." and the header or parameter (R4 2.36.7, location); may be empty
 }
 
 // Error is a failure that the client is told about: one or more issues, the

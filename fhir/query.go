@@ -40,9 +40,16 @@ type SearchParam struct {
 	Name       string // code, as it stands in the URL
 	URL        string // canonical
 	Type       ParamType
-	Base       []Type // types it is defined on; "Resource" and "DomainResource" for all
-	Expression string // FHIRPath
-	Targets    []Type // of a reference parameter
+	Base       []Type           // types it is defined on; "Resource" and "DomainResource" for all
+	Expression string           // FHIRPath; empty for the special ones (_text …)
+	Targets    []Type           // of a reference parameter
+	Components []ParamComponent // of a composite parameter
+}
+
+// ParamComponent is one part of a composite parameter.
+type ParamComponent struct {
+	Definition string // canonical of the part's SearchParameter
+	Expression string // FHIRPath, relative to what the composite's own yields
 }
 
 // Expr is a condition on a resource: And, Or, Not or Term. A nil Expr holds for every
@@ -74,12 +81,12 @@ func (Term) expr() {}
 // Modifier is the part behind the colon of a parameter name (R4 3.1.1.4.1).
 type Modifier string
 
-// The modifiers.
+// The modifiers that a Term carries. The parser resolves :not to Not and
+// :[type] to ReferenceValue.Type.
 const (
 	ModMissing  Modifier = "missing"
 	ModExact    Modifier = "exact"
 	ModContains Modifier = "contains"
-	ModNot      Modifier = "not"
 )
 
 // Prefix is a comparator before an ordered value (R4 3.1.1.4.3).

@@ -1,0 +1,60 @@
+package search
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// byType holds, for each type that has parameters of its own and for
+// "Resource" and "DomainResource", the parameters by name.
+var byType = sync.OnceValue(func() map[fhir.Type]map[string]*fhir.SearchParam {
+	m := make(map[fhir.Type]map[string]*fhir.SearchParam)
+	for i := range registry {
+		p := &registry[i]
+		for _, base := range p.Base {
+			if m[base] == nil {
+				m[base] = make(map[string]*fhir.SearchParam)
+			}
+			m[base][p.Name] = p
+		}
+	}
+	return m
+})
+
+// bases are where the parameters of t are defined, the most specific first.
+// Bundle, Binary and Parameters are the types that are not DomainResources.
+func bases(t fhir.Type) []fhir.Type {
+	switch t {
+	case "Bundle", "Binary", "Parameters":
+		return []fhir.Type{t, "Resource"}
+	default:
+		return []fhir.Type{t, "DomainResource", "Resource"}
+	}
+}
+
+// Lookup finds the R4 search parameter with this name on the type, or on every
+// resource. The result is shared and read-only.
+func Lookup(t fhir.Type, name string) (*fhir.SearchParam, bool) {
+	for _, base := range bases(t) {
+		if p, ok := byType()[base][name]; ok {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Params returns all R4 search parameters of the type, those of every
+// resource included, sorted by name. The slice is the caller's.
+func Params(t fhir.Type) []*fhir.SearchParam {
+	var all []*fhir.SearchParam
+	for _, base := range bases(t) {
+		for _, p := range byType()[base] {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b *fhir.SearchParam) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
