@@ -1,0 +1,139 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// errMalformed says that a body is not a JSON object. Bodies are validated
+// before they come here, so that this is a fault, not an answer to a client.
+var errMalformed = errors.New("record: the body is not a JSON object")
+
+// span is the part [start, end) of a body.
+type span struct{ start, end int }
+
+// scanner walks the members of one JSON object without decoding it. It relies
+// on valid JSON for its answers to mean anything, on nothing for its safety.
+type scanner struct {
+	buf  []byte
+	pos  int
+	more bool // a member was read: the next one stands behind a comma
+}
+
+// member is one member of an object; both spans include the quotes of strings.
+type member struct{ name, value span }
+
+// scanObject starts at the object whose brace is the first byte of buf[pos:]
+// that is not white space.
+func scanObject(buf []byte, pos int) (scanner, error) {
+	s := scanner{buf: buf, pos: pos}
+	if s.skipSpace() != '{' {
+		return scanner{}, errMalformed
+	}
+	s.pos++
+	return s, nil
+}
+
+// next reads one member; ok is false behind the last one, and pos then stands
+// on the closing brace.
+func (s *scanner) next() (m member, ok bool, err error) {
+	c := s.skipSpace()
+	if c == '}' {
+		return member{}, false, nil
+	}
+	if s.more {
+		if c != ',' {
+			return member{}, false, errMalformed
+		}
+		s.pos++
+		c = s.skipSpace()
+	}
+	if c != '"' {
+		return member{}, false, errMalformed
+	}
+	s.more = true
+	m.name = s.value()
+	if s.skipSpace() != ':' {
+		return member{}, false, errMalformed
+	}
+	s.pos++
+	s.skipSpace()
+	m.value = s.value()
+	if m.value.start == m.value.end || m.value.end > len(s.buf) {
+		return member{}, false, errMalformed
+	}
+	return m, true, nil
+}
+
+// skipSpace moves to the next byte that is not white space and returns it, 0 at
+// the end.
+func (s *scanner) skipSpace() byte {
+	for ; s.pos < len(s.buf); s.pos++ {
+		if c := s.buf[s.pos]; !isSpace(c) {
+			return c
+		}
+	}
+	return 0
+}
+
+// value moves behind the value that starts at pos.
+func (s *scanner) value() span {
+	start, depth := s.pos, 0
+	for s.pos < len(s.buf) {
+		switch s.buf[s.pos] {
+		case '"':
+			s.pos = stringEnd(s.buf, s.pos)
+			if depth == 0 {
+				return span{start, s.pos}
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return span{start, s.pos}
+			}
+			depth--
+			if depth == 0 {
+				s.pos++
+				return span{start, s.pos}
+			}
+		case ',', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return span{start, s.pos}
+			}
+		}
+		s.pos++
+	}
+	return span{start, s.pos}
+}
+
+// stringEnd is the position behind the string that starts at pos.
+func stringEnd(buf []byte, pos int) int {
+	for pos++; pos < len(buf); pos++ {
+		switch buf[pos] {
+		case '"':
+			return pos + 1
+		case '\\':
+			pos++
+		}
+	}
+	return len(buf)
+}
+
+// is reports whether a member's name is want, however it is escaped.
+func (s *scanner) is(name span, want string) bool {
+	raw := s.buf[name.start:name.end]
+	if len(raw) < 2 {
+		return false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1:len(raw)-1]) == want
+	}
+	plain, err := jsontext.AppendUnquote(nil, raw)
+	return err == nil && string(plain) == want
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
