@@ -1,0 +1,99 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// The fields of a document.
+const (
+	fieldID      = "_id"
+	fieldVersion = "v"
+	fieldUpdated = "ts"
+	fieldDeleted = "del"
+	fieldBody    = "body"
+)
+
+// version is one version of a resource, as a document holds it.
+type version struct {
+	number  int64
+	updated time.Time
+	deleted bool
+	body    []byte // nil for a delete marker
+}
+
+// encode makes the document of v. In <Type> its id is the logical id, in
+// <Type>_history historyID.
+func encode(id string, v version) store.Doc {
+	start, doc := bsoncore.AppendDocumentStart(make([]byte, 0, len(id)+len(v.body)+64))
+	doc = bsoncore.AppendStringElement(doc, fieldID, id)
+	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
+	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
+	if v.deleted {
+		doc = bsoncore.AppendBooleanElement(doc, fieldDeleted, true)
+	} else {
+		doc = bsoncore.AppendBinaryElement(doc, fieldBody, 0, v.body)
+	}
+	doc, err := bsoncore.AppendDocumentEnd(doc, start)
+	if err != nil {
+		panic(err) // start is what AppendDocumentStart gave
+	}
+	return store.Doc(doc)
+}
+
+// decode reads a document of id. The body shares its bytes.
+func decode(id string, doc store.Doc) (version, error) {
+	var v version
+	damaged := func(what string) (version, error) {
+		return version{}, fmt.Errorf("%w: record %q: %s", store.ErrCorrupt, id, what)
+	}
+	if len(doc) < 5 {
+		return damaged("no document")
+	}
+	for rest := []byte(doc[4 : len(doc)-1]); len(rest) > 0; {
+		elem, after, ok := bsoncore.ReadElement(rest)
+		if !ok {
+			return damaged("no element")
+		}
+		rest = after
+		value := elem.Value()
+		switch string(elem.KeyBytes()) {
+		case fieldVersion:
+			v.number, ok = value.AsInt64OK()
+		case fieldUpdated:
+			var ms int64
+			ms, ok = value.DateTimeOK()
+			v.updated = time.UnixMilli(ms).UTC()
+		case fieldDeleted:
+			v.deleted, ok = value.BooleanOK()
+		case fieldBody:
+			_, v.body, ok = value.BinaryOK()
+		}
+		if !ok {
+			return damaged(elem.Key() + " has the wrong type")
+		}
+	}
+	if v.number < 1 || v.updated.IsZero() || v.deleted == (v.body != nil) {
+		return damaged("v, ts, or one of del and body is missing")
+	}
+	return v, nil
+}
+
+// resource gives v as a version of the resource with this key.
+func (v version) resource(key fhir.Key) fhir.Resource {
+	return fhir.Resource{Key: key, Version: strconv.FormatInt(v.number, 10), Updated: v.updated, Deleted: v.deleted, Body: v.body}
+}
+
+func collection(t fhir.Type) string { return string(t) }
+
+func historyCollection(t fhir.Type) string { return string(t) + "_history" }
+
+// historyID orders as the version numbers do, and never before or behind the
+// versions of another resource, since no logical id holds a slash.
+func historyID(id string, number int64) string { return fmt.Sprintf("%s/%010d", id, number) }

@@ -1,0 +1,67 @@
+package record
+
+import (
+	"sync"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store"
+)
+
+// Repository keeps resources of all types in a store. Set Store before the first
+// call and nothing afterwards. It is safe for concurrent use, also by several
+// processes on one store.
+type Repository struct {
+	Store    store.Store
+	Now      func() time.Time // nil: time.Now
+	NewID    func() string    // nil: NewID; must be unguessable and never repeat
+	Location *time.Location   // of dates without a zone in searches; nil: UTC
+
+	indexed sync.Map // fhir.Type: its indexes are declared
+}
+
+var _ fhir.Repository = (*Repository)(nil)
+
+// Describe says that every type can be kept, and that it can be found by _id and
+// _lastUpdated.
+func (r *Repository) Describe(t fhir.Type) fhir.Capability {
+	if !t.Valid() {
+		return fhir.Capability{}
+	}
+	c := fhir.Capability{
+		Read: true, VRead: true, HistoryInstance: true,
+		Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
+		Versioning: "versioned",
+		Source:     "Kept by Portico as sent, with all versions.",
+	}
+	for _, name := range []string{paramID, paramUpdated} {
+		if p, ok := search.Lookup(t, name); ok {
+			c.Params = append(c.Params, p)
+			c.Sortable = append(c.Sortable, name)
+		}
+	}
+	return c
+}
+
+// now is the time in the precision that is stored.
+func (r *Repository) now() time.Time {
+	if r.Now == nil {
+		return time.Now().UTC().Truncate(time.Millisecond)
+	}
+	return r.Now().UTC().Truncate(time.Millisecond)
+}
+
+func (r *Repository) newID() string {
+	if r.NewID == nil {
+		return NewID()
+	}
+	return r.NewID()
+}
+
+func (r *Repository) location() *time.Location {
+	if r.Location == nil {
+		return time.UTC
+	}
+	return r.Location
+}
