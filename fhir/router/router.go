@@ -1,0 +1,89 @@
+package router
+
+import (
+	"context"
+	"sync"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// Router is a Repository that sends each type to the one of two that keeps it.
+// Which types Mapped has is asked once. It is safe for concurrent use.
+type Router struct {
+	Mapped  fhir.Repository // types of the EHR; nil: there are none
+	Records fhir.Repository // all others; required
+
+	once   sync.Once
+	mapped map[fhir.Type]bool
+}
+
+var _ fhir.Repository = (*Router)(nil)
+
+// isMapped reports whether Mapped can do anything with the type.
+func (r *Router) isMapped(t fhir.Type) bool {
+	if r.Mapped == nil {
+		return false
+	}
+	r.once.Do(func() {
+		r.mapped = make(map[fhir.Type]bool)
+		for _, t := range fhir.Types() {
+			if !r.Mapped.Describe(t).None() {
+				r.mapped[t] = true
+			}
+		}
+	})
+	return r.mapped[t]
+}
+
+func (r *Router) of(t fhir.Type) fhir.Repository {
+	if r.isMapped(t) {
+		return r.Mapped
+	}
+	return r.Records
+}
+
+// Read implements [fhir.Repository].
+func (r *Router) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) {
+	return r.of(key.Type).Read(ctx, key)
+}
+
+// Version implements [fhir.Repository].
+func (r *Router) Version(ctx context.Context, key fhir.Key, version string) (fhir.Resource, error) {
+	return r.of(key.Type).Version(ctx, key, version)
+}
+
+// History implements [fhir.Repository].
+func (r *Router) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
+	return r.of(q.Key.Type).History(ctx, q)
+}
+
+// Search implements [fhir.Repository].
+func (r *Router) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
+	return r.of(q.Type).Search(ctx, q)
+}
+
+// Commit implements [fhir.Repository]. Changes to types of the EHR and to
+// records cannot be mixed: the two do not share one atomic write, so that is
+// CodeNotSupported.
+func (r *Router) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	first := changes[0].Key.Type
+	for _, c := range changes[1:] {
+		if r.isMapped(c.Key.Type) == r.isMapped(first) {
+			continue
+		}
+		ehr, record := first, c.Key.Type
+		if r.isMapped(record) {
+			ehr, record = record, ehr
+		}
+		return nil, fhir.Errorf(fhir.CodeNotSupported, "",
+			"One request cannot change %s, which lives in the EHR, together with %s, which Portico keeps: the two cannot be written all or nothing. Send them apart.",
+			ehr, record)
+	}
+	return r.of(first).Commit(ctx, changes)
+}
+
+// Describe implements [fhir.Repository].
+func (r *Router) Describe(t fhir.Type) fhir.Capability { return r.of(t).Describe(t) }

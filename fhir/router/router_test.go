@@ -1,0 +1,107 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/router"
+)
+
+// spy answers with its name, for the types it has.
+type spy struct {
+	name  string
+	types map[fhir.Type]bool // nil: all
+}
+
+func (s *spy) Read(_ context.Context, key fhir.Key) (fhir.Resource, error) {
+	return fhir.Resource{Key: key, Version: s.name + " read"}, nil
+}
+
+func (s *spy) Version(_ context.Context, key fhir.Key, version string) (fhir.Resource, error) {
+	return fhir.Resource{Key: key, Version: s.name + " version " + version}, nil
+}
+
+func (s *spy) History(_ context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
+	return fhir.Page{Next: s.name + " history of " + q.Key.String()}, nil
+}
+
+func (s *spy) Search(_ context.Context, q *fhir.Query) (fhir.Page, error) {
+	return fhir.Page{Next: s.name + " search of " + string(q.Type)}, nil
+}
+
+func (s *spy) Commit(_ context.Context, changes []fhir.Change) ([]fhir.Result, error) {
+	var out []fhir.Result
+	for _, c := range changes {
+		out = append(out, fhir.Result{Resource: fhir.Resource{Key: c.Key, Version: s.name + " commit"}})
+	}
+	return out, nil
+}
+
+func (s *spy) Describe(t fhir.Type) fhir.Capability {
+	if s.types != nil && !s.types[t] {
+		return fhir.Capability{}
+	}
+	return fhir.Capability{Read: true, Source: s.name}
+}
+
+func TestEachTypeGoesToTheRepositoryThatKeepsIt(t *testing.T) {
+	t.Parallel()
+	both := &router.Router{Mapped: &spy{name: "ehr", types: map[fhir.Type]bool{"Patient": true}}, Records: &spy{name: "records"}}
+	alone := &router.Router{Records: &spy{name: "records"}}
+	tests := []struct {
+		claim string
+		r     *router.Router
+		typ   fhir.Type
+		want  string
+	}{
+		{"a mapped type to the EHR", both, "Patient", "ehr"},
+		{"another type to the records", both, "Consent", "records"},
+		{"an unknown type to the records, which refuse it", both, "Patent", "records"},
+		{"all types to the records without an EHR", alone, "Patient", "records"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.claim, func(t *testing.T) {
+			t.Parallel()
+			ctx, key := t.Context(), fhir.Key{Type: tt.typ, ID: "1"}
+			read, err1 := tt.r.Read(ctx, key)
+			version, err2 := tt.r.Version(ctx, key, "3")
+			history, err3 := tt.r.History(ctx, fhir.HistoryQuery{Key: key})
+			search, err4 := tt.r.Search(ctx, &fhir.Query{Type: tt.typ})
+			commit, err5 := tt.r.Commit(ctx, []fhir.Change{{Method: fhir.Put, Key: key}, {Method: fhir.Create, Key: fhir.Key{Type: tt.typ}}})
+			if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+				t.Fatal(err)
+			}
+			got := []string{read.Version, version.Version, history.Next, search.Next, commit[0].Resource.Version, commit[1].Resource.Version, tt.r.Describe(tt.typ).Source}
+			want := []string{
+				tt.want + " read", tt.want + " version 3", tt.want + " history of " + key.String(), tt.want + " search of " + string(tt.typ),
+				tt.want + " commit", tt.want + " commit", tt.want,
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestACommitOverBothKindsIsRefused(t *testing.T) {
+	t.Parallel()
+	r := &router.Router{Mapped: &spy{name: "ehr", types: map[fhir.Type]bool{"Patient": true}}, Records: &spy{name: "records"}}
+	for _, types := range [][]fhir.Type{{"Patient", "Consent"}, {"Consent", "Consent", "Patient"}} {
+		var changes []fhir.Change
+		for _, typ := range types {
+			changes = append(changes, fhir.Change{Method: fhir.Create, Key: fhir.Key{Type: typ}})
+		}
+		_, err := r.Commit(t.Context(), changes)
+		var fault *fhir.Error
+		if !errors.As(err, &fault) || fault.Code() != fhir.CodeNotSupported {
+			t.Errorf("%v: %v", types, err)
+		}
+	}
+	if res, err := r.Commit(t.Context(), nil); err != nil || res != nil {
+		t.Errorf("no changes: %v, %v", res, err)
+	}
+}
