@@ -1,0 +1,72 @@
+package rest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// firstRead is how much is allocated on the word of a Content-Length alone.
+const firstRead = 256 << 10
+
+// readBody reads the body, decompressed when it is gzip. More than limit
+// bytes, before or after decompression, are refused.
+func readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, tooLong(limit)
+	}
+	raw := http.MaxBytesReader(w, r.Body, limit)
+	var src io.Reader = raw
+	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity":
+	case "gzip":
+		z, err := gzip.NewReader(raw)
+		if err != nil {
+			return nil, fhir.Errorf(fhir.CodeStructure, "http.Content-Encoding", "The body is not gzip, as Content-Encoding says.").Because(err)
+		}
+		src = io.LimitReader(z, limit+1)
+	default:
+		return nil, unsupportedMedia("http.Content-Encoding", "The body may be sent as it is or as gzip.")
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
+	_, err := b.ReadFrom(src)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge) || int64(b.Len()) > limit:
+		return nil, tooLong(limit)
+	case err != nil && r.ctx.Err() != nil:
+		return nil, r.ctx.Err()
+	case err != nil:
+		return nil, fhir.Errorf(fhir.CodeStructure, "", "The body could not be read to its end.").Because(err)
+	}
+	return b.Bytes(), nil
+}
+
+func tooLong(limit int64) error {
+	return fhir.Errorf(fhir.CodeTooLong, "", "The body is larger than the %d bytes that this server takes.", limit)
+}
+
+// readForm appends the parameters in the body of a POST _search to those of
+// the URL (R4 3.1.1.1.2).
+func (s *Server) readForm(w *response, r *request) error {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	media = strings.TrimSpace(media)
+	if media == "" && r.ContentLength == 0 {
+		return nil
+	}
+	if !strings.EqualFold(media, mediaForm) {
+		return unsupportedMedia("http.Content-Type", "A search by POST takes %s.", mediaForm)
+	}
+	body, err := readBody(w, r, s.Limits.Form)
+	if err != nil {
+		return err
+	}
+	r.params, err = parseQuery(r.params, string(body))
+	return err
+}

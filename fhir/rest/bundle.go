@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"strconv"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
+)
+
+// flushAt is how much of a Bundle is collected before it is sent. A smaller
+// Bundle goes out in one write with a Content-Length.
+const flushAt = 64 << 10
+
+// bundle writes a Bundle (R4 2.35) around the stored bytes of its resources.
+type bundle struct {
+	w       *response
+	buf     []byte
+	entries int
+}
+
+// newBundle starts a Bundle of the given type.
+func newBundle(w *response, kind string, total *int64) *bundle {
+	b := &bundle{w: w, buf: (*w.pools.buffers.Get().(*[]byte))[:0]}
+	b.add(`{"resourceType":"Bundle","type":"`, kind, `"`)
+	if total != nil {
+		b.add(`,"total":`)
+		b.buf = strconv.AppendInt(b.buf, *total, 10)
+	}
+	b.add(`,"link":[`)
+	return b
+}
+
+func (b *bundle) add(parts ...string) {
+	for _, p := range parts {
+		b.buf = append(b.buf, p...)
+	}
+}
+
+// link adds a link; they come before all entries. What appendLink makes needs
+// no JSON escapes.
+func (b *bundle) link(relation, path string, params ...[]search.Pair) {
+	if b.buf[len(b.buf)-1] != '[' {
+		b.add(",")
+	}
+	b.add(`{"relation":"`, relation, `","url":"`)
+	b.buf = appendLink(b.buf, b.w.req.base, path, params...)
+	b.add(`"}`)
+}
+
+// open starts the next entry, after sending what has piled up.
+func (b *bundle) open() error {
+	if len(b.buf) >= flushAt {
+		if err := b.w.flush(b.buf); err != nil {
+			return err
+		}
+		b.buf = b.buf[:0]
+	}
+	if b.entries == 0 {
+		b.add(`],"entry":[{`)
+	} else {
+		b.add(`,{`)
+	}
+	b.entries++
+	return nil
+}
+
+// resource writes fullUrl and, unless it is a delete marker, resource.
+func (b *bundle) resource(res fhir.Resource) {
+	b.add(`"fullUrl":"`, b.w.req.base, "/", string(res.Type), "/", res.ID, `"`)
+	if !res.Deleted {
+		b.add(`,"resource":`)
+		b.buf = append(b.buf, res.Body...)
+	}
+}
+
+// match adds an entry that the search found.
+func (b *bundle) match(res fhir.Resource) error {
+	if err := b.open(); err != nil {
+		return err
+	}
+	b.resource(res)
+	b.add(`,"search":{"mode":"match"}}`)
+	return nil
+}
+
+// outcome adds what there is to say about the search (R4 3.1.1.1.1).
+func (b *bundle) outcome(issues []fhir.Issue) error {
+	if err := b.open(); err != nil {
+		return err
+	}
+	b.add(`"resource":`)
+	b.buf = appendOutcome(b.buf, issues)
+	b.add(`,"search":{"mode":"outcome"}}`)
+	return nil
+}
+
+// version adds one version of a history. A repository does not keep by which
+// verb a version came: PUT is the one that would bring it about again.
+func (b *bundle) version(res fhir.Resource) error {
+	if err := b.open(); err != nil {
+		return err
+	}
+	b.resource(res)
+	method, status := "PUT", "200"
+	switch {
+	case res.Deleted:
+		method, status = "DELETE", "204"
+	case res.Version == "1":
+		status = "201"
+	}
+	b.add(`,"request":{"method":"`, method, `","url":"`, string(res.Type), "/", res.ID, `"},"response":{"status":"`, status,
+		`","etag":"W/\"`, res.Version, `\"","lastModified":"`)
+	b.buf = appendInstant(b.buf, res.Updated)
+	b.add(`"}}`)
+	return nil
+}
+
+// close sends the rest. The Bundle must not be used any more.
+func (b *bundle) close() error {
+	b.add("]}")
+	err := b.w.end(b.buf)
+	if cap(b.buf) <= 4*flushAt {
+		buf := b.buf
+		b.w.pools.buffers.Put(&buf)
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// What browsers may send and see (the Fetch standard, CORS protocol).
+const (
+	corsMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+	corsRequest = "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, Prefer, X-Request-Id"
+	corsExpose  = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
+)
+
+// allowOrigin tells a browser that the page it shows may see the answer.
+func (s *Server) allowOrigin(h, request http.Header) {
+	origin := request.Get("Origin")
+	if origin == "" {
+		return
+	}
+	switch {
+	case slices.Contains(s.Origins, "*"):
+		h.Set("Access-Control-Allow-Origin", "*")
+	case slices.Contains(s.Origins, origin):
+		h.Set("Access-Control-Allow-Origin", origin)
+	default:
+		return
+	}
+	h.Set("Access-Control-Expose-Headers", corsExpose)
+}
+
+// options answers a preflight, and a plain question for the methods.
+func (s *Server) options(w *response, r *request) error {
+	h := w.Header()
+	if r.event.Interaction == capabilities {
+		h.Set("Access-Control-Allow-Origin", "*")
+	}
+	allowed := "GET, HEAD, OPTIONS"
+	if k := r.kind; k != nil {
+		switch {
+		case r.version != "":
+			allowed = k.versionAllow
+		case strings.HasSuffix(r.path, "/_history"):
+			allowed = k.historyAllow
+		case strings.HasSuffix(r.path, "/_search"):
+			allowed = k.searchAllow
+		case r.event.ID != "":
+			allowed = k.instanceAllow
+		default:
+			allowed = k.typeAllow
+		}
+	}
+	h.Set("Allow", allowed)
+	if r.Header.Get("Access-Control-Request-Method") != "" && h.Get("Access-Control-Allow-Origin") != "" {
+		h.Set("Access-Control-Allow-Methods", corsMethods)
+		h.Set("Access-Control-Allow-Headers", corsRequest)
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	r.event.Interaction = preflight
+	w.empty(http.StatusNoContent)
+	return nil
+}

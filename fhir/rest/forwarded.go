@@ -1,0 +1,85 @@
+package rest
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// baseFor is the FHIR base URL as the client of this request sees it: the
+// configured one, unless a proxy that we trust says where it was asked.
+func (s *Server) baseFor(r *http.Request) string {
+	if len(s.Proxies) == 0 || !s.trusts(r.RemoteAddr) {
+		return s.Base
+	}
+	proto, host := forwarded(r.Header)
+	base, err := url.Parse(s.Base)
+	if err != nil || (proto == "" && host == "") {
+		return s.Base
+	}
+	if proto == "http" || proto == "https" {
+		base.Scheme = proto
+	}
+	if validHost(host) {
+		base.Host = host
+	}
+	return base.String()
+}
+
+func (s *Server) trusts(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	addr := peer.Addr().Unmap()
+	for _, p := range s.Proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarded reads what the nearest proxy said, which is the last element: the
+// ones before it may come from the client.
+func forwarded(h http.Header) (proto, host string) {
+	if values := h["Forwarded"]; len(values) > 0 {
+		for pair := range strings.SplitSeq(last(values), ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			value = strings.Trim(value, `"`)
+			switch strings.ToLower(name) {
+			case "proto":
+				proto = strings.ToLower(value)
+			case "host":
+				host = value
+			}
+		}
+		return proto, host
+	}
+	return strings.ToLower(last(h["X-Forwarded-Proto"])), last(h["X-Forwarded-Host"])
+}
+
+// last is the last element of a comma-separated header.
+func last(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	value := values[len(values)-1]
+	return strings.TrimSpace(value[strings.LastIndexByte(value, ',')+1:])
+}
+
+// validHost accepts host[:port] and nothing that could end or extend a URL.
+func validHost(host string) bool {
+	if host == "" || len(host) > 255 {
+		return false
+	}
+	for i := range len(host) {
+		switch c := host[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == ':', c == '[', c == ']':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,40 @@
+package rest
+
+// interaction is what a request asks for: a code of
+// http://hl7.org/fhir/restful-interaction, or one of the edge's own.
+type interaction uint8
+
+const (
+	unknown interaction = iota
+	health
+	preflight
+	capabilities
+	read
+	vread
+	update
+	remove
+	historyInstance
+	create
+	searchType
+	interactions // how many there are
+)
+
+// String gives the code for logs and metrics.
+func (i interaction) String() string { return interactionNames[i].code }
+
+// route gives the pattern of the URL, for logs: URLs themselves may carry PHI.
+func (i interaction) route() string { return interactionNames[i].route }
+
+var interactionNames = [interactions]struct{ code, route string }{
+	unknown:         {"unknown", ""},
+	health:          {"health", "/healthz"},
+	preflight:       {"preflight", ""},
+	capabilities:    {"capabilities", "/metadata"},
+	read:            {"read", "/[type]/[id]"},
+	vread:           {"vread", "/[type]/[id]/_history/[vid]"},
+	update:          {"update", "/[type]/[id]"},
+	remove:          {"delete", "/[type]/[id]"},
+	historyInstance: {"history-instance", "/[type]/[id]/_history"},
+	create:          {"create", "/[type]"},
+	searchType:      {"search-type", "/[type]"},
+}

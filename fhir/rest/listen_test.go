@@ -1,0 +1,69 @@
+package rest
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(s *Server) { s.Limits.DrainDelay = 50 * time.Millisecond })
+	inside, leave := make(chan struct{}), make(chan struct{})
+	e.fake.hook = func(context.Context) error { close(inside); <-leave; return nil }
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + ln.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- e.Serve(ctx, ln) }()
+
+	answer := make(chan int, 1)
+	go func() { answer <- get(t, base+"/fhir/Patient/1") }()
+	<-inside
+	stop()
+	for !e.draining.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	if code := get(t, base+"/readyz"); code != 503 {
+		t.Errorf("readyz while draining: %d", code)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if c, err := net.DialTimeout("tcp", ln.Addr().String(), time.Second); err == nil {
+		_ = c.Close()
+		t.Error("still accepts connections")
+	}
+	select {
+	case err := <-served:
+		t.Fatalf("stopped with a request under way: %v", err)
+	default:
+	}
+	close(leave)
+	if code := <-answer; code != 404 {
+		t.Errorf("the request under way got %d", code)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("drain: %v", err)
+	}
+}
+
+func get(t *testing.T, url string) int {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
+}

@@ -1,0 +1,59 @@
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// prefer is what the Prefer headers say (RFC 7240; R4 3.1.0.1.12 and
+// 3.1.1.1.1). Preferences that we do not know are ignored, as RFC 7240 wants.
+type prefer struct {
+	content returned
+	lenient bool
+}
+
+// returned is the body that the client wants after a write.
+type returned uint8
+
+const (
+	representation returned = iota
+	minimal
+	outcome
+)
+
+// parsePrefer refuses unknown values of the preferences that FHIR defines:
+// guessing which of two opposites a client meant helps nobody.
+func parsePrefer(h http.Header) (prefer, error) {
+	var p prefer
+	for _, value := range h["Prefer"] {
+		for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ',' || c == ';' }) {
+			name, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+			v = strings.Trim(strings.TrimSpace(v), `"`)
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "return":
+				switch v {
+				case "minimal":
+					p.content = minimal
+				case "representation":
+					p.content = representation
+				case "OperationOutcome":
+					p.content = outcome
+				default:
+					return p, fhir.Errorf(fhir.CodeInvalid, "http.Prefer", "return must be minimal, representation or OperationOutcome.")
+				}
+			case "handling":
+				switch v {
+				case "strict":
+					p.lenient = false
+				case "lenient":
+					p.lenient = true
+				default:
+					return p, fhir.Errorf(fhir.CodeInvalid, "http.Prefer", "handling must be strict or lenient.")
+				}
+			}
+		}
+	}
+	return p, nil
+}

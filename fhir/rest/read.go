@@ -1,0 +1,75 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// read answers GET and HEAD [type]/[id] (R4 3.1.0.2).
+func (s *Server) read(w *response, r *request) error {
+	if err := r.noParams(); err != nil {
+		return err
+	}
+	res, err := s.Repository.Read(r.ctx, r.key())
+	return s.sendVersion(w, r, res, err)
+}
+
+// vread answers GET [type]/[id]/_history/[vid] (R4 3.1.0.3).
+func (s *Server) vread(w *response, r *request) error {
+	if err := r.noParams(); err != nil {
+		return err
+	}
+	res, err := s.Repository.Version(r.ctx, r.key(), r.version)
+	return s.sendVersion(w, r, res, err)
+}
+
+// sendVersion answers with one version, or with 304 when the client has it.
+func (s *Server) sendVersion(w *response, r *request, res fhir.Resource, err error) error {
+	if err != nil {
+		return err
+	}
+	notModified, err := checkRead(r.Header, res)
+	if err != nil {
+		return err
+	}
+	w.version(res)
+	if notModified {
+		w.empty(http.StatusNotModified)
+		return nil
+	}
+	return w.send(http.StatusOK, res.Body)
+}
+
+// metadata answers GET /metadata (R4 3.1.0.9).
+func (s *Server) metadata(w *response, r *request) error {
+	mode := "full"
+	rest := r.params[:0]
+	for _, p := range r.params {
+		if p.Name == "mode" {
+			mode = p.Value
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	r.params = rest
+	if err := r.noParams(); err != nil {
+		return err
+	}
+	statement, ok := s.Metadata[mode]
+	switch {
+	case mode == "terminology":
+		return fhir.Errorf(fhir.CodeNotSupported, "http.mode", "This server has no terminology service.")
+	case !ok:
+		return fhir.Errorf(fhir.CodeInvalid, "http.mode", "mode must be full or normative.")
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Etag", statement.ETag)
+	h.Set("Cache-Control", "no-cache") // no PHI: may be kept, if asked about each time
+	if tag, ok := parseTag(statement.ETag); ok && matches(r.Header["If-None-Match"], tag) {
+		w.empty(http.StatusNotModified)
+		return nil
+	}
+	return w.send(http.StatusOK, statement.Body)
+}

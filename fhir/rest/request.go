@@ -1,0 +1,35 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
+)
+
+// handler answers one request; what it returns becomes an OperationOutcome.
+type handler func(w *response, r *request) error
+
+// request is an HTTP request with what the edge has found out about it.
+type request struct {
+	*http.Request
+	ctx   context.Context // with the deadline; replaces that of the http.Request
+	event event
+	base  string // FHIR base URL as this client sees it
+
+	path    string        // below the base, still percent-encoded
+	kind    *kind         // of the type in the URL
+	version string        // of a vread
+	params  []search.Pair // of the URL, and of the body of a POST _search
+	shown   []search.Pair // _format and _pretty, for links
+	prefer  prefer
+	media   string // to answer in; "" when the client takes none of ours
+	pretty  bool
+}
+
+// Context returns the context with the request's deadline.
+func (r *request) Context() context.Context { return r.ctx }
+
+// key is what an instance URL names.
+func (r *request) key() fhir.Key { return fhir.Key{Type: r.event.Type, ID: r.event.ID} }

@@ -1,0 +1,190 @@
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/schema"
+	"github.com/portico-fhir/portico/fhir/search"
+)
+
+// Server answers FHIR requests over HTTP. All exported fields are set before
+// Handler is called and not changed after; it is then safe for concurrent use.
+type Server struct {
+	// Base is the FHIR base URL without a trailing slash, as links show it. Its
+	// path, and /fhir, is where the API is mounted.
+	Base string
+	// Repository holds the resources. What it describes is what is served.
+	Repository fhir.Repository
+	// Search parses searches on types.
+	Search *search.Parser
+	// Validator checks the bodies of writes.
+	Validator *schema.Validator
+	// Metadata are the answers of /metadata by mode; "full" must be there.
+	Metadata map[string]Statement
+	// Ready says why the server cannot serve now; nil: it always can.
+	Ready func(context.Context) error
+	// Log gets one line per request; nil: none.
+	Log *slog.Logger
+	// Metrics counts; nil: nothing is counted.
+	Metrics *Metrics
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// NewID makes request ids; nil: random ones.
+	NewID func() string
+	// Limits bound what one request, and all together, may take.
+	Limits Limits
+	// Origins are those that browsers may call from ("https://app.example.org"),
+	// or "*" for all. Discovery is open to all anyway.
+	Origins []string
+	// Proxies are the addresses whose Forwarded and X-Forwarded-* headers are
+	// believed.
+	Proxies []netip.Prefix
+
+	types    map[fhir.Type]*kind
+	names    []string // of types, for suggestions
+	pools    *pools
+	inFlight atomic.Int64
+	draining atomic.Bool
+}
+
+// Statement is a CapabilityStatement as it is sent. ETag is quoted.
+type Statement struct {
+	Body []byte
+	ETag string
+}
+
+// Limits bound requests. The zero value of a field means its default.
+type Limits struct {
+	Body       int64         // bytes of a request body, also after decompression; default 16 MiB
+	Form       int64         // bytes of the form of a POST _search; default 256 KiB
+	Header     int           // bytes of a request's header; default 32 KiB
+	InFlight   int64         // requests at a time, more are told to come back; default 512
+	Timeout    time.Duration // for answering one request; default 30 s
+	ReadHeader time.Duration // for receiving a header; default 10 s
+	Read       time.Duration // for receiving a request; default 60 s
+	Write      time.Duration // for sending a response; default 120 s
+	Idle       time.Duration // of a connection between requests; default 120 s
+	DrainDelay time.Duration // between saying not ready and refusing connections; default none
+	Drain      time.Duration // for requests under way when stopping; default 30 s
+}
+
+// withDefaults fills in the zero fields.
+func (l Limits) withDefaults() Limits {
+	orInt := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	orTime := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	orInt(&l.Body, 16<<20)
+	orInt(&l.Form, 256<<10)
+	orInt(&l.InFlight, 512)
+	if l.Header == 0 {
+		l.Header = 32 << 10
+	}
+	orTime(&l.Timeout, 30*time.Second)
+	orTime(&l.ReadHeader, 10*time.Second)
+	orTime(&l.Read, 60*time.Second)
+	orTime(&l.Write, 120*time.Second)
+	orTime(&l.Idle, 120*time.Second)
+	orTime(&l.Drain, 30*time.Second)
+	return l
+}
+
+// kind is a type with what may be done with it.
+type kind struct {
+	name          fhir.Type
+	can           fhir.Capability
+	typeAllow     string // methods on [base]/[type]
+	searchAllow   string // methods on [base]/[type]/_search
+	instanceAllow string // methods on [base]/[type]/[id]
+	historyAllow  string
+	versionAllow  string
+}
+
+// Handler derives the routes from the repository and returns them.
+func (s *Server) Handler() http.Handler {
+	s.Limits = s.Limits.withDefaults()
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.NewID == nil {
+		s.NewID = randomID
+	}
+	s.pools = newPools()
+	s.types = make(map[fhir.Type]*kind)
+	for _, t := range fhir.Types() {
+		if k := describe(t, s.Repository.Describe(t)); k != nil {
+			s.types[t] = k
+			s.names = append(s.names, string(t))
+		}
+	}
+
+	// Paths are taken as they come: cleaning would redirect, and a decoded
+	// "%2F" would change what an id is.
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, prefix := range s.mounts() {
+		api := s.handle(prefix, s.dispatch)
+		router.PathPrefix(prefix + "/").Handler(api)
+		router.Path(prefix).Handler(api)
+	}
+	router.Path("/healthz").Handler(s.handle("", s.healthz))
+	router.Path("/readyz").Handler(s.handle("", s.readyz))
+	router.NotFoundHandler = s.handle("", s.nowhere)
+	return router
+}
+
+// mounts are the paths of the FHIR base: where it is for clients, and /fhir for
+// a proxy that strips the front part.
+func (s *Server) mounts() []string {
+	mounts := []string{"/fhir"}
+	if u, err := url.Parse(s.Base); err == nil && u.Path != "" && u.Path != "/fhir" {
+		mounts = append(mounts, strings.TrimSuffix(u.Path, "/"))
+	}
+	return mounts
+}
+
+// describe derives the methods from what the repository can do; nil when it
+// knows nothing of the type.
+func describe(t fhir.Type, c fhir.Capability) *kind {
+	if !c.Read && !c.Search && !c.Create && !c.Update && !c.Delete {
+		return nil
+	}
+	return &kind{
+		name:          t,
+		can:           c,
+		typeAllow:     allow(when(c.Search, "GET, HEAD"), when(c.Create, "POST")),
+		searchAllow:   allow(when(c.Search, "POST")),
+		instanceAllow: allow(when(c.Read, "GET, HEAD"), when(c.Update, "PUT"), when(c.Delete, "DELETE")),
+		historyAllow:  allow(when(c.HistoryInstance, "GET, HEAD")),
+		versionAllow:  allow(when(c.VRead, "GET, HEAD")),
+	}
+}
+
+func when(can bool, methods string) string {
+	if can {
+		return methods
+	}
+	return ""
+}
+
+// allow makes the value of Allow from the methods that there are.
+func allow(methods ...string) string {
+	methods = slices.DeleteFunc(methods, func(m string) bool { return m == "" })
+	return strings.Join(append(methods, "OPTIONS"), ", ")
+}
