@@ -1,0 +1,224 @@
+package record_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/record"
+	fhirsearch "github.com/portico-fhir/portico/fhir/search"
+)
+
+func param(t testing.TB, name string) *fhir.SearchParam {
+	t.Helper()
+	p, ok := fhirsearch.Lookup("Basic", name)
+	if !ok {
+		t.Fatal("no parameter", name)
+	}
+	return p
+}
+
+func date(t testing.TB, s string) fhir.DateValue {
+	t.Helper()
+	d, err := fhir.ParseDate(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fhir.DateValue{Date: d}
+}
+
+func id(t testing.TB, code string) fhir.Term {
+	t.Helper()
+	return fhir.Term{Param: param(t, "_id"), Value: fhir.TokenValue{Code: code, AnySystem: true}}
+}
+
+// calendar fills r with Basics whose ids tell when they were last updated:
+//
+//	d1 Jan 1 00:00   d1e Jan 1 23:59:59.999   d2 Jan 2 00:00   d2ms Jan 2 00:00:00.001   d9 Jan 9 12:00   gone (deleted Jan 9)
+func calendar(t *testing.T, r *record.Repository) {
+	t.Helper()
+	var c clock
+	r.Now = c.now
+	day := 24 * time.Hour
+	for _, at := range []struct {
+		id     string
+		passed time.Duration
+	}{{"d1", 0}, {"gone", 1}, {"d1e", day - time.Millisecond}, {"d2", day}, {"d2ms", day + time.Millisecond}, {"d9", 8*day + 12*time.Hour}} {
+		c.passed = at.passed
+		commit(t, r, put(at.id, at.id))
+	}
+	commit(t, r, remove("gone"))
+}
+
+func TestG7_5_LastUpdatedComparesAsDatesDo(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		calendar(t, r)
+		for _, tt := range []struct {
+			prefix fhir.Prefix
+			date   string
+			want   string
+		}{
+			{"", "2026-01-01", "d1 d1e"},
+			{fhir.EQ, "2026-01-01", "d1 d1e"},
+			{fhir.EQ, "2026", "d1 d1e d2 d2ms d9"},
+			{fhir.EQ, "2025", ""},
+			{fhir.EQ, "2026-01-02T00:00:00Z", "d2 d2ms"},
+			{fhir.EQ, "2026-01-02T00:00:00.000Z", "d2"},
+			{fhir.EQ, "2026-01-02T00:00:00.0000Z", "d2"},
+			{fhir.EQ, "2026-01-02T00:00:00.0005Z", ""},
+			{fhir.EQ, "2026-01-02T01:00:00.001+01:00", "d2ms"},
+			{fhir.NE, "2026-01-02", "d1 d1e d9"},
+			{fhir.GT, "2026-01-01", "d2 d2ms d9"},
+			{fhir.SA, "2026-01-01", "d2 d2ms d9"},
+			{fhir.GT, "2026-01-02T00:00:00.000Z", "d2ms d9"},
+			{fhir.GE, "2026-01-02", "d2 d2ms d9"},
+			{fhir.GE, "2026-01-02T00:00:00.0001Z", "d2ms d9"},
+			{fhir.LT, "2026-01-02", "d1 d1e"},
+			{fhir.EB, "2026-01-02", "d1 d1e"},
+			{fhir.LT, "2026-01-02T00:00:00.0005Z", "d1 d1e d2"},
+			{fhir.LE, "2026-01-02", "d1 d1e d2 d2ms"},
+			{fhir.LE, "2026-01-02T00:00:00.000Z", "d1 d1e d2"},
+			// It is Jan 9 12:00: a tenth of the 7.5 days since Jan 2 is 18 hours.
+			{fhir.AP, "2026-01-02T00:00:00Z", "d1e d2 d2ms"},
+			{fhir.AP, "2026-01-09T12:00:00Z", "d9"},
+		} {
+			where := fhir.Term{Param: param(t, "_lastUpdated"), Prefix: tt.prefix, Value: date(t, tt.date)}
+			got := strings.Join(search(t, r, fhir.Query{Type: "Basic", Where: where, Count: 2}), " ")
+			if got != tt.want {
+				t.Errorf("%s%s finds %q, want %q", tt.prefix, tt.date, got, tt.want)
+			}
+		}
+	})
+}
+
+func TestG7_5_ADateWithoutAZoneIsLocal(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		calendar(t, r)
+		r.Location = time.FixedZone("", 3600)
+		where := fhir.Term{Param: param(t, "_lastUpdated"), Value: date(t, "2026-01-02")}
+		if got := search(t, r, fhir.Query{Type: "Basic", Where: where, Count: 9}); !slices.Equal(got, []string{"d1e", "d2", "d2ms"}) {
+			t.Errorf("found %v", got)
+		}
+	})
+}
+
+func TestG7_16_ById(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		calendar(t, r)
+		token := func(v fhir.TokenValue) fhir.Term { return fhir.Term{Param: param(t, "_id"), Value: v} }
+		missing := func(name string, v bool) fhir.Term {
+			return fhir.Term{Param: param(t, name), Modifier: fhir.ModMissing, Value: fhir.BoolValue(v)}
+		}
+		for _, tt := range []struct {
+			claim string
+			where fhir.Expr
+			want  string
+		}{
+			{"everything but what was deleted", nil, "d1 d1e d2 d2ms d9"},
+			{"one", id(t, "d2"), "d2"},
+			{"none", id(t, "d3"), ""},
+			{"a deleted one", id(t, "gone"), ""},
+			{"ids know case", id(t, "D2"), ""},
+			{"several", fhir.Or{id(t, "d9"), id(t, "d1"), id(t, "x"), id(t, "d1")}, "d1 d9"},
+			{"none of several", fhir.Not{Expr: fhir.Or{id(t, "d9"), id(t, "d1")}}, "d1e d2 d2ms"},
+			{"an empty Or", fhir.Or{}, ""},
+			{"both", fhir.And{id(t, "d9"), id(t, "d1")}, ""},
+			{"an Or of different parameters", fhir.Or{id(t, "d9"), fhir.Term{Param: param(t, "_lastUpdated"), Prefix: fhir.LT, Value: date(t, "2026-01-02")}}, "d1 d1e d9"},
+			{"without a system", token(fhir.TokenValue{Code: "d1"}), "d1"},
+			{"with a system", token(fhir.TokenValue{System: "http://x", Code: "d1"}), ""},
+			{"every code of a system", token(fhir.TokenValue{System: "http://x", AnyCode: true}), ""},
+			{"with a system, among several", fhir.Or{token(fhir.TokenValue{System: "http://x", Code: "d1"}), id(t, "d2")}, "d2"},
+			{"without an id", missing("_id", true), ""},
+			{"with an id", missing("_id", false), "d1 d1e d2 d2ms d9"},
+			{"never updated", missing("_lastUpdated", true), ""},
+			{"updated", missing("_lastUpdated", false), "d1 d1e d2 d2ms d9"},
+			{"text that looks like an operator", id(t, "$ne"), ""},
+		} {
+			for _, count := range []int{1, 2, 5, 9} {
+				got := strings.Join(search(t, r, fhir.Query{Type: "Basic", Where: tt.where, Count: count}), " ")
+				if got != tt.want {
+					t.Errorf("%s, pages of %d: found %q, want %q", tt.claim, count, got, tt.want)
+				}
+			}
+			page, err := r.Search(t.Context(), &fhir.Query{Type: "Basic", Where: tt.where})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := int64(len(strings.Fields(tt.want))); page.Total == nil || *page.Total != want || len(page.Resources) != 0 || page.Next != "" {
+				t.Errorf("%s: a count of %+v, want %d", tt.claim, page, want)
+			}
+		}
+	})
+}
+
+func TestG7_13_SortsAndPages(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		calendar(t, r)
+		commit(t, r, put("aa", "like d9"), put("zz", "like d9"))
+		byTime, byID := param(t, "_lastUpdated"), param(t, "_id")
+		for _, tt := range []struct {
+			claim string
+			sort  []fhir.SortKey
+			want  string
+		}{
+			{"by id without a wish", nil, "aa d1 d1e d2 d2ms d9 zz"},
+			{"by id", []fhir.SortKey{{Param: byID}}, "aa d1 d1e d2 d2ms d9 zz"},
+			{"by id, last first", []fhir.SortKey{{Param: byID, Desc: true}}, "zz d9 d2ms d2 d1e d1 aa"},
+			{"by time", []fhir.SortKey{{Param: byTime}}, "d1 d1e d2 d2ms aa d9 zz"},
+			{"by time, newest first", []fhir.SortKey{{Param: byTime, Desc: true}}, "zz d9 aa d2ms d2 d1e d1"},
+			{"by time, newest first, then by id", []fhir.SortKey{{Param: byTime, Desc: true}, {Param: byID}}, "aa d9 zz d2ms d2 d1e d1"},
+		} {
+			for count := 1; count <= 8; count++ {
+				got := strings.Join(search(t, r, fhir.Query{Type: "Basic", Sort: tt.sort, Count: count}), " ")
+				if got != tt.want {
+					t.Errorf("%s, pages of %d: found %q, want %q", tt.claim, count, got, tt.want)
+				}
+			}
+		}
+	})
+}
+
+func TestG7_14_PagesStandWhileOthersWrite(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		calendar(t, r)
+		q := fhir.Query{Type: "Basic", Count: 2, Total: true}
+		first, err := r.Search(t.Context(), &q)
+		if err != nil || first.Total == nil || *first.Total != 5 {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		commit(t, r, put("a-new-one-in-front", "x"), remove("d1e"))
+		q.Cursor = first.Next
+		if diff := cmp.Diff([]string{"d2", "d2ms", "d9"}, search(t, r, q)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestSearchRefuses(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		calendar(t, r)
+		tag := param(t, "_tag")
+		for claim, q := range map[string]fhir.Query{
+			"another parameter":          {Where: fhir.Term{Param: tag, Value: fhir.TokenValue{Code: "x", AnySystem: true}}},
+			"another parameter, missing": {Where: fhir.Term{Param: tag, Modifier: fhir.ModMissing, Value: fhir.BoolValue(true)}},
+			"deep inside":                {Where: fhir.And{fhir.Not{Expr: fhir.Or{id(t, "x"), fhir.Term{Param: tag, Value: fhir.TokenValue{Code: "x"}}}}}},
+			"another sort":               {Sort: []fhir.SortKey{{Param: tag}}},
+			"a modifier":                 {Where: fhir.Term{Param: param(t, "_id"), Modifier: fhir.ModContains, Value: fhir.TokenValue{Code: "x"}}},
+			"a modifier among several":   {Where: fhir.Or{fhir.Term{Param: param(t, "_id"), Modifier: fhir.ModExact, Value: fhir.TokenValue{Code: "x", AnySystem: true}}}},
+		} {
+			q.Type, q.Count = "Basic", 5
+			_, err := r.Search(t.Context(), &q)
+			wantCode(t, claim, err, fhir.CodeNotSupported)
+		}
+		for _, cursor := range []string{"x", "\x02", "\x02\xff\xff\xff\x7f", "\x7f\x7f"} {
+			_, err := r.Search(t.Context(), &fhir.Query{Type: "Basic", Count: 5, Cursor: cursor})
+			if err == nil {
+				t.Errorf("the cursor %q is taken", cursor)
+			}
+		}
+	})
+}
