@@ -1,0 +1,66 @@
+package conformance
+
+import "github.com/portico-fhir/portico/fhir"
+
+// The part of the CapabilityStatement that a server of this kind fills in, in
+// the order of its elements.
+type (
+	statement struct {
+		ResourceType   string         `json:"resourceType"`
+		Name           string         `json:"name"`
+		Title          string         `json:"title"`
+		Status         string         `json:"status"`
+		Date           string         `json:"date"`
+		Kind           string         `json:"kind"`
+		Software       software       `json:"software"`
+		Implementation implementation `json:"implementation"`
+		FHIRVersion    string         `json:"fhirVersion"`
+		Format         []string       `json:"format"`
+		Rest           []endpoint     `json:"rest"`
+	}
+
+	software struct {
+		Name    string `json:"name"`
+		Version string `json:"version,omitempty"`
+	}
+
+	implementation struct {
+		Description string `json:"description"`
+		URL         string `json:"url"`
+	}
+
+	endpoint struct {
+		Mode     string     `json:"mode"`
+		Security security   `json:"security"`
+		Resource []resource `json:"resource,omitempty"`
+	}
+
+	security struct {
+		CORS        bool   `json:"cors"`
+		Description string `json:"description,omitempty"`
+	}
+
+	resource struct {
+		Type              fhir.Type     `json:"type"`
+		Documentation     string        `json:"documentation,omitempty"`
+		Interaction       []interaction `json:"interaction,omitempty"`
+		Versioning        string        `json:"versioning,omitempty"`
+		ReadHistory       bool          `json:"readHistory"`
+		UpdateCreate      bool          `json:"updateCreate"`
+		ConditionalCreate bool          `json:"conditionalCreate"`
+		ConditionalRead   string        `json:"conditionalRead"`
+		ConditionalUpdate bool          `json:"conditionalUpdate"`
+		ConditionalDelete string        `json:"conditionalDelete"`
+		SearchParam       []searchParam `json:"searchParam,omitempty"`
+	}
+
+	interaction struct {
+		Code string `json:"code"`
+	}
+
+	searchParam struct {
+		Name       string         `json:"name"`
+		Definition string         `json:"definition,omitempty"`
+		Type       fhir.ParamType `json:"type"`
+	}
+)

@@ -1,0 +1,70 @@
+package suite
+
+import (
+	"slices"
+	"testing"
+)
+
+// Run tests the server at a FHIR base URL.
+func Run(t *testing.T, base string) {
+	c := newClient(base)
+	var can capability
+	c.do(t, "GET", "metadata", "").want(t, 200).into(t, &can)
+	if len(can.Rest) != 1 || len(can.Rest[0].Resource) == 0 {
+		t.Fatal("the CapabilityStatement declares no resources")
+	}
+	t.Run("capabilities", func(t *testing.T) { capabilities(t, c, can) })
+	t.Run("negotiation", func(t *testing.T) { negotiation(t, c) })
+	t.Run("writing", func(t *testing.T) {
+		if r := can.kind("Basic"); r == nil || !r.does("create", "update", "delete", "read", "vread", "history-instance") {
+			t.Skip("the server cannot write Basic")
+		}
+		writing(t, c)
+	})
+	for _, r := range can.Rest[0].Resource {
+		if r.does("search-type") {
+			t.Run("searching "+r.Type, func(t *testing.T) { searching(t, c, r) })
+		}
+	}
+}
+
+// capability is what the cases read of the CapabilityStatement.
+type capability struct {
+	ResourceType, FHIRVersion, Kind, Status, Date string
+	Format                                        []string
+	Software                                      struct{ Name string }
+	Implementation                                struct{ URL string }
+	Rest                                          []struct {
+		Mode     string
+		Resource []kind
+	}
+}
+
+// kind is what is declared about one type.
+type kind struct {
+	Type        string
+	Interaction []struct{ Code string }
+	SearchParam []struct{ Name, Type string }
+}
+
+func (c capability) kind(name string) *kind {
+	for i, r := range c.Rest[0].Resource {
+		if r.Type == name {
+			return &c.Rest[0].Resource[i]
+		}
+	}
+	return nil
+}
+
+func (k kind) does(codes ...string) bool {
+	for _, code := range codes {
+		if !slices.ContainsFunc(k.Interaction, func(i struct{ Code string }) bool { return i.Code == code }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (k kind) searchesBy(name string) bool {
+	return slices.ContainsFunc(k.SearchParam, func(p struct{ Name, Type string }) bool { return p.Name == name })
+}
