@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -70,10 +71,10 @@ func TestAStoreThatStopsHalfwayLosesNoVersion(t *testing.T) {
 	t.Parallel()
 	crash := errors.New("crash")
 	mem := memory.New()
-	stop := false
+	var stop atomic.Bool
 	s := &faulty{Store: mem, apply: func(ctx context.Context, ops []store.Op) error {
 		for i, op := range ops {
-			if stop && i == 1 {
+			if stop.Load() && i == 1 {
 				return crash
 			}
 			if err := mem.Apply(ctx, []store.Op{op}); err != nil {
@@ -90,11 +91,11 @@ func TestAStoreThatStopsHalfwayLosesNoVersion(t *testing.T) {
 	commit(t, r, put("a", "one"), put("b", "one"))
 	commit(t, r, put("a", "two"))
 
-	stop = true
+	stop.Store(true)
 	if _, err := r.Commit(t.Context(), []fhir.Change{put("a", "three")}); !errors.Is(err, crash) {
 		t.Fatal(err)
 	}
-	stop = false
+	stop.Store(false)
 	all, total := history(t, r, fhir.HistoryQuery{Key: basic("a"), Count: 2})
 	if got := texts(t, all); got != "2:two 1:one" || total != 2 {
 		t.Errorf("behind the crash the history is %s of %d", got, total)
@@ -107,6 +108,20 @@ func TestAStoreThatStopsHalfwayLosesNoVersion(t *testing.T) {
 	all, _ = history(t, r, fhir.HistoryQuery{Key: basic("a"), Count: 2})
 	if got := texts(t, all); got != "4:deleted 3:three again 2:two 1:one" {
 		t.Error(got)
+	}
+
+	// Many writers find a version that was moved already: each still makes one.
+	stop.Store(true)
+	if _, err := r.Commit(t.Context(), []fhir.Change{put("b", "lost")}); !errors.Is(err, crash) {
+		t.Fatal(err)
+	}
+	stop.Store(false)
+	_, errs := parallel(t, r, writers, func(i int) fhir.Change { return put("b", fmt.Sprint("writer ", i)) })
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	if all, _ := history(t, r, fhir.HistoryQuery{Key: basic("b"), Count: 50}); len(all) != writers+2 {
+		t.Errorf("%d versions after 2 and %d writes", len(all), writers)
 	}
 }
 
