@@ -58,7 +58,7 @@ func attribute(element string, name, value []byte) string {
 // safeStyle reports whether a style runs nothing and loads nothing from
 // elsewhere. Escapes and comments could hide words from this check.
 func safeStyle(style []byte) bool {
-	lower := bytes.ToLower(style)
+	lower := bytes.ToLower(visible(style))
 	for _, word := range []string{"\\", "/*", "expression", "script:", "behavior", "behaviour", "-moz-binding", "@import", "image("} {
 		if bytes.Contains(lower, []byte(word)) {
 			return false
@@ -70,11 +70,11 @@ func safeStyle(style []byte) bool {
 			return true
 		}
 		lower = rest
-		target, ok := bytes.CutPrefix(bytes.TrimSpace(rest), []byte("("))
+		target, ok := bytes.CutPrefix(rest, []byte("("))
 		if !ok {
 			continue
 		}
-		target = bytes.TrimLeft(target, " \t\r\n\"'")
+		target = bytes.TrimLeft(target, "\"'")
 		if bytes.HasPrefix(target, []byte("//")) || !bytes.HasPrefix(target, []byte("data:image/")) && hasScheme(target) {
 			return false
 		}
@@ -89,16 +89,9 @@ func hasScheme(url []byte) bool {
 }
 
 // safeURL reports whether a URL is relative, a fragment, or of a scheme that
-// runs nothing. Browsers drop white space and control characters before they
-// look, so they are dropped here.
+// runs nothing.
 func safeURL(url []byte, image bool) bool {
-	kept := bytes.Map(func(c rune) rune {
-		if c <= ' ' || c >= 0x7f && c <= 0xa0 {
-			return -1
-		}
-		return c
-	}, url)
-	scheme, rest, found := bytes.Cut(bytes.ToLower(kept), []byte(":"))
+	scheme, rest, found := bytes.Cut(bytes.ToLower(visible(url)), []byte(":"))
 	if !found || bytes.ContainsAny(scheme, "/?#") {
 		return true
 	}
@@ -109,6 +102,17 @@ func safeURL(url []byte, image bool) bool {
 		return image && bytes.HasPrefix(rest, []byte("image/")) && !bytes.HasPrefix(rest, []byte("image/svg"))
 	}
 	return false
+}
+
+// visible drops white space and control characters, as browsers do before they
+// look at a URL.
+func visible(text []byte) []byte {
+	return bytes.Map(func(c rune) rune {
+		if c <= ' ' || c >= 0x7f && c <= 0xa0 {
+			return -1
+		}
+		return c
+	}, text)
 }
 
 // decode replaces the references to characters in an attribute's value.
