@@ -1,0 +1,165 @@
+package mongo
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portico-fhir/portico/store"
+)
+
+// compiled is a filter in MongoDB's language. Where it is not exact it takes
+// more documents than the filter, never fewer.
+type compiled struct {
+	query bson.D // empty: every document
+	none  bool   // no document
+	exact bool
+}
+
+func everything() compiled { return compiled{exact: true} }
+func nothing() compiled    { return compiled{none: true, exact: true} }
+func widened() compiled    { return compiled{} }
+
+// document gives the filter as the server takes it.
+func (c compiled) document() bson.D {
+	if c.none {
+		return field("_id", field("$in", bson.A{}))
+	}
+	if c.query == nil {
+		return bson.D{}
+	}
+	return c.query
+}
+
+// compile says f in MongoDB's language. Values of f appear only where
+// MongoDB expects literals, never as an operator or a pattern.
+func (d dialect) compile(f store.Filter) compiled {
+	switch f := f.(type) {
+	case nil:
+		return everything()
+	case store.And:
+		return d.and(f)
+	case store.Or:
+		return d.or(f)
+	case store.Not:
+		return not(d.compile(f.Filter))
+	case store.Elem:
+		return d.elem(f)
+	}
+	path, conditions, exact := d.leaf(f)
+	if conditions == nil {
+		return compiled{exact: exact, none: exact}
+	}
+	if path == "_id" && len(conditions) == 1 && conditions[0].Key == "$eq" {
+		if v, ok := conditions[0].Value.(store.Value); ok && bare(v) {
+			// 4.4 takes its short cut for reading by _id only in this form.
+			return compiled{query: field("_id", v), exact: true}
+		}
+	}
+	return compiled{query: field(path, conditions), exact: exact}
+}
+
+// bare says whether a value means itself without $eq.
+func bare(v store.Value) bool {
+	switch v.Type {
+	case bson.TypeString, bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeBinary:
+		return true
+	}
+	return false
+}
+
+// leaf gives a condition on one value as the operators that follow a path; none
+// when it never holds.
+func (d dialect) leaf(f store.Filter) (path string, conditions bson.D, exact bool) {
+	switch f := f.(type) {
+	case store.Eq:
+		return f.Path, field("$eq", f.Value), true
+	case store.In:
+		if len(f.Values) == 0 {
+			return f.Path, nil, true
+		}
+		return f.Path, field("$in", f.Values), true
+	case store.Range:
+		var both bson.D
+		if f.Low != nil {
+			both = append(both, bound("$gt", *f.Low))
+		}
+		if f.High != nil {
+			both = append(both, bound("$lt", *f.High))
+		}
+		return f.Path, both, true
+	case store.Prefix:
+		return d.regex(f.Path, f.Value, f.Fold, false)
+	case store.Contains:
+		return d.regex(f.Path, f.Value, f.Fold, true)
+	case store.Exists:
+		return f.Path, field("$exists", f.Want), true
+	}
+	return "", nil, true
+}
+
+func bound(op string, b store.Bound) bson.E {
+	if b.Inclusive {
+		op += "e"
+	}
+	return bson.E{Key: op, Value: b.Value}
+}
+
+func (d dialect) regex(path, value string, fold, contains bool) (string, bson.D, bool) {
+	pattern, exact := d.literalPattern(value, contains)
+	if fold {
+		pattern, exact = d.foldPattern(value, contains)
+	}
+	return path, field("$regex", pattern), exact
+}
+
+func (d dialect) and(parts []store.Filter) compiled {
+	out, all := everything(), bson.A{}
+	for _, f := range parts {
+		c := d.compile(f)
+		if c.none {
+			return nothing()
+		}
+		out.exact = out.exact && c.exact
+		if c.query != nil {
+			all = append(all, c.query)
+			out.query = c.query
+		}
+	}
+	if len(all) > 1 {
+		out.query = field("$and", all)
+	}
+	return out
+}
+
+func (d dialect) or(parts []store.Filter) compiled {
+	out, any := nothing(), bson.A{}
+	for _, f := range parts {
+		c := d.compile(f)
+		switch {
+		case c.none:
+			continue
+		case c.query == nil:
+			return c // every document; checked again where that is not exact
+		}
+		out.none = false
+		out.exact = out.exact && c.exact
+		any = append(any, c.query)
+		out.query = c.query
+	}
+	if len(any) > 1 {
+		out.query = field("$or", any)
+	}
+	return out
+}
+
+// not negates. What takes more than it should cannot be negated.
+func not(c compiled) compiled {
+	switch {
+	case !c.exact:
+		return widened()
+	case c.none:
+		return everything()
+	case c.query == nil:
+		return nothing()
+	}
+	return compiled{query: field("$nor", bson.A{c.query}), exact: true}
+}
