@@ -69,7 +69,7 @@ func searching(t *testing.T, c *client, k kind) {
 		}
 	})
 	if k.searchesBy("patient") {
-		t.Run("G7.9 patient finds by id, reference and absolute URL alike", func(t *testing.T) { byPatient(t, c, k) })
+		t.Run("patient finds by id, reference and absolute URL alike", func(t *testing.T) { byPatient(t, c, k) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -82,4 +83,26 @@ func validHost(host string) bool {
 		}
 	}
 	return true
+}
+
+// isOurs reports whether a Host header names this machine's loopback or the
+// host of Base.
+func (s *Server) isOurs(host string) bool {
+	if base, err := url.Parse(s.Base); err == nil && strings.EqualFold(host, base.Host) {
+		return true
+	}
+	return IsLoopback(host)
+}
+
+// IsLoopback reports whether host[:port] is certain to be this machine only.
+func IsLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
 }

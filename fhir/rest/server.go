@@ -47,6 +47,10 @@ type Server struct {
 	// Origins are those that browsers may call from ("https://app.example.org"),
 	// or "*" for all. Discovery is open to all anyway.
 	Origins []string
+	// LoopbackOnly refuses requests whose Host is neither loopback nor that of
+	// Base. A server that asks nobody who they are needs it: a web page whose
+	// name is rebound to 127.0.0.1 would read charts otherwise.
+	LoopbackOnly bool
 	// Proxies are the addresses whose Forwarded and X-Forwarded-* headers are
 	// believed.
 	Proxies []netip.Prefix
@@ -162,7 +166,7 @@ func (s *Server) mounts() []string {
 // describe derives the methods from what the repository can do; nil when it
 // knows nothing of the type.
 func describe(t fhir.Type, c fhir.Capability) *kind {
-	if !c.Read && !c.Search && !c.Create && !c.Update && !c.Delete {
+	if c.None() {
 		return nil
 	}
 	return &kind{

@@ -71,6 +71,11 @@ func unsupportedMedia(path, format string, args ...any) error {
 	return &httpError{http.StatusUnsupportedMediaType, "", fhir.Errorf(fhir.CodeNotSupported, path, format, args...)}
 }
 
+func misdirected() error {
+	return &httpError{http.StatusMisdirectedRequest, "", fhir.Errorf(fhir.CodeForbidden, "http.Host",
+		"Authorization is off, so that only this machine is served: the Host must be localhost or that of the base URL.")}
+}
+
 // statusClientGone is what the log says when nobody waits for the answer any
 // more; no client ever sees it.
 const statusClientGone = 499

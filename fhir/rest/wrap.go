@@ -30,10 +30,13 @@ func (s *Server) handle(prefix string, h handler) http.Handler {
 		s.commonHeaders(w.Header(), r)
 		n := s.inFlight.Add(1)
 		defer s.inFlight.Add(-1)
-		err := error(nil)
-		if n > s.Limits.InFlight && prefix != "" {
+		var err error
+		switch {
+		case n > s.Limits.InFlight && prefix != "":
 			err = fhir.Errorf(fhir.CodeTransient, "", "The server is busy. Try again in a second.")
-		} else {
+		case s.LoopbackOnly && !s.isOurs(hr.Host):
+			err = misdirected()
+		default:
 			err = h(w, r)
 		}
 		if err != nil {
