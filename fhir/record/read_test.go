@@ -36,8 +36,14 @@ func TestG1_1_ReadRefuses(t *testing.T) {
 		commit(t, r, put("a", "one"), put("gone", "x"))
 		commit(t, r, remove("gone"))
 		for _, key := range []fhir.Key{
-			{Type: "Basic", ID: "b"}, {Type: "Basic", ID: ""}, {Type: "Basic", ID: "../a"}, {Type: "Basic", ID: "A"},
-			{Type: "Patient", ID: "a"}, {Type: "basic", ID: "a"}, {Type: "Basic_history", ID: "a"}, {Type: "", ID: "a"},
+			{Type: "Basic", ID: "b"},
+			{Type: "Basic", ID: ""},
+			{Type: "Basic", ID: "../a"},
+			{Type: "Basic", ID: "A"},
+			{Type: "Patient", ID: "a"},
+			{Type: "basic", ID: "a"},
+			{Type: "Basic_history", ID: "a"},
+			{Type: "", ID: "a"},
 		} {
 			_, err := r.Read(t.Context(), key)
 			wantCode(t, "read of "+key.String(), err, fhir.CodeNotFound)

@@ -2,9 +2,8 @@ package record
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // errMalformed says that a body is not a JSON object. Bodies are validated
@@ -132,8 +131,8 @@ func (s *scanner) is(name span, want string) bool {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1:len(raw)-1]) == want
 	}
-	plain, err := jsontext.AppendUnquote(nil, raw)
-	return err == nil && string(plain) == want
+	var plain string
+	return json.Unmarshal(raw, &plain) == nil && plain == want
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

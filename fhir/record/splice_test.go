@@ -26,10 +26,14 @@ func TestSplice(t *testing.T) {
 		{"an empty resource gets them too", ` {"resourceType" : "Basic" } `, ` {"resourceType" : "Basic","id":"n1","meta":{` + stamp7 + `} } `},
 		{"resourceType may be last", `{"x":[{"id":"no"}],"resourceType":"Basic"}`, `{"x":[{"id":"no"}],"resourceType":"Basic","id":"n1","meta":{` + stamp7 + `}}`},
 		{"meta follows the id where that stands", `{"id" : "old", "x":1,"resourceType":"Basic"}`, `{"id" : "n1","meta":{` + stamp7 + `}, "x":1,"resourceType":"Basic"}`},
-		{"a client's version and time are replaced in place", `{"meta":{ "source":"s", "lastUpdated" : "2000-01-01T00:00:00Z", "versionId":"x" },"resourceType":"Basic","id":"o"}`,
-			`{"meta":{ "source":"s", "lastUpdated" : "2026-11-22T16:30:00.005Z", "versionId":"7" },"resourceType":"Basic","id":"n1"}`},
-		{"profile, tags and security stay", `{"resourceType":"Basic","meta":{"profile":["p"],"tag":[{"code":"\u0061"}]}}`,
-			`{"resourceType":"Basic","id":"n1","meta":{` + stamp7 + `,"profile":["p"],"tag":[{"code":"\u0061"}]}}`},
+		{
+			"a client's version and time are replaced in place", `{"meta":{ "source":"s", "lastUpdated" : "2000-01-01T00:00:00Z", "versionId":"x" },"resourceType":"Basic","id":"o"}`,
+			`{"meta":{ "source":"s", "lastUpdated" : "2026-11-22T16:30:00.005Z", "versionId":"7" },"resourceType":"Basic","id":"n1"}`,
+		},
+		{
+			"profile, tags and security stay", `{"resourceType":"Basic","meta":{"profile":["p"],"tag":[{"code":"\u0061"}]}}`,
+			`{"resourceType":"Basic","id":"n1","meta":{` + stamp7 + `,"profile":["p"],"tag":[{"code":"\u0061"}]}}`,
+		},
 		{"a missing time is inserted beside a version", `{"resourceType":"Basic","meta":{"versionId":"1","source":"s"}}`, `{"resourceType":"Basic","id":"n1","meta":{` + upd + `,"versionId":"7","source":"s"}}`},
 		{"a missing version is inserted beside a time", `{"resourceType":"Basic","meta":{"lastUpdated":"z"}}`, `{"resourceType":"Basic","id":"n1","meta":{` + ver + `,"lastUpdated":"2026-11-22T16:30:00.005Z"}}`},
 		{"an empty meta is filled", `{"resourceType":"Basic","meta":{ }}`, `{"resourceType":"Basic","id":"n1","meta":{` + stamp7 + ` }}`},
@@ -37,11 +41,15 @@ func TestSplice(t *testing.T) {
 		{"companions go, from the middle", `{"resourceType":"Basic","meta":{"versionId":"1","_versionId":{"id":"a"},"lastUpdated":"z","_lastUpdated":{"id":"b"},"source":"s"}}`, `{"resourceType":"Basic","id":"n1","meta":{"versionId":"7",` + upd + `,"source":"s"}}`},
 		{"companions go, from the end", `{"resourceType":"Basic","meta":{"versionId":"1","lastUpdated":"z", "_lastUpdated":{"id":"b"} }}`, `{"resourceType":"Basic","id":"n1","meta":{"versionId":"7",` + upd + ` }}`},
 		{"companions alone leave a stamped meta", `{"resourceType":"Basic","meta":{"_versionId":{"id":"a"},"_lastUpdated":{"id":"b"}}}`, `{"resourceType":"Basic","id":"n1","meta":{` + stamp7 + `}}`},
-		{"escaped names are the same names", `{"\u0069d":"o","resourceTyp\u0065":"Basic","\u006deta":{"version\u0049d":"1","\u005fversionId":{"id":"a"}}}`,
-			`{"\u0069d":"n1","resourceTyp\u0065":"Basic","\u006deta":{` + upd + `,"version\u0049d":"7"}}`},
+		{
+			"escaped names are the same names", `{"\u0069d":"o","resourceTyp\u0065":"Basic","\u006deta":{"version\u0049d":"1","\u005fversionId":{"id":"a"}}}`,
+			`{"\u0069d":"n1","resourceTyp\u0065":"Basic","\u006deta":{` + upd + `,"version\u0049d":"7"}}`,
+		},
 		{"names with quotes and braces confuse nothing", `{"resourceType":"Basic","a\"}":"{\\","id":"o","b":"\\\"id\":1"}`, `{"resourceType":"Basic","a\"}":"{\\","id":"n1","meta":{` + stamp7 + `},"b":"\\\"id\":1"}`},
-		{"decimals, escapes and white space stay", "{\n\t\"resourceType\": \"Basic\",\n\t\"v\": 1.50e+00,\n\t\"s\": \"\\u00e4\\/\"\n}\n",
-			"{\n\t\"resourceType\": \"Basic\",\"id\":\"n1\",\"meta\":{" + stamp7 + "},\n\t\"v\": 1.50e+00,\n\t\"s\": \"\\u00e4\\/\"\n}\n"},
+		{
+			"decimals, escapes and white space stay", "{\n\t\"resourceType\": \"Basic\",\n\t\"v\": 1.50e+00,\n\t\"s\": \"\\u00e4\\/\"\n}\n",
+			"{\n\t\"resourceType\": \"Basic\",\"id\":\"n1\",\"meta\":{" + stamp7 + "},\n\t\"v\": 1.50e+00,\n\t\"s\": \"\\u00e4\\/\"\n}\n",
+		},
 		{"an id extension stays", `{"resourceType":"Basic","id":"o","_id":{"id":"x"},"meta":{"id":"m"}}`, `{"resourceType":"Basic","id":"n1","_id":{"id":"x"},"meta":{` + stamp7 + `,"id":"m"}}`},
 	}
 	for _, tt := range tests {
@@ -60,8 +68,10 @@ func TestSplice(t *testing.T) {
 
 func TestSpliceRefusesWhatIsNoResource(t *testing.T) {
 	t.Parallel()
-	for _, in := range []string{"", "null", "[]", `"x"`, "{", "{}", `{"id":"x"}`, `{"resourceType":"Basic"`, `{"resourceType":"Basic","meta":7}`, `{"resourceType":"Basic","meta":null}`,
-		`{"resourceType":"Basic","meta":[{}]}`, `{"resourceType":"Basic" "id":"x"}`, `{resourceType:"Basic"}`, `{"resourceType"}`, `{"resourceType":}`, `{"a`, `{"a\`} {
+	for _, in := range []string{
+		"", "null", "[]", `"x"`, "{", "{}", `{"id":"x"}`, `{"resourceType":"Basic"`, `{"resourceType":"Basic","meta":7}`, `{"resourceType":"Basic","meta":null}`,
+		`{"resourceType":"Basic","meta":[{}]}`, `{"resourceType":"Basic" "id":"x"}`, `{resourceType:"Basic"}`, `{"resourceType"}`, `{"resourceType":}`, `{"a`, `{"a\`,
+	} {
 		if got, err := splice([]byte(in), testStamp); err == nil {
 			t.Errorf("%s became %s", in, got)
 		}
@@ -99,7 +109,8 @@ func TestSameIgnoresOnlyWhatTheServerOwnsAndWhiteSpace(t *testing.T) {
 func checkSplice(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, body []byte) {
+}, body []byte,
+) {
 	t.Helper()
 	got, err := splice(body, testStamp)
 	if err != nil {
