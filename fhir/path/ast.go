@@ -1,0 +1,99 @@
+package path
+
+import "strings"
+
+// Node is a part of a parsed expression: one of the types below.
+type Node interface{ node() }
+
+type (
+	// Literal is a constant; a nil Item is the empty collection {}.
+	Literal struct{ Item *Item }
+
+	// Member is Input.Name. A nil Input stands for the context: Name is then an
+	// element of it, or its type.
+	Member struct {
+		Input Node
+		Name  string
+	}
+
+	// Call is Input.Name(Args). A nil Input stands for the context.
+	Call struct {
+		Input Node
+		Name  string
+		Args  []Node
+	}
+
+	// Index is Input[At].
+	Index struct{ Input, At Node }
+
+	// Binary is Left Op Right. Op is the operator as written.
+	Binary struct {
+		Op          string
+		Left, Right Node
+	}
+
+	// Unary is -Operand or +Operand.
+	Unary struct {
+		Op      string
+		Operand Node
+	}
+
+	// TypeOp is "Input is Type" or "Input as Type".
+	TypeOp struct {
+		Op    string
+		Input Node
+		Type  string
+	}
+
+	// Special is $this, $index or $total, without the $.
+	Special struct{ Name string }
+
+	// Constant is %name, without the %.
+	Constant struct{ Name string }
+)
+
+func (*Literal) node()  {}
+func (*Member) node()   {}
+func (*Call) node()     {}
+func (*Index) node()    {}
+func (*Binary) node()   {}
+func (*Unary) node()    {}
+func (*TypeOp) node()   {}
+func (*Special) node()  {}
+func (*Constant) node() {}
+
+// Expr is a parsed expression. It is immutable and safe for concurrent use.
+type Expr struct {
+	Root Node
+	text string
+}
+
+// String gives the expression as it was parsed.
+func (e *Expr) String() string { return e.text }
+
+// Alternatives gives the operands of the unions at the top of the expression,
+// the whole expression if there is none. Many of R4's search parameters are
+// unions with a part for each type they are defined on.
+func (e *Expr) Alternatives() []Node {
+	var parts []Node
+	var collect func(Node)
+	collect = func(n Node) {
+		if b, ok := n.(*Binary); ok && b.Op == "|" {
+			collect(b.Left)
+			collect(b.Right)
+			return
+		}
+		parts = append(parts, n)
+	}
+	collect(e.Root)
+	return parts
+}
+
+// typeName drops the namespace of a type: System.String and FHIR.string are
+// told apart by their first letter already.
+func typeName(qualified string) string {
+	if _, name, ok := strings.Cut(qualified, "."); ok {
+		return name
+	}
+	return qualified
+}

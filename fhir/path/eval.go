@@ -1,0 +1,302 @@
+package path
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Env is what an evaluation may use besides the resource. The zero value works.
+type Env struct {
+	// Now is the moment of now() and today(); zero means the wall clock.
+	Now time.Time
+	// Resource is %resource, the resource that holds the context; nil means the
+	// context itself. Root is %rootResource, when Resource is contained.
+	Resource, Root *Item
+	// MaxSteps bounds the work; 0 means 100,000.
+	MaxSteps int
+	// Trace receives what trace() names; nil discards it.
+	Trace func(name string, c Collection)
+}
+
+// ErrTooCostly is the error of an evaluation that took more steps than allowed.
+var ErrTooCostly = errors.New("FHIRPath: the evaluation takes too many steps")
+
+// errEval is a misuse that only shows with the data: an operator on the wrong
+// type, or several items where one is needed.
+var errEval = errors.New("FHIRPath")
+
+// Eval evaluates the expression with the item as its context. An error is
+// ErrTooCostly or tells of a misuse, such as several items where an operator
+// needs one; it quotes no values.
+func (e *Expr) Eval(env *Env, context Item) (Collection, error) {
+	if env == nil {
+		env = &Env{}
+	}
+	ev := &evaluator{env: env, left: env.MaxSteps, now: env.Now}
+	if ev.left == 0 {
+		ev.left = 100_000
+	}
+	if ev.now.IsZero() {
+		ev.now = time.Now()
+	}
+	ev.resource, ev.root = env.Resource, env.Root
+	if ev.resource == nil {
+		ev.resource = &context
+	}
+	if ev.root == nil {
+		ev.root = ev.resource
+	}
+	return ev.eval(e.Root, &scope{this: Collection{context}})
+}
+
+// scope is what an expression sees: $this and the variables of loops.
+type scope struct {
+	this  Collection
+	index int64
+	total Collection
+	loop  bool // $this is an item of a loop
+}
+
+type evaluator struct {
+	env            *Env
+	left           int
+	now            time.Time
+	resource, root *Item
+}
+
+// spend takes n steps.
+func (ev *evaluator) spend(n int) error {
+	if ev.left -= n + 1; ev.left < 0 {
+		return ErrTooCostly
+	}
+	return nil
+}
+
+func (ev *evaluator) eval(n Node, s *scope) (Collection, error) {
+	if err := ev.spend(0); err != nil {
+		return nil, err
+	}
+	switch n := n.(type) {
+	case *Literal:
+		if n.Item == nil {
+			return nil, nil
+		}
+		return Collection{*n.Item}, nil
+	case *Member:
+		return ev.member(n, s)
+	case *Call:
+		return ev.call(n, s)
+	case *Index:
+		return ev.index(n, s)
+	case *Binary:
+		return ev.binary(n, s)
+	case *Unary:
+		return ev.unary(n, s)
+	case *TypeOp:
+		return ev.typeOp(n, s)
+	case *Special:
+		return special(n.Name, s)
+	case *Constant:
+		return ev.constant(n.Name)
+	}
+	return nil, fmt.Errorf("%w: unknown expression", errEval)
+}
+
+// member navigates. At the start of a path the name may be that of the
+// context's type: Patient.name.
+func (ev *evaluator) member(n *Member, s *scope) (Collection, error) {
+	input := s.this
+	if n.Input != nil {
+		var err error
+		if input, err = ev.eval(n.Input, s); err != nil {
+			return nil, err
+		}
+	} else if len(input) == 1 && input[0].is(n.Name) && n.Name[0] <= 'Z' {
+		return input, nil
+	}
+	var out Collection
+	for _, it := range input {
+		if it.doc == nil {
+			continue
+		}
+		for c := it.doc.nodes[it.at].first; c >= 0; c = it.doc.nodes[c].next {
+			if err := ev.spend(0); err != nil {
+				return nil, err
+			}
+			if it.doc.nodes[c].name == n.Name && !it.doc.void(c) {
+				out = append(out, it.doc.item(c))
+			}
+		}
+	}
+	return out, nil
+}
+
+// void reports whether a node is the null that holds a place in an array.
+func (d *Doc) void(at int32) bool {
+	n := &d.nodes[at]
+	return n.json == 'n' && n.first < 0
+}
+
+// children gives all child elements of an item.
+func (it Item) children() Collection {
+	if it.doc == nil {
+		return nil
+	}
+	var out Collection
+	for c := it.doc.nodes[it.at].first; c >= 0; c = it.doc.nodes[c].next {
+		if !it.doc.void(c) {
+			out = append(out, it.doc.item(c))
+		}
+	}
+	return out
+}
+
+// is reports whether the item is of the type, or of one derived from it. FHIR's
+// names of primitives have small letters, FHIRPath's have capitals; an element
+// is of both.
+func (it Item) is(name string) bool {
+	name = typeName(name)
+	if it.ref != "" {
+		return it.ref == name || name == "Resource" || name == "DomainResource"
+	}
+	if it.doc != nil && it.doc.model.IsA(it.doc.nodes[it.at].typ, name) {
+		return true
+	}
+	return it.kind != Element && kindNames[it.kind] == name
+}
+
+func (ev *evaluator) index(n *Index, s *scope) (Collection, error) {
+	input, err := ev.eval(n.Input, s)
+	if err != nil {
+		return nil, err
+	}
+	at, err := ev.eval(n.At, s)
+	if err != nil || len(at) == 0 {
+		return nil, err
+	}
+	i, err := oneInt(at)
+	if err != nil || i < 0 || i >= int64(len(input)) {
+		return nil, err
+	}
+	return input[i : i+1], nil
+}
+
+func special(name string, s *scope) (Collection, error) {
+	switch name {
+	case "this":
+		return s.this, nil
+	case "index":
+		if !s.loop {
+			return nil, fmt.Errorf("%w: $index stands outside of a loop", errEval)
+		}
+		return Collection{Int(s.index)}, nil
+	default:
+		return s.total, nil
+	}
+}
+
+func (ev *evaluator) constant(name string) (Collection, error) {
+	switch name {
+	case "resource":
+		return Collection{*ev.resource}, nil
+	case "rootResource":
+		return Collection{*ev.root}, nil
+	case "context":
+		return Collection{*ev.resource}, nil
+	case "ucum":
+		return Collection{Text("http://unitsofmeasure.org")}, nil
+	case "sct":
+		return Collection{Text("http://snomed.info/sct")}, nil
+	case "loinc":
+		return Collection{Text("http://loinc.org")}, nil
+	}
+	switch {
+	case len(name) > 3 && name[:3] == "vs-":
+		return Collection{Text("http://hl7.org/fhir/ValueSet/" + name[3:])}, nil
+	case len(name) > 4 && name[:4] == "ext-":
+		return Collection{Text("http://hl7.org/fhir/StructureDefinition/" + name[4:])}, nil
+	}
+	return nil, fmt.Errorf("%w: there is no %%%s", errEval, name)
+}
+
+func (ev *evaluator) typeOp(n *TypeOp, s *scope) (Collection, error) {
+	input, err := ev.eval(n.Input, s)
+	if err != nil {
+		return nil, err
+	}
+	if n.Op == "is" {
+		return isType(input, n.Type)
+	}
+	// R4's search parameters use "as" on several items where FHIRPath allows but
+	// one: it selects, as ofType does.
+	return ofType(input, n.Type), nil
+}
+
+func isType(input Collection, name string) (Collection, error) {
+	it, ok, err := one(input)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return Collection{Bool(it.is(name))}, nil
+}
+
+func ofType(input Collection, name string) Collection {
+	var out Collection
+	for _, it := range input {
+		if it.is(name) {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// one gives the only item; ok is false when there is none.
+func one(c Collection) (it Item, ok bool, err error) {
+	switch len(c) {
+	case 0:
+		return Item{}, false, nil
+	case 1:
+		return c[0], true, nil
+	}
+	return Item{}, false, fmt.Errorf("%w: one item is needed, there are %d", errEval, len(c))
+}
+
+func oneInt(c Collection) (int64, error) {
+	it, ok, err := one(c)
+	if err != nil {
+		return 0, err
+	}
+	if !ok || it.kind != Integer {
+		return 0, fmt.Errorf("%w: an integer is needed", errEval)
+	}
+	return it.int, nil
+}
+
+// oneText gives the text of a single string; ok is false for none.
+func oneText(c Collection) (text string, ok bool, err error) {
+	it, ok, err := one(c)
+	if err != nil || !ok {
+		return "", false, err
+	}
+	if it.kind == Date || it.kind == DateTime || it.kind == Time {
+		return it.when.String(), it.doc != nil, nil
+	}
+	if it.kind != String {
+		return "", false, fmt.Errorf("%w: a string is needed", errEval)
+	}
+	return it.text, true, nil
+}
+
+// truth is three-valued logic: a single item that is not a Boolean is true
+// (FHIRPath 2.0, 4.5).
+func truth(c Collection) (value, known bool, err error) {
+	it, ok, err := one(c)
+	if err != nil || !ok {
+		return false, false, err
+	}
+	if it.kind == Boolean {
+		return it.bool, true, nil
+	}
+	return true, true, nil
+}

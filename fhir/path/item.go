@@ -1,0 +1,187 @@
+package path
+
+import (
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// Kind is the type system of FHIRPath's own values.
+type Kind uint8
+
+// The kinds of Item.
+const (
+	Element Kind = iota + 1 // an element or resource of the JSON without a value of its own
+	Boolean
+	Integer
+	Decimal
+	String
+	Date
+	DateTime
+	Time
+	Quantity
+)
+
+// kindNames are the names of the kinds in FHIRPath.
+var kindNames = [...]string{
+	Element: "Element", Boolean: "Boolean", Integer: "Integer", Decimal: "Decimal", String: "String",
+	Date: "Date", DateTime: "DateTime", Time: "Time", Quantity: "Quantity",
+}
+
+// Item is one value of a collection: an element of a document, or a value that
+// an expression made. Items are immutable.
+type Item struct {
+	kind Kind
+	bool bool
+	int  int64
+	text string
+	num  *big.Rat
+	when temporal
+	// doc and at say where the element stands; doc is nil for computed values.
+	doc *Doc
+	at  int32
+	// ref is the type of an unresolvable target of resolve().
+	ref string
+}
+
+// Collection is an ordered list of items; nil is the empty collection.
+type Collection []Item
+
+// Bool makes a Boolean.
+func Bool(b bool) Item { return Item{kind: Boolean, bool: b} }
+
+// Int makes an Integer.
+func Int(n int64) Item { return Item{kind: Integer, int: n} }
+
+// Text makes a String.
+func Text(s string) Item { return Item{kind: String, text: s} }
+
+func decimal(r *big.Rat) Item { return Item{kind: Decimal, num: r} }
+
+func quantity(value *big.Rat, unit string) Item {
+	return Item{kind: Quantity, num: value, text: unit}
+}
+
+// Kind says what kind of value it is. An element with a primitive value has the
+// kind of that value.
+func (it Item) Kind() Kind { return it.kind }
+
+// Type is the name of the FHIR type of an element ("Patient", "Quantity",
+// "code", "BackboneElement"), or the FHIRPath type of a computed value.
+func (it Item) Type() string {
+	switch {
+	case it.ref != "":
+		return it.ref
+	case it.doc != nil:
+		return it.doc.model.Name(it.doc.nodes[it.at].typ)
+	default:
+		return kindNames[it.kind]
+	}
+}
+
+// JSON gives the bytes of an element in its document; nil for computed values
+// and for elements that have only extensions. Read-only.
+func (it Item) JSON() []byte {
+	if it.doc == nil {
+		return nil
+	}
+	n := &it.doc.nodes[it.at]
+	return it.doc.src[n.start:n.end]
+}
+
+// Path gives the location of an element ("Patient.name[0].family"), "" for computed
+// values.
+func (it Item) Path() string {
+	if it.doc == nil {
+		return ""
+	}
+	return it.doc.path(it.at)
+}
+
+// Location gives the span of an element's JSON in its document.
+func (it Item) Location() (start, end int, ok bool) {
+	if it.doc == nil {
+		return 0, 0, false
+	}
+	n := &it.doc.nodes[it.at]
+	return int(n.start), int(n.end), n.end > n.start
+}
+
+// Truth gives the value of a Boolean.
+func (it Item) Truth() (value, ok bool) { return it.bool, it.kind == Boolean }
+
+// String gives the value as text, as toString() does; "" when it has none.
+func (it Item) String() string {
+	switch it.kind {
+	case Boolean:
+		return strconv.FormatBool(it.bool)
+	case Integer:
+		return strconv.FormatInt(it.int, 10)
+	case Decimal:
+		return formatDecimal(it)
+	case String:
+		return it.text
+	case Date, DateTime, Time:
+		return it.when.String()
+	case Quantity:
+		unit := it.text
+		if !calendarPlural[unit] {
+			unit = "'" + unit + "'"
+		}
+		return formatDecimal(it) + " " + unit
+	}
+	return ""
+}
+
+// formatDecimal keeps the digits of an element and gives computed values at
+// most eight places (FHIRPath 2.0, 4.1.4).
+func formatDecimal(it Item) string {
+	if it.doc != nil && it.kind == Decimal {
+		return string(it.JSON())
+	}
+	if it.num.IsInt() {
+		return it.num.Num().String()
+	}
+	s := strings.TrimRight(it.num.FloatString(8), "0")
+	return strings.TrimSuffix(s, ".")
+}
+
+// number gives the value of an Integer or Decimal.
+func (it Item) number() (*big.Rat, bool) {
+	switch it.kind {
+	case Integer:
+		return new(big.Rat).SetInt64(it.int), true
+	case Decimal:
+		return it.num, true
+	}
+	return nil, false
+}
+
+// calendarUnits are the words for units of time, singular and plural, by the
+// word that stands for them in a quantity.
+var calendarUnits = map[string]string{
+	"year": "year", "years": "year", "month": "month", "months": "month", "week": "week", "weeks": "week",
+	"day": "day", "days": "day", "hour": "hour", "hours": "hour", "minute": "minute", "minutes": "minute",
+	"second": "second", "seconds": "second", "millisecond": "millisecond", "milliseconds": "millisecond",
+}
+
+var calendarPlural = map[string]bool{
+	"year": true, "month": true, "week": true, "day": true,
+	"hour": true, "minute": true, "second": true, "millisecond": true,
+}
+
+// definite are the UCUM codes that are the same as a word for a unit of time.
+// Years and months are not: a UCUM year has 365.25 days (FHIRPath 2.0, 4.1.8).
+var definite = map[string]string{
+	"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms",
+}
+
+func sameUnit(a, b string) bool {
+	if u, ok := definite[a]; ok {
+		a = u
+	}
+	if u, ok := definite[b]; ok {
+		b = u
+	}
+	return a == b
+}

@@ -1,0 +1,352 @@
+package path
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// TypeID names a type within a Model; 0 is an unknown type.
+type TypeID int32
+
+// Model tells what a resource's JSON means. It is safe for concurrent use.
+type Model interface {
+	// Resource gives the type of a resource, 0 when there is none of that name.
+	Resource(name string) TypeID
+	// Member gives, for a JSON member of a value of the parent type, the name of
+	// the element ("value" for the member "valueQuantity") and its type. ok is
+	// false when there is no such member.
+	Member(parent TypeID, name string) (element string, typ TypeID, ok bool)
+	// Name gives a type's name: "Patient", "Quantity", "code", "BackboneElement".
+	Name(t TypeID) string
+	// IsA reports whether a type is, or derives from, the one named.
+	IsA(t TypeID, name string) bool
+}
+
+// node is one resource, element or value. Arrays have no node: their members
+// stand in a row under the same name.
+type node struct {
+	name        string // of the element; "" for the root
+	start, end  int32  // the JSON; start == end where there are only extensions
+	parent      int32
+	first, next int32 // child and sibling, -1 for none
+	index       int32 // position in the array; -1 outside arrays
+	typ         TypeID
+	companion   int32 // the node of the _x object, -1 for none; its children are ours
+	json        byte  // '{', '"', '0', 't', 'f', 'n'
+}
+
+// Doc is an index over the JSON of one resource. It keeps the bytes and is
+// immutable, safe for concurrent use.
+type Doc struct {
+	src   []byte
+	nodes []node
+	model Model
+}
+
+// Bounds on a document: what schema validation lets through is far below.
+const maxNodes = 4 << 20
+
+var errShape = errors.New("path: not the JSON of a resource")
+
+// NewDoc indexes JSON that fhir/schema accepted. On other JSON it may fail or
+// index a part of it, but does not panic.
+func NewDoc(src []byte, model Model) (*Doc, error) {
+	b := builder{doc: &Doc{src: src, model: model, nodes: make([]node, 0, 16+len(src)/24)}}
+	b.dec = jsontext.NewDecoder(bytes.NewBuffer(src), jsontext.AllowDuplicateNames(true))
+	if b.dec.PeekKind() != '{' {
+		return nil, errShape
+	}
+	root := b.add(node{parent: -1, index: -1})
+	if err := b.object(root); err != nil {
+		return nil, err
+	}
+	return b.doc, nil
+}
+
+// Root is the resource itself.
+func (d *Doc) Root() Item { return d.item(0) }
+
+// path gives the location of a node.
+func (d *Doc) path(at int32) string {
+	n := &d.nodes[at]
+	if n.parent < 0 {
+		return d.model.Name(n.typ)
+	}
+	s := d.path(n.parent) + "." + n.name
+	if n.index >= 0 {
+		s += "[" + strconv.Itoa(int(n.index)) + "]"
+	}
+	return s
+}
+
+// item makes the Item of a node and decodes its value.
+func (d *Doc) item(at int32) Item {
+	n := &d.nodes[at]
+	it := Item{kind: Element, doc: d, at: at}
+	raw := d.src[n.start:n.end]
+	switch n.json {
+	case 't', 'f':
+		it.kind, it.bool = Boolean, n.json == 't'
+	case '0':
+		d.number(&it, string(raw))
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil {
+			return it
+		}
+		it.kind, it.text = String, string(text)
+		d.temporal(&it)
+	case '{':
+		if d.model.IsA(n.typ, "Quantity") {
+			d.quantity(&it)
+		}
+	}
+	return it
+}
+
+func (d *Doc) number(it *Item, s string) {
+	if !strings.ContainsAny(s, ".eE") && d.model.Name(d.nodes[it.at].typ) != "decimal" {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			it.kind, it.int = Integer, n
+			return
+		}
+	}
+	if r, ok := parseDecimal(s); ok {
+		it.kind, it.num = Decimal, r
+	}
+}
+
+// temporal gives dates and times their value, by the type of the element.
+func (d *Doc) temporal(it *Item) {
+	var want Kind
+	switch d.model.Name(d.nodes[it.at].typ) {
+	case "date":
+		want = Date
+	case "dateTime", "instant":
+		want = DateTime
+	case "time":
+		want = Time
+	default:
+		return
+	}
+	s := it.text
+	if want == Time {
+		s = "T" + s
+	}
+	if when, err := parseTemporal(s); err == nil {
+		when.kind = want
+		it.kind, it.when = want, when
+	}
+}
+
+// quantity gives a FHIR Quantity the value of a FHIRPath one (R4 2.9.1.1): UCUM code, or
+// the unit as printed. One with a comparator stays an element.
+func (d *Doc) quantity(it *Item) {
+	var value *Item
+	unit, code, comparator := "", "", false
+	for c := d.nodes[it.at].first; c >= 0; c = d.nodes[c].next {
+		switch d.nodes[c].name {
+		case "value":
+			v := d.item(c)
+			value = &v
+		case "code":
+			code = d.item(c).text
+		case "unit":
+			unit = d.item(c).text
+		case "comparator":
+			comparator = true
+		}
+	}
+	if value == nil || comparator {
+		return
+	}
+	num, ok := value.number()
+	if !ok {
+		return
+	}
+	if code == "" {
+		code = unit
+	}
+	if code == "" {
+		code = "1"
+	}
+	it.kind, it.num, it.text = Quantity, num, code
+}
+
+// builder makes the nodes of a Doc in one pass.
+type builder struct {
+	doc   *Doc
+	dec   *jsontext.Decoder
+	depth int
+}
+
+func (b *builder) add(n node) int32 {
+	n.first, n.next, n.companion = -1, -1, -1
+	b.doc.nodes = append(b.doc.nodes, n)
+	return int32(len(b.doc.nodes) - 1)
+}
+
+// object reads the members of the object into the node at.
+func (b *builder) object(at int32) error {
+	if b.depth++; b.depth > 4*maxDepth {
+		return errShape
+	}
+	defer func() { b.depth-- }()
+	if _, err := b.dec.ReadToken(); err != nil {
+		return err
+	}
+	n := &b.doc.nodes[at]
+	n.start, n.json = int32(b.dec.InputOffset())-1, '{'
+	if n.typ == 0 {
+		n.typ = b.doc.model.Resource(resourceType(b.doc.src[n.start:]))
+	}
+	last := int32(-1)
+	var companions []int32
+	for b.dec.PeekKind() == '"' {
+		name, err := b.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := b.member(at, name.String(), &last, &companions); err != nil {
+			return err
+		}
+	}
+	if _, err := b.dec.ReadToken(); err != nil {
+		return err
+	}
+	b.doc.nodes[at].end = int32(b.dec.InputOffset())
+	b.pair(at, companions, &last)
+	return nil
+}
+
+// member reads one member: a value, or each value of an array.
+func (b *builder) member(at int32, name string, last *int32, companions *[]int32) error {
+	if name == "resourceType" {
+		return b.dec.SkipValue()
+	}
+	plain, companion := strings.CutPrefix(name, "_")
+	element, typ, ok := b.doc.model.Member(b.doc.nodes[at].typ, plain)
+	if !ok {
+		return b.dec.SkipValue()
+	}
+	add := func(index int32) error {
+		c := b.add(node{name: element, parent: at, index: index, typ: typ})
+		if companion {
+			*companions = append(*companions, c)
+		} else {
+			b.link(at, c, last)
+		}
+		return b.value(c)
+	}
+	if b.dec.PeekKind() != '[' {
+		return add(-1)
+	}
+	if _, err := b.dec.ReadToken(); err != nil {
+		return err
+	}
+	for i := int32(0); b.dec.PeekKind() != ']'; i++ {
+		if b.dec.PeekKind() == 0 {
+			return errShape
+		}
+		if err := add(i); err != nil {
+			return err
+		}
+	}
+	_, err := b.dec.ReadToken()
+	return err
+}
+
+// value reads a value that is not an array.
+func (b *builder) value(at int32) error {
+	if len(b.doc.nodes) > maxNodes {
+		return errShape
+	}
+	kind := b.dec.PeekKind()
+	if kind == '{' {
+		return b.object(at)
+	}
+	raw, err := b.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	n := &b.doc.nodes[at]
+	n.end = int32(b.dec.InputOffset())
+	n.start, n.json = n.end-int32(len(raw)), byte(kind)
+	return nil
+}
+
+func (b *builder) link(at, c int32, last *int32) {
+	if *last < 0 {
+		b.doc.nodes[at].first = c
+	} else {
+		b.doc.nodes[*last].next = c
+	}
+	*last = c
+}
+
+// pair gives each value its companion, the object with its id and extensions (R4 2.6.1).
+// A companion without a value stands for itself.
+func (b *builder) pair(at int32, companions []int32, last *int32) {
+	if len(companions) == 0 {
+		return
+	}
+	type place struct {
+		name  string
+		index int32
+	}
+	nodes := b.doc.nodes
+	values := make(map[place]int32)
+	for v := nodes[at].first; v >= 0; v = nodes[v].next {
+		values[place{nodes[v].name, nodes[v].index}] = v
+	}
+	for _, c := range companions {
+		comp := &nodes[c]
+		if comp.json != '{' {
+			continue
+		}
+		partner, ok := values[place{comp.name, comp.index}]
+		if ok {
+			nodes[partner].companion = c
+			nodes[partner].first = comp.first
+			if nodes[partner].json == 'n' {
+				nodes[partner].start = nodes[partner].end
+			}
+			for child := comp.first; child >= 0; child = nodes[child].next {
+				nodes[child].parent = partner
+			}
+			continue
+		}
+		comp.start, comp.json = comp.end, 'n'
+		b.link(at, c, last)
+	}
+}
+
+// resourceType finds the type of the resource whose JSON begins s.
+func resourceType(s []byte) string {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(s), jsontext.AllowDuplicateNames(true))
+	if _, err := dec.ReadToken(); err != nil {
+		return ""
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return ""
+		}
+		if name.String() != "resourceType" {
+			if dec.SkipValue() != nil {
+				return ""
+			}
+			continue
+		}
+		value, err := dec.ReadToken()
+		if err != nil || value.Kind() != '"' {
+			return ""
+		}
+		return value.String()
+	}
+	return ""
+}
