@@ -217,6 +217,9 @@ func order(a, b Item) (c int, known bool, err error) {
 // distinct drops items that equal an earlier one. Elements are compared as a
 // whole, which costs the square of their number: the steps bound it.
 func (ev *evaluator) distinct(c Collection) (Collection, error) {
+	if allText(c) {
+		return distinctText(c), ev.spend(len(c))
+	}
 	var out Collection
 next:
 	for _, it := range c {
@@ -235,4 +238,26 @@ next:
 		out = append(out, it)
 	}
 	return out, nil
+}
+
+func allText(c Collection) bool {
+	for _, it := range c {
+		if it.kind != String {
+			return false
+		}
+	}
+	return true
+}
+
+// distinctText is for the long lists of codes that value sets have.
+func distinctText(c Collection) Collection {
+	seen := make(map[string]bool, len(c))
+	var out Collection
+	for _, it := range c {
+		if !seen[it.text] {
+			seen[it.text] = true
+			out = append(out, it)
+		}
+	}
+	return out
 }
