@@ -29,8 +29,8 @@ var (
 // OpError says which op of an Apply failed.
 type OpError struct {
 	Index int    // position in the ops
-	Name  string // of the unique index, when ErrExists is about one
-	Err   error  // ErrConflict, ErrExists, ErrTooLarge or ErrInvalid
+	Name  string // of the unique index, when ErrExists is about one; empty when it is about the _id
+	Err   error  // is ErrConflict, ErrExists, ErrTooLarge or ErrInvalid
 }
 
 // Error implements error without quoting any document.

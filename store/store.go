@@ -42,7 +42,8 @@ type Store interface {
 	// Apply carries out ops in order, all or nothing, over any collections.
 	// When it returns nil the change is durable. When it fails nothing has
 	// changed, and the error is an *OpError naming the op where one is to
-	// blame. Later ops see the effect of earlier ones.
+	// blame. Later ops see the effect of earlier ones. Malformed ops (see
+	// Op.Validate) are found before anything is tried.
 	Apply(ctx context.Context, ops []Op) error
 
 	// Ensure declares indexes. Declaring the same index again does nothing;
@@ -131,8 +132,8 @@ type Index struct {
 // Watcher is a Store that reports changes as they are committed.
 type Watcher interface {
 	// Watch yields the changes to the collections after the token, or from
-	// now on when it is nil, until ctx ends. ErrTokenLost when the history
-	// behind the token is gone.
+	// now on when it is nil, until ctx ends, which it yields as an error.
+	// ErrTokenLost when the history behind the token is gone.
 	Watch(ctx context.Context, collections []string, after Token) iter.Seq2[Event, error]
 }
 

@@ -52,10 +52,10 @@ func (q Query) Validate() error {
 // Validate refuses, with ErrInvalid, an op that is malformed in itself, and
 // with ErrTooLarge a document above MaxDocument. Members that mean nothing for
 // the kind must be empty, an Update must change something. A document must be
-// well-formed BSON, at most 100 levels deep, with an _id that is no array,
-// regular expression or undefined. Its top-level names do not start with $;
-// below that a name may be anything, though no path reaches one that is empty,
-// starts with $ or contains a dot.
+// well-formed BSON, at most 100 levels deep, and start with its _id (MongoDB
+// would move it there), which is no array, regular expression or undefined. Its
+// top-level names do not start with $; apart from that a name may be anything,
+// though no path reaches one that is empty, starts with $ or contains a dot.
 func (op Op) Validate() error {
 	if err := checkCollection(op.Collection); err != nil {
 		return err
@@ -152,17 +152,18 @@ func checkDoc(d Doc) error {
 	if !valid(Value{Type: bson.TypeEmbeddedDocument, Value: d}, maxDepth) {
 		return fmt.Errorf("%w: malformed or too deep a document", ErrInvalid)
 	}
-	for elems := body(d); ; {
+	for i, elems := 0, body(d); ; i++ {
 		name, _, rest, ok := next(elems)
-		if !ok {
-			break
-		}
-		if len(name) > 0 && name[0] == '$' {
+		switch {
+		case i == 0 && string(name) != "_id":
+			return fmt.Errorf("%w: a document does not start with _id", ErrInvalid)
+		case !ok:
+			return checkID(ID(d))
+		case len(name) > 0 && name[0] == '$':
 			return fmt.Errorf("%w: a top-level name starts with $", ErrInvalid)
 		}
 		elems = rest
 	}
-	return checkID(ID(d))
 }
 
 func checkID(id Value) error {
