@@ -1,0 +1,35 @@
+// Package sqlite is the embedded store: one SQLite file in a directory of its
+// own, for one process.
+//
+// It owns the file's layout, the group-commit writer, the read connections and
+// the planner that answers queries from declared indexes. What a filter, an
+// order or an update means is not decided here but in package store; whatever
+// an index leaves open goes through store.Match.
+//
+// # Layout
+//
+// All keys are in the order-preserving form of store.AppendKey, so that SQLite,
+// which compares bytes, walks them in the order of store.Compare.
+//
+//	portico_collections  cid, name
+//	portico_indexes      iid, cid, name, definition, multi
+//	d<cid>               rid INTEGER PRIMARY KEY, id = key(_id) UNIQUE, doc = format byte + BSON
+//	i<iid>               (key, rid) PRIMARY KEY, WITHOUT ROWID
+//	                     key = the index's keys, then _id unless it is among them
+//
+// A document has one row in i<iid> for each of its entries (store.Entries). That
+// the _id ends every key makes each index walk its entries in a total order,
+// and a cursor a position in it. multi has a bit for each key that some
+// document has had several values of: only then can a document turn up twice.
+//
+// PRAGMA user_version holds the number of this layout.
+//
+// # Durability
+//
+// The file is in WAL mode with synchronous=FULL. One goroutine writes: calls of
+// Apply that wait together share a transaction and its fsync, each in its own
+// savepoint, and each is answered after the commit. Readers use a snapshot and
+// neither wait for the writer nor hold it up.
+//
+// It imports store, and modernc.org/sqlite's transpiled C interface.
+package sqlite

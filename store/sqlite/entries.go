@@ -1,0 +1,193 @@
+package sqlite
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/portico-fhir/portico/store"
+)
+
+// change is what a write does to one index.
+type change struct {
+	ix      *index
+	removed [][]byte
+	added   [][]byte
+}
+
+// changes works out what becomes of the indexes when old, the document with
+// that rid, becomes doc; either may be nil. It refuses values that a unique
+// index has for another document.
+func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64) ([]change, error) {
+	if len(coll.indexes) == 0 {
+		return nil, nil
+	}
+	list := make([]change, 0, len(coll.indexes))
+	for _, ix := range coll.indexes {
+		c := change{ix: ix}
+		var err error
+		if old != nil {
+			if c.removed, _, err = ix.entriesOf(old); err != nil {
+				return nil, err
+			}
+		}
+		if doc != nil {
+			var multi uint64
+			if c.added, multi, err = ix.entriesOf(doc); err != nil {
+				return nil, err
+			}
+			if err := w.markMulti(ix, multi); err != nil {
+				return nil, err
+			}
+		}
+		if old != nil && doc != nil {
+			c.removed, c.added = difference(c.removed, c.added)
+		}
+		if ix.def.Unique {
+			if err := w.checkUnique(ix, c.added, rid); err != nil {
+				return nil, err
+			}
+		}
+		if len(c.removed)+len(c.added) > 0 {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// write carries the changes out for the document with that rid.
+func (w *writer) write(changes []change, rid int64) error {
+	for _, c := range changes {
+		if err := w.eachKey(c.ix.remove, c.removed, rid); err != nil {
+			return err
+		}
+		if err := w.eachKey(c.ix.insert, c.added, rid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachKey runs a statement that takes a key and a rid.
+func (w *writer) eachKey(sql string, keys [][]byte, rid int64) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	s, err := w.conn.prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	if err := s.bindInt(1, rid); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := s.bindBlob(0, key); err != nil {
+			return err
+		}
+		if _, err := s.step(); err != nil {
+			return err
+		}
+		s.reset()
+	}
+	return nil
+}
+
+// markMulti notes the keys that a document has several values of, before the
+// document can be seen.
+func (w *writer) markMulti(ix *index, multi uint64) error {
+	known := ix.multi.Load()
+	if multi&^known == 0 {
+		return nil
+	}
+	ix.multi.Store(known | multi)
+	return w.conn.run(ix.mark, int64(known|multi))
+}
+
+// checkUnique refuses keys whose declared part another document has. The key
+// of the document's own _id is in scratch.
+func (w *writer) checkUnique(ix *index, keys [][]byte, rid int64) error {
+	for _, key := range keys {
+		low := key
+		if ix.hidden {
+			low = key[:len(key)-len(w.scratch.id)]
+		}
+		s, err := w.conn.prepare(ix.taken)
+		if err != nil {
+			return err
+		}
+		err = s.bind(low, after(low), rid)
+		taken := false
+		if err == nil {
+			taken, err = s.step()
+		}
+		s.release()
+		if err != nil {
+			return err
+		}
+		if taken {
+			return &takenError{ix.def.Name}
+		}
+	}
+	return nil
+}
+
+// entriesOf gives the keys of d's entries in order, each once, and the bits of
+// the keys that d has several values of.
+func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error) {
+	tuples, err := store.Entries(ix.def, d)
+	if err != nil || len(tuples) == 0 {
+		return nil, 0, err
+	}
+	keys = make([][]byte, len(tuples))
+	buf := make([]byte, 0, 64*len(tuples))
+	id := store.Value{}
+	if ix.hidden {
+		id = store.ID(d)
+	}
+	for i, tuple := range tuples {
+		start := len(buf)
+		for j, v := range tuple {
+			buf = store.AppendKey(buf, v, ix.keys[j].Desc)
+			if i > 0 && multi&(1<<j) == 0 && !same(v, tuples[0][j]) {
+				multi |= 1 << j
+			}
+		}
+		if ix.hidden {
+			buf = store.AppendKey(buf, id, ix.keys[len(tuple)].Desc)
+		}
+		keys[i] = buf[start:len(buf):len(buf)]
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	return slices.CompactFunc(keys, bytes.Equal), multi, nil
+}
+
+// same reports whether two values are the same bytes.
+func same(a, b store.Value) bool { return a.Type == b.Type && bytes.Equal(a.Value, b.Value) }
+
+// difference takes what two sorted lists share out of both.
+func difference(a, b [][]byte) (onlyA, onlyB [][]byte) {
+	for len(a) > 0 && len(b) > 0 {
+		switch c := bytes.Compare(a[0], b[0]); {
+		case c < 0:
+			onlyA, a = append(onlyA, a[0]), a[1:]
+		case c > 0:
+			onlyB, b = append(onlyB, b[0]), b[1:]
+		default:
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(onlyA, a...), append(onlyB, b...)
+}
+
+// after gives the first byte string that is greater than all that start with
+// prefix. A key never starts with FF, so there always is one.
+func after(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i] != 0xFF {
+			end[i]++
+			return end[:i+1]
+		}
+	}
+	return []byte{0xFF}
+}

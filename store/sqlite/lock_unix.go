@@ -1,0 +1,13 @@
+//go:build unix && !solaris && !aix
+
+package sqlite
+
+import (
+	"os"
+	"syscall"
+)
+
+// lockFile takes an exclusive lock on f that ends with the process.
+func lockFile(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package sqlite
+
+// vfsName is SQLite's default file layer.
+const vfsName = "win32"

@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"bytes"
+
+	"github.com/portico-fhir/portico/store"
+)
+
+// entry is one index entry and its document. Its bytes are SQLite's, valid
+// until the walk goes on.
+type entry struct {
+	key []byte
+	rid int64
+	doc store.Doc
+}
+
+// walk reads the entries of an access: lane by lane, or merged where the order
+// is asked for.
+type walk struct {
+	access  *access
+	cursors []cursor
+	current *cursor // whose entry was given last
+	merging bool
+	started bool
+}
+
+// cursor stands in one lane.
+type cursor struct {
+	stmt  *stmt
+	lane  *lane
+	next  int // span to read when the statement has no more
+	bound bool
+	on    bool
+	entry entry
+}
+
+// newWalk opens the statements. coll is read through when the access has no
+// index.
+func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
+	w := &walk{access: a}
+	sql, lanes := coll.scan, []lane{{}}
+	if a.ix != nil {
+		sql, lanes = a.ix.walk, a.lanes
+		if a.down {
+			sql = a.ix.walkDown
+		}
+		w.merging = a.ordered && len(a.lanes) > 1
+	}
+	if len(lanes) > 1 && !w.merging {
+		lanes = []lane{{spans: allSpans(lanes)}}
+	}
+	for i := range lanes {
+		s, err := c.prepare(sql)
+		if err != nil {
+			w.close()
+			return nil, err
+		}
+		w.cursors = append(w.cursors, cursor{stmt: s, lane: &lanes[i], bound: a.ix == nil})
+	}
+	return w, nil
+}
+
+func allSpans(lanes []lane) []span {
+	var list []span
+	for _, l := range lanes {
+		list = append(list, l.spans...)
+	}
+	return list
+}
+
+// close gives the statements back.
+func (w *walk) close() {
+	for _, c := range w.cursors {
+		c.stmt.release()
+	}
+	w.cursors = nil
+}
+
+// next gives the next entry, or nil at the end.
+func (w *walk) next() (*entry, error) {
+	if !w.merging {
+		c := &w.cursors[0]
+		if err := c.advance(w.access.down); err != nil || !c.on {
+			return nil, err
+		}
+		return &c.entry, nil
+	}
+	for i := range w.cursors {
+		// At first all of them, then the one whose entry was given last.
+		if c := &w.cursors[i]; !w.started || c == w.current {
+			if err := c.advance(w.access.down); err != nil {
+				return nil, err
+			}
+		}
+	}
+	w.started, w.current = true, nil
+	for i := range w.cursors {
+		if c := &w.cursors[i]; c.on && (w.current == nil || w.before(c, w.current)) {
+			w.current = c
+		}
+	}
+	if w.current == nil {
+		return nil, nil
+	}
+	return &w.current.entry, nil
+}
+
+// before compares what follows the lanes' prefixes.
+func (w *walk) before(a, b *cursor) bool {
+	c := bytes.Compare(a.entry.key[len(a.lane.prefix):], b.entry.key[len(b.lane.prefix):])
+	if w.access.down {
+		c = -c
+	}
+	return c < 0
+}
+
+// advance goes to the next entry of the lane.
+func (c *cursor) advance(down bool) error {
+	c.on = false
+	for {
+		if !c.bound {
+			if c.next == len(c.lane.spans) {
+				return nil
+			}
+			at := c.next
+			if down {
+				at = len(c.lane.spans) - 1 - at
+			}
+			c.next++
+			s := c.lane.spans[at]
+			if err := c.stmt.bindBlob(0, s.low); err != nil {
+				return err
+			}
+			if err := c.stmt.bindBlob(1, s.high); err != nil {
+				return err
+			}
+			c.bound = true
+		}
+		more, err := c.stmt.step()
+		if err != nil {
+			return err
+		}
+		if more {
+			return c.read()
+		}
+		c.stmt.reset()
+		c.bound = false
+	}
+}
+
+func (c *cursor) read() error {
+	doc, err := document(c.stmt.blob(2))
+	if err != nil {
+		return err
+	}
+	c.entry = entry{key: c.stmt.blob(0), rid: c.stmt.int(1), doc: doc}
+	c.on = true
+	return nil
+}

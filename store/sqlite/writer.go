@@ -1,0 +1,272 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/portico-fhir/portico/store"
+)
+
+// Bounds of a group and of the log before it is copied into the file.
+const (
+	groupCalls      = 512
+	groupBytes      = 16 << 20
+	checkpointPages = 8192
+)
+
+// writer is the one goroutine that changes the file.
+type writer struct {
+	store *Store
+	conn  *conn
+	queue chan *request
+	done  chan struct{} // closed when the goroutine has ended
+	began bool
+
+	logged  uintptr // C memory: pages in the log, set by SQLite at each commit
+	ended   atomic.Pointer[error]
+	commits atomic.Int64 // of groups, each one fsync
+	applied atomic.Int64 // calls of Apply that were committed
+
+	// The state of the group under way.
+	cat     *catalog // with what the group adds
+	scratch scratch
+}
+
+// request is one call of Apply, or one change that wants a transaction to
+// itself (alone).
+type request struct {
+	ctx   context.Context
+	ops   []store.Op
+	alone func() error
+	size  int
+	taken atomic.Bool // by the writer, or by the caller who gave up
+	reply chan error
+	err   error
+}
+
+var replies = sync.Pool{New: func() any { return make(chan error, 1) }}
+
+func newWriter(s *Store, c *conn) *writer {
+	return &writer{store: s, conn: c, queue: make(chan *request, s.opts.Queue), done: make(chan struct{})}
+}
+
+func (w *writer) start() {
+	w.logged = lib.Xsqlite3_malloc(w.conn.tls, 8)
+	*(*int32)(pointer(w.logged)) = 0
+	hook := *(*uintptr)(unsafe.Pointer(&struct {
+		f func(*libc.TLS, uintptr, uintptr, uintptr, int32) int32
+	}{noteLog}))
+	lib.Xsqlite3_wal_hook(w.conn.tls, w.conn.db, hook, w.logged)
+	w.began = true
+	go w.run()
+}
+
+// noteLog is called by SQLite after a commit.
+func noteLog(_ *libc.TLS, cell, _, _ uintptr, pages int32) int32 {
+	*(*int32)(pointer(cell)) = pages
+	return lib.SQLITE_OK
+}
+
+// stop ends the goroutine after what is queued, and empties the log.
+func (w *writer) stop() {
+	if !w.began {
+		return
+	}
+	close(w.queue)
+	<-w.done
+	lib.Xsqlite3_free(w.conn.tls, w.logged)
+}
+
+// failed gives the error after which the writer refuses to go on.
+func (w *writer) failed() error {
+	if err := w.ended.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// do queues a request and waits for its end. Once the writer has taken it,
+// the end of ctx no longer matters: the outcome must be known.
+func (w *writer) do(r *request) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.failed(); err != nil {
+		return err
+	}
+	r.reply = replies.Get().(chan error)
+	select {
+	case w.queue <- r:
+	default:
+		return fmt.Errorf("sqlite: %d writes are waiting: %w", cap(w.queue), store.ErrUnavailable)
+	}
+	select {
+	case err := <-r.reply:
+		replies.Put(r.reply)
+		return err
+	case <-r.ctx.Done():
+		if r.taken.CompareAndSwap(false, true) {
+			return r.ctx.Err() // the writer will pass it over, and its channel is lost to the pool
+		}
+		err := <-r.reply
+		replies.Put(r.reply)
+		return err
+	}
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	group := make([]*request, 0, groupCalls)
+	for r := range w.queue {
+		for r != nil {
+			group, r = w.group(group[:0], r)
+			clear(group[:cap(group)])
+			w.checkpoint(checkpointPages)
+		}
+	}
+	w.checkpoint(1)
+}
+
+// group carries out r and what is queued behind it in one transaction and
+// answers them all. It returns the request that it met and that wants to be
+// alone, if any.
+func (w *writer) group(group []*request, r *request) (_ []*request, next *request) {
+	if r.alone != nil {
+		if r.taken.CompareAndSwap(false, true) {
+			r.reply <- w.transact(r.alone)
+		}
+		return group, nil
+	}
+	err := w.transact(func() error {
+		wrote, size := false, 0
+		for r != nil && r.alone == nil {
+			if r.taken.CompareAndSwap(false, true) {
+				group = append(group, r)
+				r.err = w.apply(r)
+				if lost(r.err) {
+					return r.err
+				}
+				wrote = wrote || r.err == nil
+				size += r.size
+			}
+			r = nil
+			if len(group) < groupCalls && size < groupBytes {
+				select {
+				case r = <-w.queue: // nil once it is closed
+				default:
+				}
+			}
+		}
+		next = r
+		if !wrote {
+			return errNothing
+		}
+		return nil
+	})
+	for _, r := range group {
+		if err != nil && !errors.Is(err, errNothing) {
+			r.err = err
+		}
+		if r.err == nil {
+			w.applied.Add(1)
+		}
+		r.reply <- r.err
+	}
+	return group, next
+}
+
+// errNothing ends a transaction in which nothing succeeded.
+var errNothing = errors.New("sqlite: nothing to commit")
+
+// lost reports whether err ended the transaction, not just one request.
+func lost(err error) bool {
+	var f *Fault
+	return errors.As(err, &f) && f.full()
+}
+
+// transact runs f in a transaction and commits it, or undoes it when f fails.
+// What it returns is the truth: with nil the change is on the disk.
+func (w *writer) transact(f func() error) error {
+	if err := w.failed(); err != nil {
+		return err
+	}
+	w.cat = w.store.catalog.Load()
+	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
+		return w.noted(err)
+	}
+	err := f()
+	if err == nil {
+		err = w.store.inPlace()
+	}
+	if err == nil {
+		err = w.conn.run("COMMIT")
+	}
+	if err == nil {
+		w.commits.Add(1)
+		w.store.catalog.Store(w.cat)
+		return nil
+	}
+	if !w.conn.broken && w.conn.inTransaction() {
+		if undo := w.conn.run("ROLLBACK"); undo != nil {
+			w.end(undo)
+		}
+	}
+	return w.noted(err)
+}
+
+// noted ends the writer when its connection is unusable.
+func (w *writer) noted(err error) error {
+	if w.conn.broken {
+		w.end(err)
+	}
+	return err
+}
+
+func (w *writer) end(err error) {
+	err = fmt.Errorf("%w: nothing can be written until a restart: %w", store.ErrUnavailable, err)
+	w.ended.Store(&err)
+	w.store.opts.Log.Error("the store's writer has ended", "error", err)
+}
+
+// checkpoint copies the log into the file once it has that many pages. That
+// it fails loses nothing: the log stays, and the next one tries again.
+func (w *writer) checkpoint(pages int32) {
+	if w.conn.broken || w.failed() != nil || *(*int32)(pointer(w.logged)) < pages {
+		return
+	}
+	if w.store.inPlace() != nil {
+		return
+	}
+	if err := w.conn.run("PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		w.store.opts.Log.Warn("the log could not be copied into the file", "error", err)
+		return
+	}
+	*(*int32)(pointer(w.logged)) = 0
+}
+
+// Apply implements store.Store. Calls that wait together share one commit.
+// ErrUnavailable when too many wait.
+func (s *Store) Apply(ctx context.Context, ops []store.Op) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	r := &request{ctx: ctx, ops: ops}
+	for i, op := range ops {
+		if err := op.Validate(); err != nil {
+			return &store.OpError{Index: i, Err: err}
+		}
+		r.size += len(op.Doc)
+	}
+	if len(ops) == 0 {
+		return ctx.Err()
+	}
+	return s.writer.do(r)
+}
