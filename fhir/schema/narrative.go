@@ -100,7 +100,7 @@ func (x *xhtml) characters(text []byte) {
 		case c == '&':
 			_, n := reference(text[i:])
 			if n == 0 {
-				x.fail("& must be followed by an entity of XML or XHTML, or a character's number, and a semicolon")
+				x.fail("& must start &lt; &gt; &amp; &quot; &apos; or a character's number, like &#160;")
 				return
 			}
 			i += n - 1

@@ -63,8 +63,11 @@ func (r *run) str(fd *field, text []byte, arg uint16) {
 		if !r.characters(fd, text) {
 			return
 		}
-		if fd.kind == kindReferenceString {
+		switch {
+		case fd.kind == kindReferenceString:
 			r.reference(text, arg)
+		case fd.slot == slotID && !isURI(text):
+			r.issue(fhir.CodeValue, "the id of an element has no white space (Element.id)")
 		}
 	case kindCode:
 		r.code(fd, text)

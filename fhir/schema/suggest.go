@@ -13,6 +13,9 @@ const maxVariants = 4
 // unknown reports a member that the definition does not have, or a companion
 // that it cannot have.
 func (r *run) unknown(f *frame, name []byte) {
+	if len(r.issues) > MaxIssues {
+		return
+	}
 	detail := quote(name) + " is not an element of " + f.def.name + suggestion(f.def, name)
 	if !plainName(name) {
 		r.issue(fhir.CodeStructure, "%s", detail)

@@ -31,6 +31,12 @@ var xhtmlSpecific = [...]string{
 	"td.nowrap", "th.nowrap",
 }
 
+// xmlEntities are the named references that XML knows without a DTD, and
+// xmlEntityText the characters they stand for.
+var xmlEntities = [...]string{"lt", "gt", "amp", "quot", "apos"}
+
+const xmlEntityText = `<>&"'`
+
 // attribute checks one attribute of an element, and returns what is wrong.
 func attribute(element string, name, value []byte) string {
 	if _, ok := slices.BinarySearchFunc(xhtmlAttributes[:], name, func(a string, n []byte) int { return strings.Compare(a, string(n)) }); !ok {
@@ -144,11 +150,11 @@ func reference(text []byte) (c rune, n int) {
 	}
 	body := string(text[1:end])
 	if body[0] != '#' {
-		i, ok := slices.BinarySearchFunc(xhtmlEntities[:], body, func(e entity, name string) int { return strings.Compare(e.name, name) })
-		if !ok {
+		i := slices.Index(xmlEntities[:], body)
+		if i < 0 {
 			return 0, 0
 		}
-		return xhtmlEntities[i].char, end + 1
+		return rune(xmlEntityText[i]), end + 1
 	}
 	var v uint64
 	var err error
