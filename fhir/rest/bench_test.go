@@ -10,15 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // benchEnv logs and counts as the real server does, and holds 20 resources of 1.5 kB.
 func benchEnv(b *testing.B) *env {
 	e := newEnv(b, func(s *Server) {
 		s.Log = slog.New(slog.NewJSONHandler(bufio.NewWriterSize(io.Discard, 64<<10), nil))
-		s.Metrics = NewMetrics(prometheus.NewRegistry())
+		s.Metrics = NewMetrics()
 		s.Now = nil
 	})
 	for i := range 20 {

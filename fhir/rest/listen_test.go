@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -52,13 +53,39 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, url string) int {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics()
+	e := newEnv(t, func(s *Server) { s.Metrics = m }).seed(t)
+	e.do(t, "GET", "/fhir/Patient/1", "")
+	e.do(t, "GET", "/fhir/Patient/x", "")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Error(err)
-		return 0
+		t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- m.Serve(ctx, ln) }()
+	body := fetch(t, "http://"+ln.Addr().String()+"/metrics", 200)
+	for _, want := range []string{
+		`portico_http_requests_total{interaction="read",status="200"} 1`,
+		`portico_http_requests_total{interaction="read",status="404"} 1`,
+		`portico_http_request_seconds_count{interaction="read"} 2`,
+		"portico_http_requests_in_flight 0", "go_goroutines ",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// get gives the status, for use in any goroutine; 0 after an error.
+func get(t *testing.T, url string) int {
+	res, err := ask(url)
 	if err != nil {
 		t.Error(err)
 		return 0
@@ -66,4 +93,26 @@ func get(t *testing.T, url string) int {
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode
+}
+
+func fetch(t *testing.T, url string, want int) string {
+	t.Helper()
+	res, err := ask(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != want {
+		t.Fatalf("%s: %d %v", url, res.StatusCode, err)
+	}
+	return string(body)
+}
+
+func ask(url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(req)
 }

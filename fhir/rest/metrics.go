@@ -1,24 +1,31 @@
 package rest
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics counts requests. Make one with NewMetrics.
+// Metrics counts requests, in a registry of its own that also knows the Go
+// runtime and the process. Make one with NewMetrics.
 type Metrics struct {
+	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration [interactions]prometheus.Observer
 	bytes    prometheus.Counter
 	inFlight prometheus.Gauge
 }
 
-// NewMetrics registers the edge's metrics. It panics when they are registered
-// there already.
-func NewMetrics(reg prometheus.Registerer) *Metrics {
+// NewMetrics makes metrics that have counted nothing yet.
+func NewMetrics() *Metrics {
 	m := &Metrics{
+		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portico_http_requests_total",
 			Help: "Requests answered, by FHIR interaction and HTTP status.",
@@ -40,8 +47,30 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for i := range interactions {
 		m.duration[i] = duration.WithLabelValues(i.String())
 	}
-	reg.MustRegister(m.requests, m.bytes, m.inFlight, duration)
+	m.registry.MustRegister(m.requests, m.bytes, m.inFlight, duration,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// Serve answers /metrics in Prometheus' format on the listener, apart from the
+// API, until ctx ends. It closes the listener.
+func (m *Metrics) Serve(ctx context.Context, ln net.Listener) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	srv := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		err := srv.Close()
+		<-failed
+		return err
+	}
 }
 
 func (m *Metrics) begin() {

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// command is a subcommand.
+type command struct {
+	name, synopsis, about string
+	run                   func(ctx context.Context, args []string, env func(string) string, std streams) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "[flags]", "answer FHIR requests; --demo needs nothing else", serve},
+		{"load", "[flags] FILE|DIR|-", "bring in resources, Bundles and NDJSON, gzipped or not", loadFiles},
+		{"chart", "lint [flags] [FILE]", "check a chart map", chart},
+		{"bench", "[flags]", "measure this machine", benchmark},
+		{"version", "", "say what this is", version},
+	}
+}
+
+// later are subcommands of the contract that this version does not have.
+func later() []string { return []string{"user", "client", "reindex"} }
+
+func run(ctx context.Context, args []string, env func(string) string, std streams) error {
+	if len(args) == 0 {
+		return usageError{fmt.Errorf("say what to do: %s. For all about it: portico help", names())}
+	}
+	name, rest := args[0], args[1:]
+	if name == "help" || name == "-h" || name == "--help" || name == "-help" {
+		help(std.out)
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(ctx, rest, env, std)
+		}
+	}
+	if slices.Contains(later(), name) {
+		return usageError{fmt.Errorf("%s is not available in this version", name)}
+	}
+	return usageError{fmt.Errorf("there is no subcommand %q. There are: %s", name, names())}
+}
+
+func names() string {
+	var all []string
+	for _, c := range commands() {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func help(w io.Writer) {
+	fmt.Fprintf(w, "Portico serves an EHR as SMART on FHIR R4.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  portico %-8s %-20s %s\n", c.name, c.synopsis, c.about)
+	}
+	fmt.Fprintf(w, "\nEach explains its flags with -h. To try it: portico serve --demo\n")
+}
+
+// newFlags makes the flag set of a subcommand; parse errors come back as
+// errors, in one line.
+func newFlags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	return f
+}
+
+// parse reads the flags. When help was asked for it is printed, and help is true.
+func parse(f *flag.FlagSet, args []string, out io.Writer) (help bool, err error) {
+	err = f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		for _, c := range commands() {
+			if name, _, _ := strings.Cut(f.Name(), " "); c.name == name {
+				fmt.Fprintf(out, "portico %s %s: %s\n\n", c.name, c.synopsis, c.about)
+			}
+		}
+		f.SetOutput(out)
+		f.PrintDefaults()
+		return true, nil
+	}
+	if err != nil {
+		return false, usageError{fmt.Errorf("%s: %w. Flags are explained by: portico %s -h", f.Name(), err, f.Name())}
+	}
+	return false, nil
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/load"
+	"github.com/portico-fhir/portico/fhir/router"
+	"github.com/portico-fhir/portico/fhir/schema"
+)
+
+// loadFlags are those that say where to.
+func loadFlags(c *Config) *flag.FlagSet {
+	f := newFlags("load")
+	f.StringVar(&c.BaseURL, "base-url", "http://localhost:8080", "`URL` under which clients will reach the server: references below it become relative")
+	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "sqlite:`DIR` or mongodb://…")
+	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal, for trying things out")
+	f.StringVar(&c.Chart, "chart", "", "chart map `file`: types that it maps live in the EHR and are not loaded")
+	f.BoolVar(&c.Demo, "demo", false, "load beside the demo clinic: its chart map applies")
+	return f
+}
+
+// loadFiles brings files of FHIR JSON into the store.
+func loadFiles(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+	c := defaultConfig()
+	if uri := env("PORTICO_STORE"); uri != "" {
+		c.Store.URI = storeURI(uri)
+	}
+	f := loadFlags(&c)
+	if help, err := parse(f, args, std.out); help || err != nil {
+		return err
+	}
+	switch {
+	case f.NArg() == 0:
+		return usageError{errors.New("load: name the files or directories to load, or - for what comes in")}
+	case !c.Store.URI.known() || c.Store.URI == "memory:":
+		return usageError{errors.New("load: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
+	}
+	log, lines := newLogger(std.err, c.Log.Level)
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	st, err := openStore(ctx, c.Store, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	repo, err := repository(c, c.BaseURL+"/fhir", st)
+	if err != nil {
+		return err
+	}
+	loader := &load.Loader{
+		Repository: &recordsOnly{repo},
+		Validator:  &schema.Validator{Base: c.BaseURL + "/fhir"},
+		Failed:     func(x load.Failure) { fmt.Fprintln(std.err, x) },
+		Progress:   progress(std.err),
+		Every:      2 * time.Second,
+	}
+	sum, err := feed(ctx, loader, f.Args(), std.in)
+	if err := sum.WriteTable(std.out); err != nil {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("load: %w. What was loaded so far is kept; load again to go on", err)
+	}
+	if failed := sum.Total().Failed; failed > 0 {
+		return fmt.Errorf("load: %d of %d resources were not loaded; the reasons are above", failed, sum.Resources())
+	}
+	return nil
+}
+
+// feed loads what the arguments name.
+func feed(ctx context.Context, l *load.Loader, args []string, in io.Reader) (load.Summary, error) {
+	if len(args) == 1 && args[0] == "-" {
+		return l.Reader(ctx, "stdin", in)
+	}
+	for _, path := range args {
+		if path == "-" {
+			return load.Summary{}, usageError{errors.New("- cannot be mixed with files")}
+		}
+		if _, err := os.Stat(path); err != nil {
+			return load.Summary{}, err
+		}
+	}
+	return l.Paths(ctx, args...)
+}
+
+func progress(w io.Writer) func(load.Summary) {
+	return func(s load.Summary) {
+		all := s.Total()
+		fmt.Fprintf(w, "%d resources, %d failed, %.0f MB, %.0f/s\n", s.Resources(), all.Failed,
+			float64(s.Bytes)/1e6, float64(s.Resources())/max(s.Elapsed.Seconds(), 1e-3))
+	}
+}
+
+// recordsOnly refuses to load into the EHR: its own software decides what comes
+// into it.
+type recordsOnly struct{ *router.Router }
+
+// Describe gives nothing for types of the EHR.
+func (r *recordsOnly) Describe(t fhir.Type) fhir.Capability {
+	if r.Mapped != nil && !r.Mapped.Describe(t).None() {
+		return fhir.Capability{}
+	}
+	return r.Router.Describe(t)
+}
+
+// Commit refuses types of the EHR.
+func (r *recordsOnly) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
+	for _, c := range changes {
+		if r.Describe(c.Key.Type).None() {
+			return nil, fhir.Errorf(fhir.CodeNotSupported, "", "%s lives in the EHR, as the chart map says, and is not loaded.", c.Key.Type)
+		}
+	}
+	return r.Router.Commit(ctx, changes)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/memory"
+	"github.com/portico-fhir/portico/store/mongo"
+	"github.com/portico-fhir/portico/store/sqlite"
+)
+
+// storeURI says where everything is kept. It may hold a password, and never
+// shows it.
+type storeURI string
+
+// String gives the URI without what may be secret: user and password, and what
+// options may carry.
+func (u storeURI) String() string {
+	if !u.isMongo() {
+		return string(u)
+	}
+	parsed, err := url.Parse(string(u))
+	if err != nil {
+		return "mongodb://[redacted]"
+	}
+	if parsed.User != nil {
+		parsed.User = url.User("redacted")
+	}
+	if parsed.RawQuery != "" {
+		parsed.RawQuery = "redacted"
+	}
+	return parsed.String()
+}
+
+// MarshalYAML implements yaml.Marshaler for -check-config.
+func (u storeURI) MarshalYAML() (any, error) { return u.String(), nil }
+
+func (u storeURI) isMongo() bool {
+	return strings.HasPrefix(string(u), "mongodb://") || strings.HasPrefix(string(u), "mongodb+srv://")
+}
+
+func (u storeURI) known() bool {
+	dir, isSQLite := strings.CutPrefix(string(u), "sqlite:")
+	return u.isMongo() || u == "memory:" || (isSQLite && dir != "")
+}
+
+// openStore opens the store that the configuration names.
+func openStore(ctx context.Context, c StoreConfig, log *slog.Logger) (store.Store, error) {
+	switch dir, isSQLite := strings.CutPrefix(string(c.URI), "sqlite:"); {
+	case c.URI == "memory:":
+		return memory.New(), nil
+	case isSQLite:
+		st, err := sqlite.Open(dir, sqlite.Options{Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("open the store %s: %w", c.URI, err)
+		}
+		return st, nil
+	default:
+		st, err := mongo.Open(ctx, string(c.URI), mongo.Options{Dev: c.MongoDev, AllowDDL: c.AllowDDL, Timeout: c.Timeout})
+		if err != nil {
+			return nil, fmt.Errorf("open the store %s: %w", c.URI, err)
+		}
+		return st, nil
+	}
+}

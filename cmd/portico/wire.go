@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/portico-fhir/portico/conformance"
+	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/fhir/rest"
+	"github.com/portico-fhir/portico/fhir/router"
+	"github.com/portico-fhir/portico/fhir/schema"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/testdata/clinic"
+)
+
+// wire puts the server together over an open store.
+func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*rest.Server, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	base := c.BaseURL + "/fhir"
+	if c.Demo {
+		if err := fillDemo(ctx, st); err != nil {
+			return nil, err
+		}
+	}
+	repo, err := repository(c, base, st)
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := search.LoadCursors(ctx, st, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := statements(c, base, repo)
+	if err != nil {
+		return nil, err
+	}
+	server := &rest.Server{
+		Base:       base,
+		Repository: repo,
+		Search: &search.Parser{
+			Base: base, Describe: repo.Describe, Cursors: cursors,
+			DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
+		},
+		Validator:    &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)},
+		Metadata:     metadata,
+		Log:          log,
+		Limits:       c.HTTP.limits(),
+		Origins:      c.HTTP.Origins,
+		Proxies:      c.HTTP.Proxies,
+		LoopbackOnly: c.open(),
+	}
+	if p, ok := st.(store.Pinger); ok {
+		server.Ready = p.Ping
+	}
+	return server, nil
+}
+
+// open reports whether nobody is asked who they are.
+func (c *Config) open() bool { return c.Auth == authOff || c.Demo }
+
+// repository is the EHR through the chart map, beside Portico's own records.
+func repository(c Config, base string, st store.Store) (*router.Router, error) {
+	location, err := time.LoadLocation(c.Search.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("search.timezone: %w", err)
+	}
+	repo := &router.Router{Records: &record.Repository{Store: st, Location: location}}
+	chart, err := loadChart(c)
+	if chart != nil {
+		repo.Mapped = &chartmap.Repository{Store: st, Map: chart, Base: base}
+	}
+	return repo, err
+}
+
+// loadChart reads the chart map; nil when there is none.
+func loadChart(c Config) (*chartmap.Map, error) {
+	name, data := c.Chart, []byte(nil)
+	switch {
+	case c.Chart != "":
+		var err error
+		if data, err = os.ReadFile(c.Chart); err != nil {
+			return nil, fmt.Errorf("chart map: %w", err)
+		}
+	case c.Demo:
+		name, data = "the demo clinic's chart.yaml", clinic.ChartMap()
+	default:
+		return nil, nil
+	}
+	return chartmap.Load(data, name)
+}
+
+// statements are the answers of /metadata.
+func statements(c Config, base string, repo *router.Router) (map[string]rest.Statement, error) {
+	b := thisBuild()
+	about := &conformance.Server{
+		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe,
+		Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
+	}
+	all := make(map[string]rest.Statement)
+	for _, mode := range conformance.Modes() {
+		body, err := about.Statement(mode)
+		if err != nil {
+			return nil, err
+		}
+		all[mode] = rest.Statement{Body: body, ETag: conformance.ETag(body)}
+	}
+	return all, nil
+}
