@@ -13,12 +13,29 @@ import (
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
+	"github.com/portico-fhir/portico/store/mongo"
+	"github.com/portico-fhir/portico/store/mongo/mongotest"
+	"github.com/portico-fhir/portico/store/sqlite"
 )
 
 // backends are the stores that every claim is tried on.
 func backends() map[string]func(testing.TB) store.Store {
 	return map[string]func(testing.TB) store.Store{
 		"memory": func(testing.TB) store.Store { return memory.New() },
+		"sqlite": func(t testing.TB) store.Store {
+			s, err := sqlite.Open(t.TempDir(), sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		"mongo": func(t testing.TB) store.Store {
+			s, err := mongo.Open(t.Context(), mongotest.URI(t), mongo.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
 	}
 }
 

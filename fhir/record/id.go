@@ -17,6 +17,6 @@ var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadd
 func NewID() string {
 	var b [22]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
-	rand.Read(b[6:])
+	_, _ = rand.Read(b[6:]) // never fails
 	return idEncoding.EncodeToString(b[:])
 }
