@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/portico-fhir/portico/conformance/suite"
+)
+
+// TestEndToEnd builds the real program, starts it as a user would, and looks at
+// it from outside.
+func TestEndToEnd(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	bin := filepath.Join(t.TempDir(), "portico")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	t.Run("conformance on sqlite", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, bin, "sqlite:"+t.TempDir())
+		suite.Run(t, p.base)
+	})
+	t.Run("conformance on memory", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, bin, "memory:")
+		suite.Run(t, p.base)
+	})
+	t.Run("conformance on MongoDB", func(t *testing.T) {
+		t.Parallel()
+		uri := os.Getenv("PORTICO_TEST_MONGODB")
+		if uri == "" {
+			t.Skip("PORTICO_TEST_MONGODB names no server")
+		}
+		p := start(t, bin, uri)
+		suite.Run(t, p.base)
+	})
+	t.Run("SIGTERM ends it cleanly, and what was acknowledged is there after a restart", func(t *testing.T) {
+		t.Parallel()
+		dir := "sqlite:" + t.TempDir()
+		p := start(t, bin, dir)
+		location := p.create(t)
+		p.stop(t)
+		p = start(t, bin, dir)
+		p.get(t, p.base+location)
+	})
+	t.Run("kill -9 loses nothing that was acknowledged", func(t *testing.T) {
+		t.Parallel()
+		dir := "sqlite:" + t.TempDir()
+		p := start(t, bin, dir)
+		location := p.create(t)
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = p.cmd.Wait()
+		p = start(t, bin, dir)
+		p.get(t, p.base+location)
+	})
+}
+
+// process is a running portico serve --demo.
+type process struct {
+	cmd  *exec.Cmd
+	base string // FHIR base URL
+}
+
+var baseLine = regexp.MustCompile(`as FHIR R4 at (http://localhost:\d+/fhir)`)
+
+// start returns when the server is ready. It is stopped after the test.
+func start(t *testing.T, bin, store string) *process {
+	t.Helper()
+	cmd := exec.Command(bin, "serve", "--demo", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "error")
+	cmd.Stderr = &testLog{t}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: cmd}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for p.base == "" && lines.Scan() {
+		if m := baseLine.FindStringSubmatch(lines.Text()); m != nil {
+			p.base = m[1]
+		}
+	}
+	if p.base == "" {
+		t.Fatal("the program ended without saying where it serves")
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return p
+}
+
+// stop asks the process to end and waits until it has.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("after SIGTERM: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("still runs 20 s after SIGTERM")
+		_ = p.cmd.Process.Kill()
+		<-done
+	}
+}
+
+// create posts a resource and gives its place below the base.
+func (p *process) create(t *testing.T) string {
+	t.Helper()
+	res := p.do(t, http.MethodPost, p.base+"/Basic", `{"resourceType":"Basic","code":{"text":"kept"}}`)
+	if res.StatusCode != http.StatusCreated {
+		t.Fatalf("create: %d", res.StatusCode)
+	}
+	return strings.TrimPrefix(res.Header.Get("Location"), p.base)
+}
+
+func (p *process) get(t *testing.T, url string) {
+	t.Helper()
+	if res := p.do(t, http.MethodGet, url, ""); res.StatusCode != http.StatusOK {
+		t.Errorf("GET %s: %d", url, res.StatusCode)
+	}
+}
+
+func (p *process) do(t *testing.T, method, url, body string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/fhir+json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res
+}
+
+// testLog shows what the process logs beside the test's own messages.
+type testLog struct{ t *testing.T }
+
+// Write implements io.Writer.
+func (l *testLog) Write(p []byte) (int, error) {
+	fmt.Fprint(l.t.Output(), string(p))
+	return len(p), nil
+}
