@@ -320,6 +320,9 @@ func (s *Store) release() {
 
 // Ping reports whether the store can read and its file is still in its place.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := s.enter(); err != nil {
 		return err
 	}

@@ -71,8 +71,11 @@ func (p *planner) pin(a access, prefixes [][]byte) {
 			if !c.points || c.path != key.Path || len(prefixes)*len(c.pieces) > maxLanes {
 				continue
 			}
-			extended = true
 			spans := c.spans(key.Desc, false)
+			if len(spans) > 1 && i == len(a.ix.keys)-1 && p.orders(&a, key) {
+				continue // one after another they are in order
+			}
+			extended = true
 			var shared []byte
 			if len(spans) == 1 {
 				shared = spans[0].low
@@ -195,6 +198,16 @@ func (p *planner) inOrder(a *access) (ordered, down bool) {
 		n++
 	}
 	return true, down
+}
+
+// orders reports whether k is the first key of the order that is not constant.
+func (p *planner) orders(a *access, k store.Key) bool {
+	for _, o := range p.order {
+		if _, ok := a.constant(o); !ok {
+			return o.Path == k.Path
+		}
+	}
+	return false
 }
 
 // constant gives the key, in k's direction, of the one value that all documents

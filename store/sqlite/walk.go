@@ -78,6 +78,9 @@ func (w *walk) close() {
 
 // next gives the next entry, or nil at the end.
 func (w *walk) next() (*entry, error) {
+	if len(w.cursors) == 0 {
+		return nil, nil
+	}
 	if !w.merging {
 		c := &w.cursors[0]
 		if err := c.advance(w.access.down); err != nil || !c.on {
