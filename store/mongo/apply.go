@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -180,10 +182,13 @@ func (b batch) verify(ctx context.Context, i int) error {
 	return nil
 }
 
-// changes gives an update in MongoDB's language.
+// changes gives an update in MongoDB's language. Fields are named in the order
+// in which MongoDB adds them.
 func changes(op store.Op) bson.D {
 	var set, unset, out bson.D
-	for _, f := range op.Set {
+	sorted := slices.Clone(op.Set)
+	slices.SortFunc(sorted, func(a, b store.Field) int { return strings.Compare(a.Path, b.Path) })
+	for _, f := range sorted {
 		set = append(set, bson.E{Key: f.Path, Value: f.Value})
 	}
 	for _, path := range op.Unset {

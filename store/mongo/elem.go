@@ -136,6 +136,11 @@ func (d dialect) alternatives(f store.Filter, negated bool) []conjunction {
 		if !f.Want { // an element is always there
 			c = nothing()
 		}
+	case store.In:
+		if parts := split(f); parts != nil {
+			return d.alternatives(store.Or(parts), negated)
+		}
+		c = d.compile(f)
 	case store.Elem:
 		c = d.elem(f)
 		if len(c.query) == 1 && c.query[0].Key == "$or" {

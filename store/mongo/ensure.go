@@ -31,7 +31,7 @@ func (s *Store) Ensure(ctx context.Context, indexes []store.Index) error {
 	defer s.leave()
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, buildTime, errTimeout)
+		ctx, cancel = within(ctx, buildTime)
 		defer cancel()
 	}
 	for _, ix := range indexes {

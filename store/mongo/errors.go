@@ -43,7 +43,8 @@ func kindOf(code int) error {
 		return store.ErrExists
 	case 10334, 17419, 17420, 257: // document, update or transaction too large
 		return store.ErrTooLarge
-	case 2, // BadValue, such as sorting by two arrays at once
+	case 171, // CannotIndexParallelArrays
+		2,      // BadValue, such as sorting by two arrays at once
 		28,     // PathNotViable: a field to set lies below a scalar
 		40,     // ConflictingUpdateOperators
 		52, 57, // DollarPrefixedFieldName, DottedFieldName
@@ -123,7 +124,7 @@ func readFault(ctx context.Context, op string, err error) error {
 		return nil
 	case errors.Is(err, mongo.ErrClientDisconnected):
 		return store.ErrClosed
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, driver.ErrDeadlineWouldBeExceeded):
 		return ended(ctx, op)
 	}
 	if code, name, ok := codeOf(err); ok {
@@ -135,10 +136,14 @@ func readFault(ctx context.Context, op string, err error) error {
 	return fmt.Errorf("mongo: %s: driver error %T", op, err) // its text may quote what it was given
 }
 
-// ended is the error of a call whose time is up or whose caller has gone.
+// ended is the error of a call whose time is up, or soon will be, or whose
+// caller has gone.
 func ended(ctx context.Context, op string) error {
-	if errors.Is(context.Cause(ctx), errTimeout) {
+	switch {
+	case ctx.Err() == nil && limited(ctx), errors.Is(context.Cause(ctx), errTimeout):
 		return fmt.Errorf("mongo: %s: time limit: %w", op, store.ErrUnavailable)
+	case ctx.Err() == nil:
+		return fmt.Errorf("mongo: %s: %w", op, context.DeadlineExceeded)
 	}
 	return fmt.Errorf("mongo: %s: %w", op, ctx.Err())
 }
@@ -178,7 +183,7 @@ func writeFault(ctx context.Context, op string, err error) error {
 	switch {
 	case ok && !concern && kindOf(code) != store.ErrUnavailable:
 		return &serverError{op: op, code: code, name: name, kind: kindOf(code)}
-	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout):
+	case ctx.Err() != nil && !limited(ctx):
 		return fmt.Errorf("mongo: %s: %w: %w", op, ctx.Err(), errUnknown)
 	case ok:
 		return fmt.Errorf("mongo: %s: server error %d %s: %w", op, code, name, errUnknown)

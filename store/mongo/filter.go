@@ -1,6 +1,8 @@
 package mongo
 
 import (
+	"strings"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/store"
@@ -43,6 +45,10 @@ func (d dialect) compile(f store.Filter) compiled {
 		return not(d.compile(f.Filter))
 	case store.Elem:
 		return d.elem(f)
+	case store.In:
+		if parts := split(f); parts != nil {
+			return d.or(parts)
+		}
 	}
 	path, conditions, exact := d.leaf(f)
 	if conditions == nil {
@@ -112,22 +118,76 @@ func (d dialect) regex(path, value string, fold, contains bool) (string, bson.D,
 }
 
 func (d dialect) and(parts []store.Filter) compiled {
-	out, all := everything(), bson.A{}
+	out := everything()
 	for _, f := range parts {
 		c := d.compile(f)
 		if c.none {
 			return nothing()
 		}
 		out.exact = out.exact && c.exact
-		if c.query != nil {
-			all = append(all, c.query)
-			out.query = c.query
-		}
-	}
-	if len(all) > 1 {
-		out.query = field("$and", all)
+		out.query = conjoined(out.query, c.query)
 	}
 	return out
+}
+
+// conjoined gives a query for what satisfies both: one document with all their
+// conditions where no key is in both, since that is what every planner
+// understands best.
+func conjoined(a, b bson.D) bson.D {
+	if len(a) == 0 {
+		return b
+	}
+	out, both := append(bson.D(nil), a...), bson.A{}
+	for _, e := range b {
+		if has(out, e.Key) {
+			both = append(both, bson.D{e})
+			continue
+		}
+		out = append(out, e)
+	}
+	switch {
+	case len(both) == 0:
+		return out
+	case has(out, "$and"):
+		return field("$and", bson.A{a, b})
+	}
+	return append(out, bson.E{Key: "$and", Value: both})
+}
+
+func has(d bson.D, key string) bool {
+	for _, e := range d {
+		if e.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// split takes those values out of an In that MongoDB refuses in a list: it
+// would read documents with such names as operators. nil when there are none.
+func split(f store.In) []store.Filter {
+	plain := store.In{Path: f.Path}
+	var parts []store.Filter
+	for _, v := range f.Values {
+		if looksLikeOperator(v) {
+			parts = append(parts, store.Eq{Path: f.Path, Value: v})
+			continue
+		}
+		plain.Values = append(plain.Values, v)
+	}
+	if parts == nil {
+		return nil
+	}
+	return append(parts, plain)
+}
+
+func looksLikeOperator(v store.Value) bool {
+	d, ok := v.DocumentOK()
+	if !ok {
+		return false
+	}
+	first, err := d.IndexErr(0)
+	return err == nil && strings.HasPrefix(first.Key(), "$")
 }
 
 func (d dialect) or(parts []store.Filter) compiled {
@@ -160,6 +220,16 @@ func not(c compiled) compiled {
 		return everything()
 	case c.query == nil:
 		return nothing()
+	}
+	if len(c.query) == 1 && !strings.HasPrefix(c.query[0].Key, "$") {
+		// A condition on one path, which has bounds in an index.
+		conditions, ok := c.query[0].Value.(bson.D)
+		if !ok {
+			conditions = field("$eq", c.query[0].Value)
+		}
+		if !has(conditions, "$not") {
+			return compiled{query: field(c.query[0].Key, field("$not", conditions)), exact: true}
+		}
 	}
 	return compiled{query: field("$nor", bson.A{c.query}), exact: true}
 }

@@ -34,13 +34,6 @@ func (s *Store) plan(q store.Query) search {
 	return p
 }
 
-func conjoined(a, b bson.D) bson.D {
-	if len(a) == 0 {
-		return b
-	}
-	return field("$and", bson.A{a, b})
-}
-
 // fields says what to fetch: what was asked for and what the checks look at.
 func (p search) fields() []string {
 	if p.query.Fields == nil || !p.where.exact {
@@ -205,15 +198,6 @@ func projection(fields []string) bson.D {
 		out = append(out, bson.E{Key: f, Value: 1})
 	}
 	return out
-}
-
-func has(d bson.D, key string) bool {
-	for _, e := range d {
-		if e.Key == key {
-			return true
-		}
-	}
-	return false
 }
 
 // Count implements store.Store.

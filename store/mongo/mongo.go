@@ -175,11 +175,22 @@ func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFun
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, s.timeout, errTimeout)
+	return within(ctx, s.timeout)
 }
 
-// errTimeout tells the store's own time limit from the caller's.
+// within gives ctx a time limit of the store's own.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(context.WithValue(ctx, ownLimit{}, true), limit, errTimeout)
+}
+
+// errTimeout tells the store's own time limit from the caller's, and so does
+// ownLimit before that has passed.
 var errTimeout = errors.New("time limit")
+
+type ownLimit struct{}
+
+// limited says whether ctx's deadline is the store's own.
+func limited(ctx context.Context) bool { return ctx.Value(ownLimit{}) != nil }
 
 // namespace splits a collection name into database and collection.
 func (s *Store) namespace(name string) (database, collection string) {

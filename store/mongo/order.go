@@ -93,27 +93,21 @@ func after(order []store.Key, cursor store.Cursor) bson.D {
 		return nil
 	}
 	order = store.CompleteOrder(order)
-	var all bson.A
 	strict := len(order) == 1
-	if c := notBefore(order[0], cursor[0], strict); c != nil {
-		all = append(all, c...)
-	}
+	all := notBefore(order[0], cursor[0], strict)
 	if !strict && (ordinary(cursor[0]) || cursor[0].Type == bson.TypeNull) {
 		if rest := beyond(order[1:], cursor[1:]); rest != nil {
-			different := field("$nor", bson.A{field(order[0].Path, field("$eq", cursor[0]))})
-			all = append(all, field("$or", bson.A{different, rest}))
+			different := field(order[0].Path, field("$ne", cursor[0]))
+			all = conjoined(all, field("$or", bson.A{different, rest}))
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return field("$and", all)
+	return all
 }
 
 // notBefore says that no value at the key stands before v (or, when strict,
 // at v).
-func notBefore(k store.Key, v store.Value, strict bool) bson.A {
-	var out bson.A
+func notBefore(k store.Key, v store.Value, strict bool) bson.D {
+	var out bson.D
 	if ordinary(v) {
 		op := "$lt"
 		if k.Desc {
@@ -122,7 +116,7 @@ func notBefore(k store.Key, v store.Value, strict bool) bson.A {
 		if strict {
 			op += "e"
 		}
-		out = append(out, field(k.Path, field("$not", field(op, v))))
+		out = field(k.Path, field("$not", field(op, v)))
 	}
 	// A whole array has the type array whatever its elements are, and a field
 	// that is not there has none.
@@ -132,13 +126,17 @@ func notBefore(k store.Key, v store.Value, strict bool) bson.A {
 			names = append(names, name)
 		}
 	}
+	var other bson.A
 	if len(names) > 0 {
-		out = append(out, field("$nor", bson.A{field(k.Path, field("$type", names))}))
+		other = append(other, field(k.Path, field("$type", names)))
 	}
 	if rank(v) > 2 && !k.Desc {
-		out = append(out, field("$nor", bson.A{field(k.Path, field("$eq", nil))}))
+		other = append(other, field(k.Path, field("$eq", nil)))
 	}
-	return out
+	if other == nil {
+		return out
+	}
+	return append(out, bson.E{Key: "$nor", Value: other})
 }
 
 // beside names the types that sort below that of v, or above it.

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -84,6 +85,9 @@ func (s *Store) stream(ctx context.Context, collections []string, after store.To
 	pipeline := mongo.Pipeline{field("$match", match)}
 	opts := options.ChangeStream().SetFullDocument(options.UpdateLookup)
 	if after != nil {
+		if bson.Raw(after).Validate() != nil {
+			return nil, store.ErrTokenLost
+		}
 		opts.SetResumeAfter(bson.Raw(after))
 	}
 	if len(databases) == 1 {
@@ -137,8 +141,11 @@ func (s *Store) event(stream *mongo.ChangeStream) (store.Event, bool, error) {
 
 // watchFault turns the end of a stream into the store's error.
 func watchFault(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, store.ErrTokenLost):
+		return err
 	}
 	return readFault(ctx, "watch", err)
 }

@@ -18,11 +18,17 @@ import (
 // the process's and not a test's, since a start costs a second.
 func startOnce(t testing.TB) string {
 	t.Helper()
-	uri, err := started()
+	s, err := started()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return uri
+	return s.uri
+}
+
+// server is one that runs. It runs for as long as its input is held open.
+type server struct {
+	uri   string
+	input io.Closer
 }
 
 var started = sync.OnceValues(start)
@@ -39,30 +45,32 @@ wait "$pid"
 rm -rf "$1"
 `
 
-// start runs the installed server and returns its URI once it listens.
-func start() (string, error) {
+// start runs the installed server until it listens.
+func start() (*server, error) {
 	program, err := installed()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "portico-mongotest-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	// The command outlives every test, so it has no context, and nobody waits
 	// for it: it ends when this process does and its input with it.
 	cmd := exec.Command("/bin/sh", "-c", script, program, dir) //nolint:noctx // see above
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if _, err := cmd.StdinPipe(); err != nil {
-		return "", err
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", fmt.Errorf("cannot start the MongoDB test server: %w", err)
+		return nil, fmt.Errorf("cannot start the MongoDB test server: %w", err)
 	}
-	return listening(out)
+	uri, err := listening(out)
+	return &server{uri: uri, input: in}, err
 }
 
 var listens = regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
