@@ -103,8 +103,13 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		can  bool
 		code string
 	}{
-		{c.Read, "read"}, {c.VRead, "vread"}, {c.Update, "update"}, {c.Delete, "delete"},
-		{c.HistoryInstance, "history-instance"}, {c.Create, "create"}, {c.Search, "search-type"},
+		{c.Read, "read"},
+		{c.VRead, "vread"},
+		{c.Update, "update"},
+		{c.Delete, "delete"},
+		{c.HistoryInstance, "history-instance"},
+		{c.Create, "create"},
+		{c.Search, "search-type"},
 	} {
 		if i.can {
 			r.Interaction = append(r.Interaction, interaction{Code: i.code})

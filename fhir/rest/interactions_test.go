@@ -46,9 +46,11 @@ func TestInteractions(t *testing.T) {
 	t.Parallel()
 	patient := `{"resourceType":"Patient","id":"9"}`
 	for _, x := range []exchange{
-		{claim: "G1.1 read answers with ETag and Last-Modified", method: "GET", path: "/fhir/Patient/1", status: 200,
+		{
+			claim: "G1.1 read answers with ETag and Last-Modified", method: "GET", path: "/fhir/Patient/1", status: 200,
 			header:   map[string]string{"ETag": `W/"2"`, "Last-Modified": stamp, "Content-Type": "application/fhir+json; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
-			contains: []string{`"gender":"female"`}},
+			contains: []string{`"gender":"female"`},
+		},
 		{claim: "G1.1 an unknown id is 404", method: "GET", path: "/fhir/Patient/nobody", status: 404, code: fhir.CodeNotFound},
 		{claim: "G1.1 a deleted resource is 410", method: "GET", path: "/fhir/Patient/2", status: 410, code: fhir.CodeDeleted},
 		{claim: "G1.1 an unknown type is 404 and names the nearest", method: "GET", path: "/fhir/Patiant/1", status: 404, code: fhir.CodeNotFound, contains: []string{"Did you mean Patient?"}},
@@ -66,8 +68,10 @@ func TestInteractions(t *testing.T) {
 		{claim: "G1.3 vread of an old version has its ETag", method: "GET", path: "/fhir/Patient/1/_history/1", status: 200, header: map[string]string{"ETag": `W/"1"`}, contains: []string{`"male"`}},
 		{claim: "G1.3 an unknown version is 404", method: "GET", path: "/fhir/Patient/1/_history/7", status: 404, code: fhir.CodeNotFound},
 		{claim: "G1.3 the version of a delete marker is 410", method: "GET", path: "/fhir/Patient/2/_history/2", status: 410, code: fhir.CodeDeleted},
-		{claim: "G1.4 history is newest first with request and response", method: "GET", path: "/fhir/Patient/2/_history", status: 200,
-			contains: []string{`"type":"history","total":2`, `"request":{"method":"DELETE","url":"Patient/2"},"response":{"status":"204","etag":"W/\"2\"","lastModified":"2026-03-04T05:06:07.890Z"}},{`, `"method":"PUT"`}},
+		{
+			claim: "G1.4 history is newest first with request and response", method: "GET", path: "/fhir/Patient/2/_history", status: 200,
+			contains: []string{`"type":"history","total":2`, `"request":{"method":"DELETE","url":"Patient/2"},"response":{"status":"204","etag":"W/\"2\"","lastModified":"2026-03-04T05:06:07.890Z"}},{`, `"method":"PUT"`},
+		},
 		{claim: "G1.4 history of what never was is 404", method: "GET", path: "/fhir/Patient/nobody/_history", status: 404, code: fhir.CodeNotFound},
 		{claim: "G1.4 history refuses a malformed _since", method: "GET", path: "/fhir/Patient/1/_history?_since=2020", status: 400, code: fhir.CodeInvalid},
 		{claim: "G1.4 history refuses a future _since", method: "GET", path: "/fhir/Patient/1/_history?_since=2999-01-01T00:00:00Z", status: 400, code: fhir.CodeInvalid},
@@ -75,8 +79,10 @@ func TestInteractions(t *testing.T) {
 		{claim: "G1.4 history pages", method: "GET", path: "/fhir/Patient/1/_history?_count=1", status: 200, contains: []string{`{"relation":"next","url":"http://localhost:8080/fhir/Patient/1/_history?_count=1&_cursor=1"}`}},
 		{claim: "G1.6 HEAD is answered like GET", method: "HEAD", path: "/fhir/Patient/1", status: 200, header: map[string]string{"ETag": `W/"2"`, "Content-Length": "78"}},
 		{claim: "G1.6 HEAD of nothing is 404", method: "HEAD", path: "/fhir/Patient/nobody", status: 404},
-		{claim: "G2.1 create answers 201 with Location, ETag and Last-Modified", method: "POST", path: "/fhir/Patient", body: `{"resourceType":"Patient","gender":"other"}`, status: 201,
-			header: map[string]string{"Location": testBase + "/Patient/made-8/_history/1", "ETag": `W/"1"`, "Last-Modified": stamp}, contains: []string{`"gender":"other"`}},
+		{
+			claim: "G2.1 create answers 201 with Location, ETag and Last-Modified", method: "POST", path: "/fhir/Patient", body: `{"resourceType":"Patient","gender":"other"}`, status: 201,
+			header: map[string]string{"Location": testBase + "/Patient/made-8/_history/1", "ETag": `W/"1"`, "Last-Modified": stamp}, contains: []string{`"gender":"other"`},
+		},
 		{claim: "G2.2 return=minimal has no body", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=minimal"}, status: 201, header: map[string]string{"Content-Type": ""}},
 		{claim: "G2.2 return=OperationOutcome has one", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=OperationOutcome"}, status: 201, code: fhir.CodeInformational},
 		{claim: "G2.2 an unknown return is refused", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=everything"}, status: 400, code: fhir.CodeInvalid},

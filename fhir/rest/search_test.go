@@ -13,19 +13,27 @@ func TestSearch(t *testing.T) {
 	t.Parallel()
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
 	for _, x := range []exchange{
-		{claim: "G7.1 GET finds with absolute fullUrl and mode match", method: "GET", path: "/fhir/Patient?_id=1", status: 200,
-			contains: []string{`"type":"searchset"`, `"fullUrl":"http://localhost:8080/fhir/Patient/1","resource":{"resourceType":"Patient"`, `"search":{"mode":"match"}`}},
-		{claim: "G7.1 POST _search combines query and form", method: "POST", path: "/fhir/Patient/_search?_id=1", body: "_total=accurate", headers: form, status: 200,
-			contains: []string{`"total":1`, `{"relation":"self","url":"http://localhost:8080/fhir/Patient?_id=1&_total=accurate"}`}},
+		{
+			claim: "G7.1 GET finds with absolute fullUrl and mode match", method: "GET", path: "/fhir/Patient?_id=1", status: 200,
+			contains: []string{`"type":"searchset"`, `"fullUrl":"http://localhost:8080/fhir/Patient/1","resource":{"resourceType":"Patient"`, `"search":{"mode":"match"}`},
+		},
+		{
+			claim: "G7.1 POST _search combines query and form", method: "POST", path: "/fhir/Patient/_search?_id=1", body: "_total=accurate", headers: form, status: 200,
+			contains: []string{`"total":1`, `{"relation":"self","url":"http://localhost:8080/fhir/Patient?_id=1&_total=accurate"}`},
+		},
 		{claim: "G7.1 POST _search takes nothing but a form", method: "POST", path: "/fhir/Patient/_search", body: "{}", status: 415, code: fhir.CodeNotSupported},
 		{claim: "G7.1 GET _search is 405", method: "GET", path: "/fhir/Patient/_search", status: 405, code: fhir.CodeNotSupported, header: map[string]string{"Allow": "POST, OPTIONS"}},
 		{claim: "G7.1 a search that finds nothing has no entry", method: "GET", path: "/fhir/Patient?_id=nobody", status: 200, contains: []string{`]}`}},
-		{claim: "G7.2 the self link shows what was used, encoded", method: "GET", path: "/fhir/Patient?_id=1,%22&_format=json", status: 200,
-			contains: []string{`{"relation":"self","url":"http://localhost:8080/fhir/Patient?_id=1,%22&_format=json"}`}},
+		{
+			claim: "G7.2 the self link shows what was used, encoded", method: "GET", path: "/fhir/Patient?_id=1,%22&_format=json", status: 200,
+			contains: []string{`{"relation":"self","url":"http://localhost:8080/fhir/Patient?_id=1,%22&_format=json"}`},
+		},
 		{claim: "G7.2 a forged cursor is 400", method: "GET", path: "/fhir/Patient?_cursor=abc", status: 400, code: fhir.CodeInvalid},
 		{claim: "G7.3 an unknown parameter is 400", method: "GET", path: "/fhir/Patient?nmae=x", status: 400, code: fhir.CodeNotSupported},
-		{claim: "G7.3 handling=lenient ignores it, says so and drops it from the self link", method: "GET", path: "/fhir/Patient?nmae=x&_id=1", headers: []string{"Prefer", "handling=lenient"}, status: 200,
-			contains: []string{`Patient?_id=1"}`, `"severity":"warning"`, `"search":{"mode":"outcome"}`}},
+		{
+			claim: "G7.3 handling=lenient ignores it, says so and drops it from the self link", method: "GET", path: "/fhir/Patient?nmae=x&_id=1", headers: []string{"Prefer", "handling=lenient"}, status: 200,
+			contains: []string{`Patient?_id=1"}`, `"severity":"warning"`, `"search":{"mode":"outcome"}`},
+		},
 		{claim: "G7.3 an unknown handling is 400", method: "GET", path: "/fhir/Patient", headers: []string{"Prefer", "handling=xyz"}, status: 400, code: fhir.CodeInvalid},
 		{claim: "G7.14 _count=0 counts only", method: "GET", path: "/fhir/Observation?_count=0", status: 200, contains: []string{`"total":5`}},
 		{claim: "G7.14 a negative _count is 400", method: "GET", path: "/fhir/Observation?_count=-1", status: 400, code: fhir.CodeInvalid},
