@@ -1,0 +1,176 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"hash/maphash"
+	"io"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/schema"
+)
+
+// The limits of a Loader that sets none.
+const (
+	DefaultMaxResource = schema.DefaultMaxBytes
+	DefaultMaxBundle   = 512 << 20
+	DefaultBatch       = 256
+	DefaultRemember    = 4 << 20 // about 150 MB when reached
+	// maxBatchBytes keeps a commit well below what stores take in one.
+	maxBatchBytes = 4 << 20
+	// maxConditions bounds the distinct conditional references of a load.
+	maxConditions = 1 << 20
+)
+
+// Validator accepts or refuses a resource; *schema.Validator is one. It is used
+// concurrently.
+type Validator interface {
+	Validate(body []byte, want fhir.Type) (schema.Info, error)
+}
+
+// Loader loads. Repository and Validator must be set; all else has defaults. It
+// is not changed by loading and can be used again.
+type Loader struct {
+	Repository fhir.Repository
+	Validator  Validator
+
+	Workers     int   // that validate and commit; 0: two per CPU, since a commit waits for the disk
+	Batch       int   // resources in one commit; 0: DefaultBatch
+	MaxResource int64 // bytes of one resource or line; 0: DefaultMaxResource
+	MaxBundle   int64 // bytes of one Bundle, unpacked; 0: DefaultMaxBundle
+	Remember    int   // ids that are watched for coming twice; 0: DefaultRemember
+
+	// Failed is told of every resource, Bundle and file that was not loaded; nil
+	// counts only. Calls do not overlap.
+	Failed func(Failure)
+	// Progress is told every now and then how far it is. Calls do not overlap.
+	Progress func(Summary)
+	// Every is the least time between two calls of Progress; 0: one second.
+	Every time.Duration
+}
+
+// Paths loads files, and directories with all that lies below them: names that end
+// in .json, .ndjson or .jsonl, with .gz or without, in alphabetical order; hidden ones
+// and others are skipped. The summary is right in any case; the error says why the load
+// ended early: ctx, a directory that cannot be read, or a repository that
+// cannot serve. A resource that fails does not end the load.
+func (l *Loader) Paths(ctx context.Context, paths ...string) (Summary, error) {
+	sources, skipped, err := files(paths)
+	if err != nil {
+		return Summary{}, err
+	}
+	return l.load(ctx, sources, skipped)
+}
+
+// Reader loads what r gives, in any of the forms that a file may have; name stands for it in
+// reports. Since NDJSON cannot be read twice from r, its conditional references are
+// resolved by the repository alone, and of lines with the same id each is written.
+func (l *Loader) Reader(ctx context.Context, name string, r io.Reader) (Summary, error) {
+	c, err := open(r, l.limits())
+	return l.load(ctx, []source{stream{name, c, err}}, 0)
+}
+
+func (l *Loader) limits() limits {
+	return limits{
+		line:  cmp.Or(l.MaxResource, DefaultMaxResource),
+		whole: cmp.Or(l.MaxBundle, DefaultMaxBundle),
+	}
+}
+
+func (l *Loader) load(ctx context.Context, sources []source, skipped int) (Summary, error) {
+	r := &run{
+		Loader:     l,
+		tally:      newTally(l),
+		conditions: newConditions(l.Repository),
+		ids:        newIDs(cmp.Or(l.Remember, DefaultRemember)),
+		can:        map[fhir.Type]fhir.Capability{},
+	}
+	r.tally.sum.Skipped = skipped
+	for _, t := range fhir.Types() {
+		r.can[t] = l.Repository.Describe(t)
+	}
+	err := r.survey(ctx, sources)
+	if err == nil {
+		r.tally.sum.Found = r.ids.all
+		err = r.write(ctx, sources)
+	}
+	return r.tally.summary(), err
+}
+
+// run is one load.
+type run struct {
+	*Loader
+	tally      *tally
+	conditions *conditions
+	ids        *ids
+	can        map[fhir.Type]fhir.Capability
+}
+
+// write sends the resources of the sources to workers. Those with the same id go to the
+// same worker, so that they stay in order.
+func (r *run) write(ctx context.Context, sources []source) error {
+	group, ctx := errgroup.WithContext(ctx)
+	inbox := make([]chan unit, cmp.Or(r.Workers, 2*runtime.GOMAXPROCS(0)))
+	for i := range inbox {
+		inbox[i] = make(chan unit, 32)
+		w := &worker{run: r, in: inbox[i], keys: map[fhir.Key]bool{}}
+		group.Go(func() error { return w.work(ctx) })
+	}
+	group.Go(func() error {
+		defer func() {
+			for _, in := range inbox {
+				close(in)
+			}
+		}()
+		seed := maphash.MakeSeed()
+		for _, s := range sources {
+			err := r.each(ctx, s, true, func(u unit) error {
+				if r.ids.comesAgain(u) {
+					r.tally.repeated(u)
+					return nil
+				}
+				select {
+				case inbox[maphash.String(seed, u.key.ID)%uint64(len(inbox))] <- u:
+					return nil
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			})
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				r.tally.fail(Failure{Position: Position{File: s.name(), Entry: -1}, Err: unreadable(err)})
+			}
+			r.tally.file()
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// each reads the units of a source. It ends early when ctx does; any other error is
+// about the source.
+func (r *run) each(ctx context.Context, s source, resolve bool, emit func(unit) error) error {
+	read := &reader{run: r, file: s.name(), resolve: resolve}
+	return s.read(ctx, r.limits(), func(d document) error {
+		for u := range read.units(ctx, d) {
+			if err := emit(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// unreadable makes the error of a source that could not be read to its end.
+func unreadable(err error) error {
+	if asIssues(err) != nil {
+		return err
+	}
+	return fhir.Errorf(fhir.CodeStructure, "", "it cannot be read: %v", err)
+}
