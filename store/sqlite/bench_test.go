@@ -43,7 +43,8 @@ func record(r *rand.Rand, n, patients int) store.Doc {
 	patient := fmt.Sprintf("Patient/%08x-0000-4000-8000-%012x", uint32(n%patients)*2654435761, n%patients)
 	code := fmt.Sprintf("http://loinc.org|%d-%d", 1000+r.IntN(200), r.IntN(10))
 	category := []string{"laboratory", "vital-signs", "survey"}[r.IntN(3)]
-	date := time.UnixMilli(1_500_000_000_000 + int64(r.IntN(200_000_000))*1000)
+	// Charts grow in the order of time, more or less.
+	date := time.UnixMilli(1_500_000_000_000 + int64(n)*60_000 + int64(r.IntN(86_400_000)))
 	k := bson.A{
 		"t:code|" + code, "t:category|" + category, "t:status|final", "r:patient|" + patient, "r:subject|" + patient,
 		"p:" + patient + "|code|" + code, "p:" + patient + "|category|" + category, "p:" + patient + "|status|final",
@@ -169,7 +170,7 @@ func BenchmarkCreate(b *testing.B) {
 			r := rand.New(rand.NewPCG(3, 4))
 			docs := make([]store.Doc, b.N)
 			for i := range docs {
-				docs[i] = record(r, i, 200)
+				docs[i] = record(r, 20_000+i, 200)
 			}
 			commits, applied := s.writer.commits.Load(), s.writer.applied.Load()
 			measured(b, func() {
