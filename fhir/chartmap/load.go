@@ -1,0 +1,477 @@
+package chartmap
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// Load reads a chart map in YAML 1.2 or JSON. Name is its path: it stands in the
+// problems, and code tables in files are looked for next to it. The error is a
+// Problems with everything that is wrong.
+func Load(data []byte, name string) (*Map, error) {
+	return LoadFS(os.DirFS(filepath.Dir(name)), filepath.Base(name), data, name)
+}
+
+// LoadFS is Load with the code tables read from files, in which the chart map's
+// path is path.
+func LoadFS(files fs.FS, path string, data []byte, name string) (*Map, error) {
+	l := &loader{files: files, dir: path}
+	l.problems.file = name
+	m := l.load(data)
+	if errs := l.sorted(false); len(errs) > 0 {
+		return nil, errs
+	}
+	m.Warnings = l.sorted(true)
+	return m, nil
+}
+
+// Lint reads a chart map as Load does and gives errors and warnings together, in
+// the order of the file.
+func Lint(data []byte, name string) Problems {
+	l := &loader{files: os.DirFS(filepath.Dir(name)), dir: filepath.Base(name)}
+	l.problems.file = name
+	l.load(data)
+	return append(l.sorted(false), l.sorted(true)...)
+}
+
+// loader reads one chart map.
+type loader struct {
+	problems
+	files fs.FS
+	dir   string // of the chart map within files, with its name
+
+	m             *Map
+	database      string
+	unmapped      string
+	onUnknownCode string
+	tables        map[string]*table
+	suffixes      map[fhir.Type]map[string]bool
+}
+
+var topKeys = []string{"chartmap", "source", "defaults", "codes", "maps"}
+
+// maxBytes and maxNodes bound a chart map; anchors count as often as they are used.
+const (
+	maxBytes = 4 << 20
+	maxNodes = 200_000
+)
+
+func (l *loader) load(data []byte) *Map {
+	l.m = &Map{Name: l.problems.file, Location: time.UTC, types: map[fhir.Type]*served{}}
+	l.unmapped, l.onUnknownCode = "overflow", "keep-local"
+	l.tables = map[string]*table{}
+	root := l.parse(data)
+	if root == nil {
+		return l.m
+	}
+	top := map[string]*yaml.Node{}
+	for _, e := range l.entries(root, "the chart map") {
+		if !slices.Contains(topKeys, e.name) {
+			l.unknown(e.key, "the chart map", topKeys)
+			continue
+		}
+		top[e.name] = e.value
+	}
+	if n := top["chartmap"]; n == nil {
+		l.add(root, "begin with: chartmap: 1", "this is not a chart map")
+	} else if v, ok := l.scalar(n).(int64); !ok || v != 1 {
+		l.add(n, "write: chartmap: 1", "only version 1 of the chart map is known")
+	}
+	if n := top["source"]; n != nil {
+		l.source(n)
+	}
+	if n := top["defaults"]; n != nil {
+		l.defaults(n)
+	}
+	if n := top["codes"]; n != nil {
+		for _, e := range l.entries(n, "codes") {
+			l.tables[e.name] = l.table(e.name, e.value)
+		}
+	}
+	if n := top["maps"]; n == nil {
+		l.add(root, "add maps with at least one entry", "the chart map has no maps")
+	} else {
+		l.maps(n)
+	}
+	for name, t := range l.tables {
+		if !t.used {
+			l.warn(t.node, "remove it, or name it in a $codes", "code table %q is not used", name)
+		}
+	}
+	return l.m
+}
+
+// yamlLine finds the position in the YAML package's messages.
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+func (l *loader) parse(data []byte) *yaml.Node {
+	at := &yaml.Node{Line: 1, Column: 1}
+	if len(data) > maxBytes {
+		l.add(at, "", "the chart map is larger than %d bytes", maxBytes)
+		return nil
+	}
+	var doc yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	err := dec.Decode(&doc)
+	if err != nil {
+		message := err.Error()
+		if m := yamlLine.FindStringSubmatch(message); m != nil {
+			message = m[2]
+			if line, err := strconv.Atoi(m[1]); err == nil {
+				at.Line = line
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			message = "the file is empty"
+		}
+		l.add(at, "", "not YAML: %s", message)
+		return nil
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		l.add(at, "keep one chart map in a file", "there is more than one YAML document, or something unreadable behind the first")
+		return nil
+	}
+	if len(doc.Content) != 1 {
+		l.add(at, "", "the file is empty")
+		return nil
+	}
+	if countNodes(doc.Content[0], map[*yaml.Node]bool{}, maxNodes) < 0 {
+		l.add(at, "use fewer anchors", "the chart map is too large, or an anchor contains itself")
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// countNodes takes the size of n, aliases resolved, off left; below 0 there are too many.
+func countNodes(n *yaml.Node, open map[*yaml.Node]bool, left int) int {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if left--; left < 0 || open[n] || len(open) > 200 {
+		return -1
+	}
+	open[n] = true
+	for _, c := range n.Content {
+		if left = countNodes(c, open, left); left < 0 {
+			return -1
+		}
+	}
+	delete(open, n)
+	return left
+}
+
+func (l *loader) source(n *yaml.Node) {
+	for _, e := range l.entries(n, "source") {
+		switch e.name {
+		case "kind":
+			l.oneOf(e.value, "kind", "mongodb")
+		case "database":
+			l.database = l.str(e.value, "database")
+			if strings.ContainsAny(l.database, `./\ "$*<>:|?`) {
+				l.add(e.value, "", "%q cannot be the name of a database", l.database)
+			}
+		default:
+			l.unknown(e.key, "source", []string{"kind", "database"})
+		}
+	}
+}
+
+func (l *loader) defaults(n *yaml.Node) {
+	for _, e := range l.entries(n, "defaults") {
+		switch e.name {
+		case "timezone":
+			if loc := l.zone(e.value, "timezone"); loc != nil {
+				l.m.Location = loc
+			}
+		case "unmapped":
+			l.unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject", "ignore")
+		case "onUnknownCode":
+			l.onUnknownCode = l.oneOf(e.value, "onUnknownCode", "keep-local", "data-absent", "error")
+		default:
+			l.unknown(e.key, "defaults", []string{"timezone", "unmapped", "onUnknownCode"})
+		}
+	}
+}
+
+func (l *loader) zone(n *yaml.Node, what string) *time.Location {
+	name := l.str(n, what)
+	if name == "" {
+		return nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		l.add(n, "use a name of the IANA database, such as Europe/Oslo or UTC", "%s: there is no time zone %q", what, name)
+		return nil
+	}
+	return loc
+}
+
+var mapKeys = []string{"name", "resource", "from", "where", "id", "version", "updated", "compartment", "visible", "labels", "fanout",
+	"onCreate", "transitions", "writable", "review", "unmapped", "concurrency", "elements"}
+
+// header is an entry of maps before its elements are read.
+type header struct {
+	m        *Mapping
+	node     *yaml.Node
+	keys     map[string]*yaml.Node
+	fanout   []fan
+	elements []entry
+}
+
+// fan is one entry of fanout.
+type fan struct {
+	node     *yaml.Node
+	suffix   string
+	has      []string
+	elements []entry
+}
+
+func (l *loader) maps(n *yaml.Node) {
+	l.suffixes = map[fhir.Type]map[string]bool{}
+	var headers []*header
+	names := map[string]bool{}
+	for _, item := range l.items(n, "maps") {
+		h := l.header(item)
+		if h == nil {
+			continue
+		}
+		if names[h.m.Name] && h.m.Name != "" {
+			l.add(h.keys["name"], "give each map its own name", "there are two maps with the name %q", h.m.Name)
+		}
+		names[h.m.Name] = true
+		for _, f := range h.fanout {
+			if l.suffixes[h.m.Resource] == nil {
+				l.suffixes[h.m.Resource] = map[string]bool{}
+			}
+			l.suffixes[h.m.Resource][f.suffix] = true
+		}
+		headers = append(headers, h)
+	}
+	l.collisions(headers)
+	for _, h := range headers { // the suffixes of all types are known now
+		l.m.Maps = append(l.m.Maps, h.m)
+		l.compile(h)
+	}
+	for _, s := range l.m.types {
+		s.describe(l.m.Location)
+	}
+}
+
+func (l *loader) header(n *yaml.Node) *header {
+	n = deref(n)
+	h := &header{m: &Mapping{Line: n.Line, Writable: true, Unmapped: l.unmapped, Concurrency: "version", scope: newScope(false)}, node: n, keys: map[string]*yaml.Node{}}
+	m := h.m
+	what := "a map"
+	for _, e := range l.entries(n, what) {
+		h.keys[e.name] = e.value
+		switch e.name {
+		case "name":
+			m.Name = l.str(e.value, "name")
+			what = "map " + strconv.Quote(m.Name)
+		case "resource":
+			m.Resource = l.resource(e.value, "resource")
+		case "from":
+			m.Collection = l.collection(e.value)
+		case "where":
+			m.Where = l.where(e.value, "where")
+		case "visible":
+			m.Visible = l.where(e.value, "visible")
+		case "id":
+			m.id = l.top(e.value, "id", m.scope)
+		case "version":
+			m.version = l.top(e.value, "version", m.scope)
+		case "updated":
+			m.updated = &moment{ref: l.top(e.value, "updated", m.scope), millis: true, zone: time.UTC, loc: l.m.Location}
+		case "fanout":
+			h.fanout = l.fanout(e.value)
+		case "elements":
+			h.elements = l.entries(e.value, "elements")
+		default:
+			if !l.access(m, e) {
+				l.unknown(e.key, what, mapKeys)
+			}
+		}
+	}
+	for _, key := range []string{"name", "resource", "from", "id", "elements"} {
+		if h.keys[key] == nil {
+			l.add(n, "add "+key+": …", "%s has no %s", what, key)
+		}
+	}
+	if m.Resource == "" || m.Collection == "" || h.keys["id"] == nil {
+		return nil
+	}
+	return h
+}
+
+func (l *loader) top(n *yaml.Node, what string, sc *scope) ref {
+	return sc.field(l.path(n, what))
+}
+
+func (l *loader) resource(n *yaml.Node, what string) fhir.Type {
+	s := l.str(n, what)
+	t := fhir.Type(s)
+	if s == "" || t.Valid() {
+		return t
+	}
+	var names []string
+	for _, t := range fhir.Types() {
+		names = append(names, string(t))
+	}
+	fix := ""
+	if near := fhir.Nearest(s, names); near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	l.add(n, fix, "%s: %q is no resource type of R4", what, s)
+	return ""
+}
+
+func (l *loader) collection(n *yaml.Node) string {
+	s := l.str(n, "from")
+	if strings.ContainsAny(s, "$\x00") || strings.HasPrefix(s, "system.") {
+		l.add(n, "", "%q cannot be the name of a collection", s)
+		return ""
+	}
+	if s != "" && l.database != "" {
+		return l.database + "." + s
+	}
+	return s
+}
+
+// suffixGrammar keeps fan-out ids within FHIR's grammar, and the "-" in front
+// of a suffix recognisable.
+var suffixGrammar = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,15}$`)
+
+func (l *loader) fanout(n *yaml.Node) []fan {
+	var out []fan
+	seen := map[string]bool{}
+	for _, item := range l.items(n, "fanout") {
+		f := fan{node: deref(item)}
+		for _, e := range l.entries(item, "fanout") {
+			switch e.name {
+			case "suffix":
+				f.suffix = l.str(e.value, "suffix")
+				switch {
+				case !suffixGrammar.MatchString(f.suffix) && f.suffix != "":
+					l.add(e.value, "use 1 to 16 letters and digits, a letter first", "%q cannot be the suffix of an id", f.suffix)
+				case seen[f.suffix]:
+					l.add(e.value, "use another one", "the suffix %q is used twice", f.suffix)
+				}
+				seen[f.suffix] = true
+			case "has":
+				for _, p := range l.items(e.value, "has") {
+					if path := l.path(p, "has"); path != "" {
+						f.has = append(f.has, path)
+					}
+				}
+			case "elements":
+				f.elements = l.entries(e.value, "elements")
+			default:
+				l.unknown(e.key, "fanout", []string{"suffix", "has", "elements"})
+			}
+		}
+		if f.suffix == "" {
+			l.add(item, "add suffix: …", "an entry of fanout has no suffix")
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// collisions refuses maps whose documents could get the same id: two
+// collections behind one type need fan-out suffixes to tell them apart.
+func (l *loader) collisions(headers []*header) {
+	first := map[string]*header{}
+	for _, h := range headers {
+		suffixes := []string{""}
+		if len(h.fanout) > 0 {
+			suffixes = nil
+			for _, f := range h.fanout {
+				suffixes = append(suffixes, f.suffix)
+			}
+		}
+		for _, s := range suffixes {
+			key := string(h.m.Resource) + "-" + s
+			other := first[key]
+			switch {
+			case other == nil:
+				first[key] = h
+			case other.m.Collection != h.m.Collection || other.m.id.path != h.m.id.path:
+				l.add(h.node, "give one of them a fanout with a suffix of its own",
+					"maps %q and %q serve %s from different collections or keys, so two documents could get the same id", other.m.Name, h.m.Name, h.m.Resource)
+			}
+		}
+	}
+}
+
+// access reads the keys about writing and access.
+func (l *loader) access(m *Mapping, e entry) bool {
+	switch e.name {
+	case "compartment":
+		m.Compartment = map[fhir.Type]string{}
+		for _, c := range l.entries(e.value, "compartment") {
+			t := l.resource(c.key, "compartment")
+			if p := l.path(c.value, "compartment"); t != "" && p != "" {
+				m.Compartment[t] = p
+			}
+		}
+	case "labels":
+		m.Labels = map[string]store.Filter{}
+		for _, c := range l.entries(e.value, "labels") {
+			m.Labels[c.name] = l.where(c.value, "labels")
+		}
+	case "onCreate":
+		for _, c := range l.entries(e.value, "onCreate") {
+			if p := l.path(c.key, "onCreate"); p != "" {
+				m.OnCreate = append(m.OnCreate, store.Field{Path: p, Value: l.literal(c.value)})
+			}
+		}
+	case "transitions":
+		m.Transitions = map[string]map[string][]string{}
+		for _, actor := range l.entries(e.value, "transitions") {
+			who := l.oneOf(actor.key, "an actor of transitions", actors()...)
+			m.Transitions[who] = map[string][]string{}
+			for _, from := range l.entries(actor.value, "transitions") {
+				to := []string{}
+				for _, state := range l.items(from.value, "transitions") {
+					to = append(to, l.str(state, "a state"))
+				}
+				m.Transitions[who][from.name] = to
+			}
+		}
+	case "writable":
+		m.Writable = l.boolean(e.value, "writable")
+	case "review":
+		for _, item := range l.items(e.value, "review") {
+			m.Review = append(m.Review, l.str(item, "review"))
+		}
+	case "unmapped":
+		m.Unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject", "ignore")
+	case "concurrency":
+		m.Concurrency = l.oneOf(e.value, "concurrency", "version", "document")
+	default:
+		return false
+	}
+	if e.name != "compartment" && e.name != "unmapped" && e.name != "concurrency" && e.name != "writable" {
+		l.warn(e.key, "", "%s is checked, but has no effect yet", e.name)
+	}
+	return true
+}
+
+// actors are who may write, as policy sees them.
+func actors() []string {
+	return []string{"patient", "proxy", "clinician", "staff", "system", "sender", "recipient"}
+}

@@ -1,0 +1,102 @@
+package chartmap
+
+import (
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// Map is a loaded chart map: checked against R4 and compiled. It is read-only
+// and safe for concurrent use.
+type Map struct {
+	Name     string         // of the file
+	Location *time.Location // local time where nothing else is said
+	Maps     []*Mapping     // in the order of the file
+	Warnings Problems       // what works, but should be looked at
+
+	types map[fhir.Type]*served
+}
+
+// Mapping is one entry of maps: how the documents of a collection are resources
+// of a type. Reading and searching are compiled. What concerns writing and access
+// is checked and kept here for those who enforce it.
+type Mapping struct {
+	Name       string
+	Resource   fhir.Type
+	Collection string // as the store knows it: "database.collection"
+	Line       int
+	Where      store.Filter // nil for all documents
+
+	// Visible is the release rule: patients and proxies see only documents
+	// that match. nil releases everything. Reading and searching here do not
+	// apply it.
+	Visible store.Filter
+	// Compartment gives the field with the key of the compartment's owner, by
+	// the owner's type.
+	Compartment map[fhir.Type]string
+	// Labels are security labels, each with the condition under which it applies.
+	Labels map[string]store.Filter
+	// OnCreate are the fields that a new document gets besides those of the rules.
+	OnCreate []store.Field
+	// Transitions lists for an actor and a state of the EHR ("" for a new
+	// document) the states that may follow.
+	Transitions map[string]map[string][]string
+	Writable    bool
+	Review      []string // elements whose changes wait for review
+	Unmapped    string   // "overflow", "reject" or "ignore"
+	Concurrency string   // "version" or "document"
+
+	// Rules are the element rules in the order of the file.
+	Rules []*Rule
+
+	id, version ref
+	updated     *moment
+	scope       *scope
+	fields      []string
+	branches    []*branch
+	size        size
+}
+
+// Rule is the write side of one element rule.
+type Rule struct {
+	Path       string   // "Patient.name.family"
+	Suffix     string   // of the fan-out branch it belongs to; empty for all
+	Line       int      // in the chart map
+	Fields     []string // of the document that the rule writes; none for constants
+	Derived    bool     // $write: derived
+	WritableBy []string // $writableBy
+	Once       bool     // $once
+}
+
+// branch is one resource that a document becomes: the only one, or one of its
+// fan-out.
+type branch struct {
+	*Mapping
+	number int    // within its type
+	suffix string // empty without fan-out
+	body   *object
+	base   cond // where, has, and what cannot be served without
+}
+
+// served is everything about one resource type.
+type served struct {
+	typ      fhir.Type
+	ids      ids
+	branches []*branch
+	params   []*fhir.SearchParam
+	sortable []string
+}
+
+// Types lists the resource types that the map serves, in the order of the file.
+func (m *Map) Types() []fhir.Type {
+	var out []fhir.Type
+	seen := map[fhir.Type]bool{}
+	for _, mp := range m.Maps {
+		if !seen[mp.Resource] {
+			seen[mp.Resource] = true
+			out = append(out, mp.Resource)
+		}
+	}
+	return out
+}

@@ -1,0 +1,472 @@
+package chartmap
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// test is what a search parameter asks of a value.
+type test struct {
+	kind     testKind
+	token    fhir.TokenValue
+	text     string // for testText: folded unless exact
+	modifier fhir.Modifier
+	target   fhir.ReferenceValue
+	types    []fhir.Type // from where(resolve() is …); empty for all
+	dates    []interval
+	uri      string
+}
+
+type testKind uint8
+
+const (
+	testPresent testKind = iota
+	testToken
+	testText
+	testReference
+	testDate
+	testURI
+	testCode // equals uri, as text: where(system='phone')
+)
+
+// seeker follows paths through lenses.
+type seeker struct {
+	sites       int  // values that the path leads to
+	unsupported bool // one of them cannot be tested exactly
+	dates       []*date
+}
+
+// refuse notes that a condition cannot be said exactly.
+func (s *seeker) refuse() cond {
+	s.unsupported = true
+	return never
+}
+
+// leaf ends a path at an element without parts of its own.
+func (s *seeker) leaf(path []step) bool {
+	if len(path) > 0 {
+		s.unsupported = true
+		return false
+	}
+	s.sites++
+	return true
+}
+
+func (o *object) search(s *seeker, path []step, t *test) cond {
+	if len(path) == 0 {
+		s.sites++
+		return o.terminal(s, t)
+	}
+	next := path[0]
+	switch {
+	case next.is != "":
+		if o.typ != "Reference" {
+			return s.refuse()
+		}
+		narrowed := *t
+		narrowed.types = []fhir.Type{next.is}
+		return o.search(s, path[1:], &narrowed)
+	case next.conditional:
+		var aside seeker // a condition is no value that the path leads to
+		c, implied := o.part(&aside, next.whereName, "", nil, &test{kind: testCode, uri: next.whereValue})
+		s.unsupported = s.unsupported || aside.unsupported
+		if isNever(c) {
+			return never
+		}
+		rest := o.search(s, path[1:], t)
+		if implied {
+			return every(c, rest)
+		}
+		return every(c, rest, o.there())
+	}
+	c, implied := o.part(s, next.name, next.as, path[1:], t)
+	if implied {
+		return c
+	}
+	return every(c, o.there())
+}
+
+// there holds where the object is written at all.
+func (o *object) there() cond {
+	if o.root {
+		return always
+	}
+	present, _ := o.has()
+	return present
+}
+
+// part searches the members that FHIRPath calls name. Implied says that the
+// condition holds only where the object is written.
+func (o *object) part(s *seeker, name, as string, path []step, t *test) (c cond, implied bool) {
+	var any []cond
+	implied = true
+	for i := range o.members {
+		m := &o.members[i]
+		if m.elem.Name != name || as != "" && m.elem.Type != as {
+			continue
+		}
+		any = append(any, every(m.lens.search(s, path, t), o.chosen(m)))
+		implied = implied && m.lens.fill() == noFill
+	}
+	return some(any...), implied || o.root
+}
+
+// terminal tests a data type as a whole.
+func (o *object) terminal(s *seeker, t *test) cond {
+	switch {
+	case t.kind == testPresent:
+		present, _ := o.has()
+		return present
+	case t.kind == testToken:
+		return o.token(s, t)
+	case t.kind == testText && o.typ == "HumanName":
+		return o.anyText(s, t, "family", "given", "prefix", "suffix", "text")
+	case t.kind == testText && o.typ == "Address":
+		return o.anyText(s, t, "text", "line", "city", "district", "state", "postalCode", "country")
+	case t.kind == testDate && o.typ == "Period":
+		return o.period(s, t)
+	}
+	return s.refuse()
+}
+
+func (o *object) anyText(s *seeker, t *test, names ...string) cond {
+	var any []cond
+	for _, name := range names {
+		c, implied := o.part(s, name, "", nil, t)
+		if !implied {
+			c = every(c, o.there())
+		}
+		any = append(any, c)
+	}
+	return some(any...)
+}
+
+// token tests what R4 3.1.1.4.10 lists: system and code of one and the same Coding or
+// Identifier, or the value of a ContactPoint.
+func (o *object) token(s *seeker, t *test) cond {
+	code := ""
+	switch o.typ {
+	case "CodeableConcept":
+		c, implied := o.part(s, "coding", "", nil, t)
+		if implied {
+			return c
+		}
+		return every(c, o.there())
+	case "Coding":
+		code = "code"
+	case "Identifier":
+		code = "value"
+	case "ContactPoint":
+		if !t.token.AnySystem && (t.token.System != "" || t.token.AnyCode) {
+			return never
+		}
+		c, _ := o.part(s, "value", "", nil, &test{kind: testCode, uri: t.token.Code})
+		return every(c, o.there())
+	default:
+		return s.refuse()
+	}
+	parts := []cond{o.there()}
+	if !t.token.AnySystem {
+		if t.token.System == "" {
+			c, _ := o.part(s, "system", "", nil, &test{kind: testPresent})
+			parts = append(parts, not(c))
+		} else {
+			c, _ := o.part(s, "system", "", nil, &test{kind: testCode, uri: t.token.System})
+			parts = append(parts, c)
+		}
+	}
+	if !t.token.AnyCode {
+		c, implied := o.part(s, code, "", nil, &test{kind: testCode, uri: t.token.Code})
+		parts = append(parts, c)
+		if implied {
+			parts[0] = always
+		}
+	}
+	return every(parts...)
+}
+
+// period tests a Period, whose ends may be open (R4 3.1.1.4.7).
+func (o *object) period(s *seeker, t *test) cond {
+	var any []cond
+	for _, iv := range t.dates {
+		var parts []cond
+		end := func(name string, iv interval, open bool) {
+			c, _ := o.part(s, name, "", nil, &test{kind: testDate, dates: []interval{iv}})
+			if open {
+				there, _ := o.part(s, name, "", nil, &test{kind: testPresent})
+				c = some(c, not(there))
+			}
+			parts = append(parts, c)
+		}
+		if iv.startsFrom != nil {
+			end("start", interval{startsFrom: iv.startsFrom}, false)
+		}
+		if iv.startsBefore != nil {
+			end("start", interval{startsBefore: iv.startsBefore}, true)
+		}
+		if iv.endsBy != nil {
+			end("end", interval{endsBy: iv.endsBy}, false)
+		}
+		if iv.endsAfter != nil {
+			end("end", interval{endsAfter: iv.endsAfter}, true)
+		}
+		any = append(any, every(parts...))
+	}
+	return every(some(any...), o.there())
+}
+
+func (l *list) search(s *seeker, path []step, t *test) cond {
+	var any []cond
+	for _, item := range l.items {
+		any = append(any, item.search(s, path, t))
+	}
+	return some(any...)
+}
+
+func (r *repeated) search(s *seeker, path []step, t *test) cond {
+	return r.in(r.item.search(s, path, t))
+}
+
+func (d derived) search(s *seeker, path []step, t *test) cond { return d.lens.search(s, path, t) }
+
+func (l *literal) search(s *seeker, path []step, t *test) cond {
+	if !s.leaf(path) {
+		return never
+	}
+	holds := false
+	switch t.kind {
+	case testPresent:
+		holds = true
+	case testToken:
+		if l.typ == "code" || l.typ == "boolean" || l.typ == "string" || l.typ == "id" || l.typ == "uri" {
+			holds = t.token.Code == l.value && !t.token.AnyCode && (t.token.AnySystem || t.token.System == "")
+			if l.typ == "code" && !t.token.AnySystem && impliedSystem(t.token.System, l.vs) {
+				holds = t.token.AnyCode || t.token.Code == l.value
+			}
+			break
+		}
+		return s.refuse()
+	case testText:
+		holds = matchText(l.value, t)
+	case testURI, testCode:
+		holds = l.value == t.uri
+	default:
+		return s.refuse()
+	}
+	if holds {
+		return always
+	}
+	return never
+}
+
+// impliedSystem reports whether system is the code system behind a value set of
+// R4's own, whose codes stand in elements without a system. The specification
+// names the two alike.
+func impliedSystem(system, valueSet string) bool {
+	const vs = "http://hl7.org/fhir/ValueSet/"
+	name, ok := strings.CutPrefix(valueSet, vs)
+	return ok && (system == "http://hl7.org/fhir/"+name || system == "http://hl7.org/fhir/CodeSystem/"+name)
+}
+
+func matchText(s string, t *test) bool {
+	switch t.modifier {
+	case fhir.ModExact:
+		return s == t.text
+	case fhir.ModContains:
+		return strings.Contains(store.Fold(s), t.text)
+	}
+	return strings.HasPrefix(store.Fold(s), t.text)
+}
+
+func (t *text) search(s *seeker, path []step, q *test) cond {
+	if !s.leaf(path) {
+		return never
+	}
+	switch q.kind {
+	case testPresent:
+		present, _ := t.has()
+		return present
+	case testCode:
+		return t.equals(q.uri)
+	case testToken:
+		switch t.typ {
+		case "code", "string", "id", "uri":
+		default:
+			return s.refuse()
+		}
+		fits := q.token.AnySystem || q.token.System == ""
+		switch {
+		case t.typ == "code" && !fits && impliedSystem(q.token.System, t.vs):
+			if q.token.AnyCode {
+				present, _ := t.has()
+				return present
+			}
+		case !fits || q.token.AnyCode:
+			return never
+		}
+		return t.equals(q.token.Code)
+	case testText:
+		if t.typ == "string" || t.typ == "markdown" {
+			return t.matches(q)
+		}
+	case testURI:
+		if t.typ == "uri" || t.typ == "url" {
+			return t.equals(q.uri)
+		}
+	}
+	return s.refuse()
+}
+
+// matches is a string search (R4 3.1.1.4.8).
+func (t *text) matches(q *test) cond {
+	if q.modifier == fhir.ModExact {
+		return t.equals(q.text)
+	}
+	var f store.Filter = store.Prefix{Path: t.path, Value: q.text, Fold: true}
+	if q.modifier == fhir.ModContains {
+		f = store.Contains{Path: t.path, Value: q.text, Fold: true}
+	}
+	parts := []store.Filter{f}
+	if q.text == "" { // what folds to nothing is in every text, but for the empty one
+		parts = append(parts, t.ref.text())
+	}
+	c := cond(exactly{t.scalar(parts...)})
+	if t.absent != nil && matchText(*t.absent, q) {
+		c = some(c, exactly{t.missing()})
+	}
+	return c
+}
+
+// searchable reports whether text that a client looks for can be found exactly:
+// U+FFFD is what unreadable characters are shown as.
+func searchable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
+}
+
+// unprintable reports whether s has a character that is never written.
+func unprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' })
+}
+
+func (b *boolean) search(s *seeker, path []step, t *test) cond {
+	if !s.leaf(path) {
+		return never
+	}
+	switch t.kind {
+	case testPresent:
+		present, _ := b.has()
+		return present
+	case testToken:
+		if t.token.AnyCode || !t.token.AnySystem && t.token.System != "" || t.token.Code != "true" && t.token.Code != "false" {
+			return never
+		}
+		return b.equals(t.token.Code == "true")
+	}
+	return s.refuse()
+}
+
+func (c *coded) search(s *seeker, path []step, t *test) cond {
+	if len(path) == 1 && path[0].name == "text" && c.typ == "CodeableConcept" {
+		s.sites++
+		if c.label == nil {
+			return never
+		}
+		label := text{ref: *c.label, typ: "string"}
+		return label.search(s, nil, t)
+	}
+	if !s.leaf(path) {
+		return never
+	}
+	switch t.kind {
+	case testPresent:
+		present, _ := c.has()
+		return present
+	case testToken:
+		return c.token(t.token)
+	case testCode:
+		if c.typ == "code" {
+			return c.token(fhir.TokenValue{Code: t.uri, AnySystem: true})
+		}
+	}
+	return s.refuse()
+}
+
+func (d *date) search(s *seeker, path []step, t *test) cond {
+	if !s.leaf(path) {
+		return never
+	}
+	s.dates = append(s.dates, d)
+	switch t.kind {
+	case testPresent:
+		return d.present()
+	case testDate:
+		return d.within(t.dates)
+	}
+	return s.refuse()
+}
+
+func (r *reference) search(s *seeker, path []step, t *test) cond {
+	if len(path) == 1 && path[0].is != "" {
+		narrowed := *t
+		narrowed.types = []fhir.Type{path[0].is}
+		return r.search(s, nil, &narrowed)
+	}
+	if !s.leaf(path) {
+		return never
+	}
+	allowed := func(o *role) bool { return len(t.types) == 0 || slices.Contains(t.types, o.typ) }
+	switch t.kind {
+	case testPresent:
+		if f := conjunction([]store.Filter{r.usable(), r.roleIs(allowed)}); !none(f) {
+			return r.notSelf(exactly{f})
+		}
+		return never
+	case testReference:
+	default:
+		return s.refuse()
+	}
+	if t.target.URL != "" {
+		return never
+	}
+	var any []cond
+	for i := range r.roles {
+		to := &r.roles[i]
+		if !allowed(to) || t.target.Type != "" && t.target.Type != to.typ {
+			continue
+		}
+		key, suffix, ok := to.ids.parse(t.target.ID)
+		if !ok || suffix != "" {
+			continue
+		}
+		c := conjunction([]store.Filter{r.eq(key), r.roleIs(func(o *role) bool { return o == to })})
+		if r.omitSelf != nil {
+			c = conjunction([]store.Filter{c, store.Not{Filter: store.Eq{Path: r.omitSelf.id.path, Value: key}}})
+		}
+		any = append(any, exactly{c})
+	}
+	return some(any...)
+}
+
+// Numbers and what is computed from several fields have no search yet: only
+// whether they are there is known.
+
+func (i *integer) search(s *seeker, path []step, t *test) cond  { return presence(i, s, path, t) }
+func (d *decimal) search(s *seeker, path []step, t *test) cond  { return presence(d, s, path, t) }
+func (q *quantity) search(s *seeker, path []step, t *test) cond { return presence(q, s, path, t) }
+func (d *ending) search(s *seeker, path []step, t *test) cond   { return presence(d, s, path, t) }
+func (l *link) search(s *seeker, path []step, t *test) cond     { return presence(l, s, path, t) }
+
+func presence(l lens, s *seeker, path []step, t *test) cond {
+	if !s.leaf(path) {
+		return never
+	}
+	if t.kind != testPresent {
+		return s.refuse()
+	}
+	present, _ := l.has()
+	return present
+}
