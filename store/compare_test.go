@@ -226,13 +226,17 @@ func FuzzValues(f *testing.F) {
 
 func TestDeepValuesDoNotExhaustTheStack(t *testing.T) {
 	t.Parallel()
-	deep := []byte{5, 0, 0, 0, 0}
-	for range 100_000 {
-		b := binary.LittleEndian.AppendUint32(nil, uint32(len(deep)+8))
-		deep = append(append(append(b, byte(bson.TypeEmbeddedDocument), 'a', 0), deep...), 0)
-		if len(deep) > 1<<19 { // appending copies: enough is enough
-			break
-		}
+	// Each level takes eight bytes: length, type, name, end.
+	const levels = 200_000
+	var deep []byte
+	for i := range levels {
+		deep = binary.LittleEndian.AppendUint32(deep, uint32(5+8*(levels-i)))
+		deep = append(deep, byte(bson.TypeEmbeddedDocument), 'a', 0)
+	}
+	deep = append(deep, 5, 0, 0, 0, 0)
+	deep = append(deep, make([]byte, levels)...)
+	if got := deep[:4]; binary.LittleEndian.Uint32(got) != uint32(len(deep)) {
+		t.Fatalf("built %d bytes that call themselves %d", len(deep), binary.LittleEndian.Uint32(got))
 	}
 	v := store.Value{Type: bson.TypeEmbeddedDocument, Value: deep}
 	checkPair(t, v, v, 0)
