@@ -1,0 +1,15 @@
+// Package bench measures a Portico server from outside, over HTTP: what one
+// operation costs the server in CPU time, how long the client waits, and how many
+// go through in a second, beside the budgets that Portico sets itself.
+//
+// Without a URL it starts this same program as a child process, with the demo
+// clinic in a temporary directory, and reads the child's CPU time from /proc (on
+// Linux; elsewhere that column stays empty). What the client itself
+// costs is then left out, though client and server share the machine's cores.
+//
+// Every answer is checked; a wrong one ends the measurement. Time and number of
+// operations are bounded. The figures are for comparing on one machine: they
+// are no test, and nothing fails because of them.
+//
+// It imports none of Portico's packages: it sees what any client sees.
+package bench
