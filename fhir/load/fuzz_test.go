@@ -57,17 +57,25 @@ func TestRewritingChangesOnlyReferences(t *testing.T) {
 		name := rapid.SampledFrom([]string{"reference", "value", "url", "valueUri", "valueString", "div", "display"})
 		var tree func(depth int) any
 		tree = func(depth int) any {
-			switch kind := rapid.IntRange(0, 4).Draw(rt, "kind"); {
-			case kind == 0 && depth < 4:
+			object := func() any {
 				m := map[string]any{}
 				for range rapid.IntRange(0, 4).Draw(rt, "members") {
 					m[name.Draw(rt, "name")] = tree(depth + 1)
 				}
 				return m
+			}
+			switch kind := rapid.IntRange(0, 4).Draw(rt, "kind"); {
+			case kind == 0 && depth < 4:
+				return object()
 			case kind == 1 && depth < 4:
-				list := []any{}
+				// As in FHIR, the elements of a list are all objects or all not.
+				list, objects := []any{}, rapid.Bool().Draw(rt, "objects")
 				for range rapid.IntRange(0, 3).Draw(rt, "elements") {
-					list = append(list, tree(depth+1))
+					if objects {
+						list = append(list, object())
+					} else {
+						list = append(list, texts.Draw(rt, "text"))
+					}
 				}
 				return list
 			case kind == 2:

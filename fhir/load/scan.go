@@ -46,6 +46,9 @@ func values(raw []byte, each func(name []byte, start, end int)) {
 		}
 		start := i + j
 		end := stringEnd(raw, start)
+		if bytes.IndexByte(raw[i:start], '}') >= 0 {
+			name = nil // of a member of the object that ends here
+		}
 		if k := skipSpace(raw, end); k < len(raw) && raw[k] == ':' {
 			name = raw[start+1 : end-1]
 			i = k + 1

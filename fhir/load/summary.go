@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -99,20 +100,22 @@ func (s Summary) Resources() int {
 
 // WriteTable writes a table by type, with a total and what else is to be known.
 func (s Summary) WriteTable(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var b strings.Builder
 	row := func(name string, c Counts) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t\n", name, c.Created, c.Updated, c.Unchanged, c.Repeated, c.Failed)
+		b.WriteString(fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%d\t\n", name, c.Created, c.Updated, c.Unchanged, c.Repeated, c.Failed))
 	}
-	fmt.Fprintln(t, "type\tcreated\tupdated\tunchanged\trepeated\tfailed\t")
+	b.WriteString("type\tcreated\tupdated\tunchanged\trepeated\tfailed\t\n")
 	for _, name := range slices.Sorted(maps.Keys(s.Types)) {
 		row(cmp.Or(string(name), "(unknown)"), s.Types[name])
 	}
 	row("all", s.Total())
-	if err := t.Flush(); err != nil {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, err := t.Write([]byte(b.String()))
+	if err := errors.Join(err, t.Flush()); err != nil {
 		return err
 	}
 	rate := float64(s.Resources()) / max(s.Elapsed.Seconds(), 1e-3)
-	_, err := fmt.Fprintf(w, "%d files read, %d skipped; %.1f s, %.0f resources/s\n", s.Files, s.Skipped, s.Elapsed.Seconds(), rate)
+	_, err = fmt.Fprintf(w, "%d files read, %d skipped; %.1f s, %.0f resources/s\n", s.Files, s.Skipped, s.Elapsed.Seconds(), rate)
 	return err
 }
 

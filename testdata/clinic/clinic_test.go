@@ -207,8 +207,10 @@ func TestThereIsOneOfEachSpecialCase(t *testing.T) {
 func TestReferencesLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	all := load(t)
-	target := map[string]string{"pid": "patients", "gp": "staff", "prov": "staff", "loc": "locations", "site": "locations", "slot": "slots",
-		"renew_of": "prescriptions", "thread": "messages", "reply_to": "messages", "merged_into": "patients"}
+	target := map[string]string{
+		"pid": "patients", "gp": "staff", "prov": "staff", "loc": "locations", "site": "locations", "slot": "slots",
+		"renew_of": "prescriptions", "thread": "messages", "reply_to": "messages", "merged_into": "patients",
+	}
 	byRole := map[string]string{"patient": "patients", "related": "relatives", "staff": "staff"}
 	for name, docs := range all {
 		for id, doc := range docs {

@@ -58,8 +58,15 @@ func (w *world) closeDiaries() {
 			if prov == "bio-nguyen" {
 				kind = "Blodprøve"
 			}
-			doc := bson.D{{Key: "_id", Value: s.id}, {Key: "prov", Value: prov}, {Key: "loc", Value: roomOf(prov)}, {Key: "type", Value: kind},
-				{Key: "start", Value: s.start}, {Key: "mins", Value: int32(slotMinutes)}, {Key: "st", Value: s.state}}
+			doc := bson.D{
+				{Key: "_id", Value: s.id},
+				{Key: "prov", Value: prov},
+				{Key: "loc", Value: roomOf(prov)},
+				{Key: "type", Value: kind},
+				{Key: "start", Value: s.start},
+				{Key: "mins", Value: int32(slotMinutes)},
+				{Key: "st", Value: s.state},
+			}
 			w.add("slots", made, stored(doc, s.rev, made.AddDate(0, 0, 7*(s.rev-1))))
 		}
 	}

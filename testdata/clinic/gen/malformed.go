@@ -52,8 +52,13 @@ func (w *world) malformed() {
 	bad("relatives", pid(bson.A{amy, max}), bson.E{Key: "rel", Value: "TANTE"}, bson.E{Key: "name", Value: nil}, bson.E{Key: "since", Value: "en gang i 2019"}, rev, upd)
 
 	// An id that no FHIR id can be.
-	w.add("patients", at, bson.D{{Key: "_id", Value: "0bad/17 b"}, {Key: "mrn", Value: "M000017"}, {Key: "name", Value: bson.D{{Key: "last", Value: "Gammelsystem"}}},
-		{Key: "dob", Value: "1955-08-01"}, rev, upd})
+	w.add("patients", at, bson.D{
+		{Key: "_id", Value: "0bad/17 b"},
+		{Key: "mrn", Value: "M000017"},
+		{Key: "name", Value: bson.D{{Key: "last", Value: "Gammelsystem"}}},
+		{Key: "dob", Value: "1955-08-01"},
+		rev, upd,
+	})
 }
 
 // mergedAway is the id of the patient who was merged into another.

@@ -66,8 +66,14 @@ func (w *world) demoPatients() {
 		p.asthma = d.id == "lena-shaw"
 		name := bson.D{{Key: "last", Value: d.last}, {Key: "first", Value: d.first}}
 		name = field(field(name, "middle", d.middle), "called", d.called)
-		doc := bson.D{{Key: "_id", Value: d.id}, {Key: "nin", Value: nin(p)}, {Key: "mrn", Value: w.nextMRN()}, {Key: "name", Value: name},
-			{Key: "sex", Value: d.sex}, {Key: "dob", Value: d.born.Format(time.DateOnly)}}
+		doc := bson.D{
+			{Key: "_id", Value: d.id},
+			{Key: "nin", Value: nin(p)},
+			{Key: "mrn", Value: w.nextMRN()},
+			{Key: "name", Value: name},
+			{Key: "sex", Value: d.sex},
+			{Key: "dob", Value: d.born.Format(time.DateOnly)},
+		}
 		doc = field(doc, "mobile", d.mobile)
 		if d.account != "" {
 			doc = field(doc, "email", d.account+"@example.org")
@@ -152,11 +158,20 @@ func (w *world) unusualPatients() {
 	put(bson.D{id(), mrn(), name("Løkken", "Borghild"), {Key: "sex", Value: "F"}, {Key: "dob", Value: "1931"}, {Key: "gp", Value: "dr-haugen"}}, 2)
 	put(bson.D{id(), mrn(), name("Abdi", ""), {Key: "sex", Value: "M"}, {Key: "dob", Value: "1987-06"}, {Key: "addr", Value: bson.A{}}}, 1)
 	put(bson.D{id(), mrn(), name("Ukjent", ""), {Key: "sex", Value: "U"}}, 1)
-	put(bson.D{id(), mrn(), name("Grønn", "Robin"), {Key: "sex", Value: "O"}, {Key: "dob", Value: "1999-02-28"}, {Key: "gp", Value: "dr-lindt"},
-		{Key: "addr", Value: bson.A{home("Jägerstraße 3", "c/o Weiß", "10117", "Berlin", "DE")}}}, 4)
+	put(bson.D{
+		id(), mrn(), name("Grønn", "Robin"),
+		{Key: "sex", Value: "O"},
+		{Key: "dob", Value: "1999-02-28"},
+		{Key: "gp", Value: "dr-lindt"},
+		{Key: "addr", Value: bson.A{home("Jägerstraße 3", "c/o Weiß", "10117", "Berlin", "DE")}},
+	}, 4)
 	// The same Borghild, registered twice by mistake and merged since.
-	put(bson.D{id(), mrn(), name("Løkken", "Borgild"), {Key: "sex", Value: "F"}, {Key: "dob", Value: "1931-01-01"},
-		{Key: "merged_into", Value: w.cols["patients"][len(w.cols["patients"])-4].body[0].Value}}, 5)
+	put(bson.D{
+		id(), mrn(), name("Løkken", "Borgild"),
+		{Key: "sex", Value: "F"},
+		{Key: "dob", Value: "1931-01-01"},
+		{Key: "merged_into", Value: w.cols["patients"][len(w.cols["patients"])-4].body[0].Value},
+	}, 5)
 }
 
 func addresses(r *rand.Rand) bson.A {

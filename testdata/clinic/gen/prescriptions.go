@@ -101,8 +101,12 @@ func (w *world) request(p *person, d drug, state string, at time.Time, renews an
 		}
 		asks = by("related", w.relativeID(p.relatives[0]))
 	}
-	note := pick(p.r, []words{{}, {"I have one week left.", "Har en uke igjen."}, {"The same as last time, please.", "Samme som sist, takk."},
-		{"Could it be at the pharmacy in Grünerløkka?", "Kan jeg få den på apoteket på Grünerløkka?"}}).to(p)
+	note := pick(p.r, []words{
+		{},
+		{"I have one week left.", "Har en uke igjen."},
+		{"The same as last time, please.", "Samme som sist, takk."},
+		{"Could it be at the pharmacy in Grünerløkka?", "Kan jeg få den på apoteket på Grünerløkka?"},
+	}).to(p)
 	w.prescribe(p, d, state, at, asks, note, renews)
 }
 
@@ -110,9 +114,18 @@ func (w *world) prescribe(p *person, d drug, state string, at time.Time, author 
 	r := p.r
 	id := w.oid(at)
 	rx := field(bson.D{}, "atc", d.atc)
-	doc := bson.D{{Key: "_id", Value: id}, {Key: "pid", Value: p.id}, {Key: "st", Value: state}, {Key: "drug", Value: append(rx, bson.E{Key: "name", Value: d.name})},
-		{Key: "sig", Value: d.sig}, {Key: "qty", Value: d.qty}, {Key: "qty_unit", Value: d.unit}, {Key: "refills", Value: int32(d.refills)},
-		{Key: "at", Value: at}, {Key: "by", Value: author}}
+	doc := bson.D{
+		{Key: "_id", Value: id},
+		{Key: "pid", Value: p.id},
+		{Key: "st", Value: state},
+		{Key: "drug", Value: append(rx, bson.E{Key: "name", Value: d.name})},
+		{Key: "sig", Value: d.sig},
+		{Key: "qty", Value: d.qty},
+		{Key: "qty_unit", Value: d.unit},
+		{Key: "refills", Value: int32(d.refills)},
+		{Key: "at", Value: at},
+		{Key: "by", Value: author},
+	}
 	doc = field(doc, "note", note)
 	doc = field(doc, "renew_of", renews)
 	if state == "RD" {

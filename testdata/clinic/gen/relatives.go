@@ -11,8 +11,12 @@ import (
 func (w *world) relatives() {
 	made := day(2021, time.September, 6).Add(10 * time.Hour)
 	put := func(p *person, id any, rel, last, first, mobile, account, since, until string) {
-		doc := bson.D{{Key: "_id", Value: id}, {Key: "pid", Value: p.id}, {Key: "rel", Value: rel},
-			{Key: "name", Value: bson.D{{Key: "last", Value: last}, {Key: "first", Value: first}}}}
+		doc := bson.D{
+			{Key: "_id", Value: id},
+			{Key: "pid", Value: p.id},
+			{Key: "rel", Value: rel},
+			{Key: "name", Value: bson.D{{Key: "last", Value: last}, {Key: "first", Value: first}}},
+		}
 		doc = field(field(doc, "mobile", mobile), "account", account)
 		if account != "" {
 			doc = field(doc, "email", account+"@example.org")
