@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"fhir/router", "fhir/load"},
 	{"fhir/record", "fhir/chartmap"},
 	{"fhir/search"},
+	{"fhir/invariant"},
 	{"fhir/schema"},
 	{"fhir/path"},
 	{"fhir"},
@@ -30,7 +31,7 @@ var layers = [][]string{
 // which nothing in the product imports.
 var exceptions = []string{
 	"store/storetest", "store/mongo/mongotest", "conformance/suite",
-	"fhir/search/internal/gen", "testdata/clinic/gen",
+	"fhir/search/internal/gen", "fhir/invariant/internal/gen", "testdata/clinic/gen",
 }
 
 // allowed are the modules that each package may import itself, test files aside,
@@ -41,6 +42,7 @@ var allowed = map[string][]string{
 	"conformance":     {"github.com/go-json-experiment/json"},
 	"fhir":            {"golang.org/x/text"},
 	"fhir/chartmap":   {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},
+	"fhir/invariant":  {},
 	"fhir/load":       {"github.com/go-json-experiment/json", "golang.org/x/sync"},
 	"fhir/record":     {"go.mongodb.org/mongo-driver/v2"},
 	"fhir/rest":       {"github.com/gorilla/mux", "github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},

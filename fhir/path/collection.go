@@ -151,12 +151,12 @@ func (ev *evaluator) tree(name string, in Collection, _ []Collection) (Collectio
 		}
 		return out, true, nil
 	case "now":
-		return Collection{{kind: DateTime, when: temporal{t: ev.now, prec: toMilli, kind: DateTime, zone: true, digits: 3}}}, true, nil
+		return Collection{{kind: DateTime, when: temporal{t: ev.clock(), prec: toMilli, kind: DateTime, zone: true, digits: 3}}}, true, nil
 	case "today":
-		w := temporal{t: ev.now, prec: toDay, kind: Date}
+		w := temporal{t: ev.clock(), prec: toDay, kind: Date}
 		return Collection{{kind: Date, when: w}}, true, nil
 	case "timeOfDay":
-		return Collection{{kind: Time, when: temporal{t: ev.now, prec: toMilli, kind: Time, digits: 3}}}, true, nil
+		return Collection{{kind: Time, when: temporal{t: ev.clock(), prec: toMilli, kind: Time, digits: 3}}}, true, nil
 	}
 	return nil, false, nil
 }

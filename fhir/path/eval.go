@@ -37,9 +37,6 @@ func (e *Expr) Eval(env *Env, context Item) (Collection, error) {
 	if ev.left == 0 {
 		ev.left = 100_000
 	}
-	if ev.now.IsZero() {
-		ev.now = time.Now()
-	}
 	ev.resource, ev.root = env.Resource, env.Root
 	if ev.resource == nil {
 		ev.resource = &context
@@ -63,6 +60,14 @@ type evaluator struct {
 	left           int
 	now            time.Time
 	resource, root *Item
+}
+
+// clock gives the same moment throughout an evaluation.
+func (ev *evaluator) clock() time.Time {
+	if ev.now.IsZero() {
+		ev.now = time.Now()
+	}
+	return ev.now
 }
 
 // spend takes n steps.
@@ -120,16 +125,29 @@ func (ev *evaluator) member(n *Member, s *scope) (Collection, error) {
 		if it.doc == nil {
 			continue
 		}
-		for c := it.doc.nodes[it.at].first; c >= 0; c = it.doc.nodes[c].next {
-			if err := ev.spend(0); err != nil {
-				return nil, err
-			}
-			if it.doc.nodes[c].name == n.Name && !it.doc.void(c) {
-				out = append(out, it.doc.item(c))
-			}
+		before := len(out)
+		out = it.doc.members(out, it.at, n.Name)
+		if err := ev.spend(len(out) - before); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// members appends the children of a node that have the name. It steps over those
+// with another name at once, however many there are.
+func (d *Doc) members(out Collection, at int32, name string) Collection {
+	for head := d.nodes[at].first; head >= 0; head = d.nodes[head].group {
+		if d.nodes[head].name != name {
+			continue
+		}
+		for c := head; c >= 0 && d.nodes[c].name == name; c = d.nodes[c].next {
+			if !d.void(c) {
+				out = append(out, d.item(c))
+			}
+		}
+	}
+	return out
 }
 
 // void reports whether a node is the null that holds a place in an array.

@@ -3,6 +3,7 @@ package path
 import (
 	"bytes"
 	"errors"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -33,11 +34,14 @@ type node struct {
 	start, end  int32  // the JSON; start == end where there are only extensions
 	parent      int32
 	first, next int32 // child and sibling, -1 for none
+	group       int32 // of the first of siblings with one name: the first with the next name, -1 for none
 	index       int32 // position in the array; -1 outside arrays
 	typ         TypeID
-	companion   int32 // the node of the _x object, -1 for none; its children are ours
-	json        byte  // '{', '"', '0', 't', 'f', 'n'
+	json        byte // '{', '"', '0', 't', 'f', 'n'
 }
+
+// merged marks a companion whose children went to the value it belongs to.
+const merged = 'm'
 
 // Doc is an index over the JSON of one resource. It keeps the bytes and is
 // immutable, safe for concurrent use.
@@ -69,6 +73,53 @@ func NewDoc(src []byte, model Model) (*Doc, error) {
 
 // Root is the resource itself.
 func (d *Doc) Root() Item { return d.item(0) }
+
+// Place says where an element stands: the type of its parent (0 for the root),
+// its name there, and its own type.
+type Place struct {
+	Parent TypeID
+	Name   string
+	Type   TypeID
+}
+
+// Elements yields the elements, resources included, that want asks for, in the
+// order of the document.
+func (d *Doc) Elements(want func(Place) bool) iter.Seq2[Place, Item] {
+	return func(yield func(Place, Item) bool) {
+		for at := range d.nodes {
+			n := &d.nodes[at]
+			if n.json == merged || d.void(int32(at)) {
+				continue
+			}
+			place := Place{Name: n.name, Type: n.typ}
+			if n.parent >= 0 {
+				place.Parent = d.nodes[n.parent].typ
+			}
+			if want(place) && !yield(place, d.item(int32(at))) {
+				return
+			}
+		}
+	}
+}
+
+// Resources gives the resource that an element stands in, and that which holds
+// the former if it is contained: %resource and %rootResource.
+func (it Item) Resources() (resource, root Item) {
+	at := it.doc.resourceAt(it.at)
+	resource, root = it.doc.item(at), it.doc.item(at)
+	if n := &it.doc.nodes[at]; n.name == "contained" && n.parent >= 0 {
+		root = it.doc.item(it.doc.resourceAt(n.parent))
+	}
+	return resource, root
+}
+
+// resourceAt finds the closest node that is a resource, from at upward.
+func (d *Doc) resourceAt(at int32) int32 {
+	for d.nodes[at].parent >= 0 && !d.model.IsA(d.nodes[at].typ, "Resource") {
+		at = d.nodes[at].parent
+	}
+	return at
+}
 
 // path gives the location of a node.
 func (d *Doc) path(at int32) string {
@@ -185,7 +236,7 @@ type builder struct {
 }
 
 func (b *builder) add(n node) int32 {
-	n.first, n.next, n.companion = -1, -1, -1
+	n.first, n.next, n.group = -1, -1, -1
 	b.doc.nodes = append(b.doc.nodes, n)
 	return int32(len(b.doc.nodes) - 1)
 }
@@ -204,7 +255,7 @@ func (b *builder) object(at int32) error {
 	if n.typ == 0 {
 		n.typ = b.doc.model.Resource(resourceType(b.doc.src[n.start:]))
 	}
-	last := int32(-1)
+	last := siblings{-1, -1}
 	var companions []int32
 	for b.dec.PeekKind() == '"' {
 		name, err := b.dec.ReadToken()
@@ -224,7 +275,7 @@ func (b *builder) object(at int32) error {
 }
 
 // member reads one member: a value, or each value of an array.
-func (b *builder) member(at int32, name string, last *int32, companions *[]int32) error {
+func (b *builder) member(at int32, name string, last *siblings, companions *[]int32) error {
 	if name == "resourceType" {
 		return b.dec.SkipValue()
 	}
@@ -279,18 +330,26 @@ func (b *builder) value(at int32) error {
 	return nil
 }
 
-func (b *builder) link(at, c int32, last *int32) {
-	if *last < 0 {
-		b.doc.nodes[at].first = c
-	} else {
-		b.doc.nodes[*last].next = c
+// siblings are the ends of a row of children: the last one, and the first of
+// those that share its name.
+type siblings struct{ last, head int32 }
+
+func (b *builder) link(at, c int32, row *siblings) {
+	nodes := b.doc.nodes
+	switch {
+	case row.last < 0:
+		nodes[at].first, row.head = c, c
+	case nodes[row.last].name != nodes[c].name:
+		nodes[row.last].next, nodes[row.head].group, row.head = c, c, c
+	default:
+		nodes[row.last].next = c
 	}
-	*last = c
+	row.last = c
 }
 
 // pair gives each value its companion, the object with its id and extensions (R4 2.6.1).
 // A companion without a value stands for itself.
-func (b *builder) pair(at int32, companions []int32, last *int32) {
+func (b *builder) pair(at int32, companions []int32, last *siblings) {
 	if len(companions) == 0 {
 		return
 	}
@@ -310,7 +369,7 @@ func (b *builder) pair(at int32, companions []int32, last *int32) {
 		}
 		partner, ok := values[place{comp.name, comp.index}]
 		if ok {
-			nodes[partner].companion = c
+			comp.json = merged
 			nodes[partner].first = comp.first
 			if nodes[partner].json == 'n' {
 				nodes[partner].start = nodes[partner].end

@@ -22,6 +22,16 @@ func (Model) Resource(name string) path.TypeID {
 	return 0
 }
 
+// Type gives the type of a resource or data type, or 0.
+func (Model) Type(name string) path.TypeID {
+	for i := range defs {
+		if defs[i].name == name {
+			return path.TypeID(kindComplex) + path.TypeID(i) + 1
+		}
+	}
+	return 0
+}
+
 // Member gives the element and its type behind a JSON member. The type of a nested
 // resource is 0: its resourceType says it.
 func (Model) Member(parent path.TypeID, name string) (element string, typ path.TypeID, ok bool) {
@@ -50,38 +60,41 @@ func (Model) Name(t path.TypeID) string {
 		return "string"
 	default:
 		name := k.String()
-		if strings.Contains(name, ".") {
+		if strings.IndexByte(name, '.') >= 0 {
 			return "BackboneElement"
 		}
 		return name
 	}
 }
 
-// supertypes are the types that others derive from, but for Element and those
-// of resources (R4 2.24.0).
-var supertypes = map[string]string{
-	"code": "string", "id": "string", "markdown": "string",
-	"url": "uri", "canonical": "uri", "oid": "uri", "uuid": "uri",
-	"positiveInt": "integer", "unsignedInt": "integer",
-	"Age": "Quantity", "Count": "Quantity", "Distance": "Quantity", "Duration": "Quantity",
-	"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity",
-	"Timing": "BackboneElement", "Dosage": "BackboneElement", "ElementDefinition": "BackboneElement",
-}
-
-// IsA reports whether t is the type named or derives from it.
+// IsA reports whether t is the type named or derives from it (R4 2.24.0).
 func (m Model) IsA(t path.TypeID, name string) bool {
 	own := m.Name(t)
-	if own == name || supertypes[own] == name {
+	if own == name {
 		return true
 	}
-	resource := t == 0 || m.Resource(own) == t
 	switch name {
+	case "string":
+		return own == "code" || own == "id" || own == "markdown"
+	case "uri":
+		return own == "url" || own == "canonical" || own == "oid" || own == "uuid"
+	case "integer":
+		return own == "positiveInt" || own == "unsignedInt"
+	case "Quantity":
+		return own == "Age" || own == "Count" || own == "Distance" || own == "Duration" || own == "SimpleQuantity" || own == "MoneyQuantity"
+	case "BackboneElement":
+		return own == "Timing" || own == "Dosage" || own == "ElementDefinition"
 	case "Element":
-		return !resource
+		return !m.resource(t)
 	case "Resource":
-		return resource
+		return m.resource(t)
 	case "DomainResource":
-		return resource && own != "Bundle" && own != "Binary" && own != "Parameters"
+		return m.resource(t) && own != "Bundle" && own != "Binary" && own != "Parameters"
 	}
 	return false
+}
+
+// resource reports whether t is a resource type; they stand first in defs.
+func (Model) resource(t path.TypeID) bool {
+	return t == 0 || (kind(t-1) >= kindComplex && int(kind(t-1)-kindComplex) < resourceCount)
 }

@@ -1,0 +1,148 @@
+package invariant
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/path"
+	"github.com/portico-fhir/portico/fhir/schema"
+)
+
+// constraint is one row of the generated table.
+type constraint struct {
+	path     string // where it holds: a type, or an element by its path
+	key      string
+	severity fhir.Severity
+	human    string
+	expr     string
+}
+
+// rule is a constraint ready to be evaluated.
+type rule struct {
+	*constraint
+	expr *path.Expr
+}
+
+// member is an element of a type.
+type member struct {
+	parent path.TypeID
+	name   string
+}
+
+// ruleSet finds the rules of an element by its type or by its place.
+type ruleSet struct {
+	byType   map[path.TypeID][]rule
+	byMember map[member][]rule
+}
+
+// rules compiles the table. It is made from constants: an error is one of the
+// program, which a test would show.
+var rules = sync.OnceValue(func() ruleSet {
+	var m schema.Model
+	set := ruleSet{make(map[path.TypeID][]rule), make(map[member][]rule)}
+	for i := range constraints {
+		c := &constraints[i]
+		r := rule{c, path.MustParse(c.expr)}
+		if c.path == "DomainResource" {
+			for _, t := range fhir.Types() {
+				if id := m.Resource(string(t)); m.IsA(id, "DomainResource") {
+					set.byType[id] = append(set.byType[id], r)
+				}
+			}
+			continue
+		}
+		set.add(m, r)
+	}
+	return set
+})
+
+// add files a rule: those of a type, or of a backbone element, hold wherever
+// the type occurs; others at one element of their parent.
+func (s *ruleSet) add(m schema.Model, r rule) {
+	names := strings.Split(strings.TrimSuffix(r.path, "[x]"), ".")
+	typ := m.Type(names[0])
+	for i, name := range names[1:] {
+		parent := typ
+		_, typ, _ = m.Member(parent, name)
+		last := i == len(names)-2
+		if last && (typ == 0 || m.Name(typ) != "BackboneElement") {
+			at := member{parent, name}
+			s.byMember[at] = append(s.byMember[at], r)
+			return
+		}
+	}
+	s.byType[typ] = append(s.byType[typ], r)
+}
+
+// at gives the rules of a type, and those of an element there.
+func (s *ruleSet) at(p path.Place) [2][]rule {
+	return [...][]rule{s.byType[p.Type], s.byMember[member{p.Parent, p.Name}]}
+}
+
+// Bounds on one check: what it reports, and the work for one constraint on one
+// element.
+const (
+	maxIssues = 100
+	maxSteps  = 1_000_000
+)
+
+// Check evaluates the constraints on a resource that fhir/schema accepted, those in it and
+// contained included. It returns an issue for each that does not hold:
+// CodeInvariant, with its key and the element it is about. Warnings, which
+// tell of best practice, are left out unless asked for.
+func Check(body []byte, warnings bool) ([]fhir.Issue, error) {
+	doc, err := path.NewDoc(body, schema.Model{})
+	if err != nil {
+		return nil, fmt.Errorf("invariants: %w", err)
+	}
+	set := rules()
+	want := func(p path.Place) bool {
+		lists := set.at(p)
+		return len(lists[0])+len(lists[1]) > 0
+	}
+	var issues []fhir.Issue
+	for place, element := range doc.Elements(want) {
+		resource, root := element.Resources()
+		env := &path.Env{Resource: &resource, Root: &root, MaxSteps: maxSteps}
+		for _, list := range set.at(place) {
+			for _, r := range list {
+				if !warnings && r.severity == fhir.SeverityWarning {
+					continue
+				}
+				if is, broken := r.check(env, element); broken {
+					issues = append(issues, is)
+				}
+				if len(issues) >= maxIssues {
+					return issues, nil
+				}
+			}
+		}
+	}
+	return issues, nil
+}
+
+// check evaluates one rule. One that cannot be evaluated on this resource does
+// not hold either.
+func (r rule) check(env *path.Env, element path.Item) (fhir.Issue, bool) {
+	c, err := r.expr.Eval(env, element)
+	if err == nil {
+		if len(c) == 0 {
+			return fhir.Issue{}, false
+		}
+		if holds, ok := c[0].Truth(); ok && holds {
+			return fhir.Issue{}, false
+		}
+	}
+	is := fhir.Issue{Severity: r.severity, Code: fhir.CodeInvariant, Detail: r.key + ": " + r.human, Path: element.Path()}
+	switch {
+	case errors.Is(err, path.ErrTooCostly):
+		is.Code = fhir.CodeTooCostly
+		is.Detail += " (The resource is too large for this to be checked.)"
+	case err != nil:
+		is.Detail += " (It cannot be evaluated on this resource.)"
+	}
+	return is, true
+}
