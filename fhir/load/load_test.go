@@ -204,6 +204,7 @@ func TestIDs(t *testing.T) {
 		"of the PUT url": {
 			`{"resource":{"resourceType":"Patient"},"request":{"method":"PUT","url":"Patient/put"}}`, "put",
 		},
+		"of an absolute PUT url": {`{"resource":{"resourceType":"Patient"},"request":{"method":"PUT","url":"http://example.org/fhir/Patient/abs"}}`, "abs"},
 		"UUID of the fullUrl":    {`{"fullUrl":"` + amy + `","resource":{"resourceType":"Patient"}}`, uuid(amy)},
 		"OID of the fullUrl":     {`{"fullUrl":"urn:oid:1.2.3","resource":{"resourceType":"Patient"}}`, "1.2.3"},
 		"at the end of a URL":    {`{"fullUrl":"http://example.org/fhir/Patient/7","resource":{"resourceType":"Patient"}}`, "7"},

@@ -125,6 +125,9 @@ func (e entry) key() (fhir.Key, error) {
 	}
 	kind, id := fhir.Type(text(e.resource, "resourceType")), text(e.resource, "id")
 	path, _, conditional := strings.Cut(e.request.URL, "?")
+	if i := strings.LastIndex(path, "/"+string(kind)+"/"); i >= 0 && strings.Contains(path[:i], "://") {
+		path = path[i+1:] // an absolute URL
+	}
 	named, urlID, _ := strings.Cut(path, "/")
 	if e.request.URL != "" && named != string(kind) {
 		return fhir.Key{}, fhir.Errorf(fhir.CodeInvalid, "Bundle.entry.request.url", "the url names the type %q, the resource is of type %q", named, kind)
