@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -23,3 +25,13 @@ func open(t testing.TB, dir string, opts Options) *Store {
 }
 
 func dirOf(s store.Store) string { return filepath.Dir(s.(*Store).path) }
+
+// marshal makes a document of an _id and one field.
+func marshal(t testing.TB, id, name string, value any) store.Doc {
+	t.Helper()
+	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: id}, {Key: name, Value: value}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}

@@ -314,6 +314,9 @@ func (s *Store) release() {
 		s.writer.conn.close()
 	}
 	if s.lock != nil {
+		if err := unlockFile(s.lock); err != nil {
+			s.opts.Log.Warn("the lock file could not be unlocked", "error", err)
+		}
 		s.lock.Close()
 	}
 }
