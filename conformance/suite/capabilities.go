@@ -27,7 +27,7 @@ func capabilities(t *testing.T, c *client, can capability) {
 	})
 	t.Run("G6 every search parameter declared is understood", func(t *testing.T) {
 		sample := map[string]string{
-			"number": "1", "date": "2020-01-01", "string": "a", "token": "a", "reference": "Patient/a", "quantity": "1", "uri": "urn:a",
+			"number": "1", "date": "2020-01-01", "string": "a", "token": "a", "reference": "a", "quantity": "1", "uri": "urn:a",
 		}
 		for _, r := range can.Rest[0].Resource {
 			for _, p := range r.SearchParam {
