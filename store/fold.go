@@ -1,10 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-	"unsafe"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -28,17 +28,19 @@ func Fold(s string) string {
 	return strip(norm.NFD.String(cases.Fold().String(s)))
 }
 
-// fold is Fold for bytes that are not kept.
-func fold(s []byte) string { return Fold(view(s)) }
-
-func containsString(s []byte, sub string) bool { return strings.Contains(view(s), sub) }
-
-// view reads bytes as a string without copying. The bytes are a document's,
-// which nobody changes.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// fold is Fold for bytes. The result may be s itself.
+func fold(s []byte) []byte {
+	if plain(s) {
+		return s
+	}
+	if ascii(s) {
+		return bytes.ToLower(s)
+	}
+	return []byte(Fold(string(s)))
+}
 
 // plain reports whether s is ASCII without upper-case letters: already folded.
-func plain(s string) bool {
+func plain[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
 			return false
@@ -47,7 +49,7 @@ func plain(s string) bool {
 	return true
 }
 
-func ascii(s string) bool {
+func ascii[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
@@ -97,6 +99,13 @@ func spelled(r rune) string {
 		return "th"
 	case 'ı':
 		return "i"
+	}
+	// Cherokee folds to its capitals, unlike all others; cases.Fold swaps them.
+	switch {
+	case 0xAB70 <= r && r <= 0xABBF:
+		return string(r - 0xAB70 + 0x13A0)
+	case 0x13F8 <= r && r <= 0x13FD:
+		return string(r - 8)
 	}
 	return ""
 }

@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -44,4 +46,23 @@ func TestFoldingTwiceChangesNothing(t *testing.T) {
 			t.Errorf("Fold gives %q, and of that %q", once, twice)
 		}
 	})
+}
+
+func TestFoldingEveryLetter(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) || !unicode.IsLetter(r) && !unicode.IsMark(r) {
+			continue
+		}
+		once := store.Fold(string(r))
+		if twice := store.Fold(once); twice != once {
+			t.Errorf("%q folds to %q, and that to %q", r, once, twice)
+		}
+		if unicode.Is(unicode.Mn, r) {
+			continue // dropped, though one of them has a capital
+		}
+		if up, low := store.Fold(string(unicode.ToUpper(r))), store.Fold(string(unicode.ToLower(r))); up != low {
+			t.Errorf("%q folds to %q in upper case, to %q in lower", r, up, low)
+		}
+	}
 }

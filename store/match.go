@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -295,9 +294,9 @@ func starts(v Value, f Prefix) bool {
 	case !ok:
 		return false
 	case f.Fold:
-		return strings.HasPrefix(fold(s), Fold(f.Value))
+		return bytes.HasPrefix(fold(s), []byte(Fold(f.Value)))
 	}
-	return len(s) >= len(f.Value) && string(s[:len(f.Value)]) == f.Value
+	return bytes.HasPrefix(s, []byte(f.Value))
 }
 
 func contains(v Value, f Contains) bool {
@@ -306,7 +305,7 @@ func contains(v Value, f Contains) bool {
 	case !ok:
 		return false
 	case f.Fold:
-		return strings.Contains(fold(s), Fold(f.Value))
+		return bytes.Contains(fold(s), []byte(Fold(f.Value)))
 	}
-	return containsString(s, f.Value)
+	return bytes.Contains(s, []byte(f.Value))
 }

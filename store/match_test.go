@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -47,6 +48,8 @@ func samples() []sample {
 		{"Elem", store.Elem{Path: "items", Where: store.And{eq("code", "c19"), store.Range{Path: "value", Low: &store.Bound{Value: store.V(9)}}}}, 0},
 		{"Prefix", store.Prefix{Path: "name.last", Value: "Mül"}, 0},
 		{"Contains", store.Contains{Path: "name.first", Value: "ari"}, 0},
+		{"Prefix that is long", store.Prefix{Path: "name.last", Value: strings.Repeat("x", 100)}, 0},
+		{"Contains that is long", store.Contains{Path: "name.last", Value: strings.Repeat("x", 100)}, 1},
 		{"folded Contains on ASCII", store.Contains{Path: "tags", Value: "c", Fold: true}, 0},
 		{"Not Exists", store.Not{Filter: store.Exists{Path: "gone", Want: true}}, 0},
 		{"And of Or", store.And{store.Or{eq("n", 1), eq("n", 7)}, store.Not{Filter: eq("tags", "z")}}, 0},
