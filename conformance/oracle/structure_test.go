@@ -41,15 +41,8 @@ var openSets = []string{"http://hl7.org/fhir/ValueSet/mimetypes", "http://hl7.or
 // reference targets and required bindings.
 func TestTablesSayWhatTheStructureDefinitionsSay(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(examplesDir, "StructureDefinition-*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) < 600 {
-		t.Fatalf("%d definitions in %s: run scripts/r4-definitions.sh", len(files), examplesDir)
-	}
 	types := 0
-	for _, f := range files {
+	for _, f := range definitionFiles(t, "StructureDefinition", 600) {
 		var s structure
 		if err := json.Unmarshal(read(t, f), &s); err != nil {
 			t.Fatalf("%s: %v", f, err)
@@ -162,4 +155,113 @@ func (c *comparison) binding(e schema.Element, d definition) {
 	if e.ValueSet != want {
 		c.t.Errorf("%s: value set is %q, want %q", d.Path, e.ValueSet, want)
 	}
+}
+
+// codeSystem and valueSet are what we read of the definitions of codes.
+type (
+	codeSystem struct {
+		URL     string
+		Concept []concept
+	}
+	concept struct {
+		Code    string
+		Concept []concept
+	}
+	valueSet struct {
+		URL     string
+		Compose struct {
+			Include, Exclude []struct {
+				System  string
+				Concept []concept
+			}
+		}
+	}
+)
+
+// TestRequiredBindingsHaveTheCodesOfTheirValueSets compares the codes of the
+// tables with the value sets as R4 defines them.
+func TestRequiredBindingsHaveTheCodesOfTheirValueSets(t *testing.T) {
+	t.Parallel()
+	systems := map[string][]string{}
+	for _, f := range definitionFiles(t, "CodeSystem", 1000) {
+		var s codeSystem
+		if err := json.Unmarshal(read(t, f), &s); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		systems[s.URL] = codes(nil, s.Concept)
+	}
+	bound := boundCodes()
+	compared := 0
+	for _, f := range definitionFiles(t, "ValueSet", 1000) {
+		var s valueSet
+		if err := json.Unmarshal(read(t, f), &s); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		have, ok := bound[s.URL]
+		if !ok {
+			continue
+		}
+		compared++
+		var want []string
+		for _, inc := range s.Compose.Include {
+			if len(inc.Concept) > 0 {
+				want = codes(want, inc.Concept)
+				continue
+			}
+			want = append(want, systems[inc.System]...)
+		}
+		for _, exc := range s.Compose.Exclude {
+			excluded := codes(nil, exc.Concept)
+			want = slices.DeleteFunc(want, func(c string) bool { return slices.Contains(excluded, c) })
+		}
+		slices.Sort(want)
+		if want = slices.Compact(want); !slices.Equal(have, want) {
+			t.Errorf("%s: codes are %q, want %q", s.URL, have, want)
+		}
+	}
+	if compared != len(bound) || compared < 200 {
+		t.Errorf("%d of %d bound value sets were compared", compared, len(bound))
+	}
+}
+
+// definitionFiles lists the definitions of a kind; there are at least n.
+func definitionFiles(t *testing.T, kind string, n int) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(examplesDir, kind+"-*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < n {
+		t.Fatalf("%d %ss in %s: run scripts/r4-definitions.sh", len(files), kind, examplesDir)
+	}
+	return files
+}
+
+// boundCodes gives the codes of each value set that the tables hold.
+func boundCodes() map[string][]string {
+	bound, seen := map[string][]string{}, map[string]bool{}
+	var visit func(typ string)
+	visit = func(typ string) {
+		if seen[typ] {
+			return
+		}
+		seen[typ] = true
+		for _, e := range schema.Elements(typ) {
+			if e.ValueSet != "" {
+				bound[e.ValueSet] = e.Codes
+			}
+			visit(e.Type)
+		}
+	}
+	for _, typ := range fhir.Types() {
+		visit(string(typ))
+	}
+	return bound
+}
+
+func codes(out []string, concepts []concept) []string {
+	for _, c := range concepts {
+		out = codes(append(out, c.Code), c.Concept)
+	}
+	return out
 }

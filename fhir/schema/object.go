@@ -195,12 +195,12 @@ func (r *run) value(f *frame, fd *field, i int, arg uint16) {
 		r.single(f, fd, arg)
 		return
 	}
+	if k == 'n' {
+		r.single(f, fd, arg) // refuses it
+		return
+	}
 	if k != '[' {
 		r.issue(fhir.CodeStructure, "%s takes an array of %v, also for one", fd.name, fd.kind)
-		if k == 'n' {
-			r.skip()
-			return
-		}
 		r.single(f, fd, arg)
 		return
 	}
