@@ -8,11 +8,12 @@ import (
 )
 
 // CompleteOrder makes order total: it ends with _id, added in the direction of
-// the last key where it is not there. What would come after _id is dropped.
+// the last key where it is not there. What would come after _id is dropped. The
+// result may share order's array.
 func CompleteOrder(order []Key) []Key {
 	for i, k := range order {
 		if k.Path == "_id" {
-			return slices.Clone(order[:i+1])
+			return order[: i+1 : i+1]
 		}
 	}
 	last := Key{Path: "_id"}

@@ -132,7 +132,8 @@ type Index struct {
 // Watcher is a Store that reports changes as they are committed.
 type Watcher interface {
 	// Watch yields the changes to the collections after the token, or from
-	// now on when it is nil, until ctx ends, which it yields as an error.
+	// now on when it is nil, until ctx ends, which it yields as an error, or
+	// the store is closed (ErrClosed). No collections are ErrInvalid.
 	// ErrTokenLost when the history behind the token is gone.
 	Watch(ctx context.Context, collections []string, after Token) iter.Seq2[Event, error]
 }

@@ -107,6 +107,7 @@ func (s *Store) search(ctx context.Context, q store.Query) ([]hit, int, error) {
 	if c == nil {
 		return nil, 0, nil
 	}
+	order := store.CompleteOrder(q.Order)
 	var found []hit
 	for _, doc := range c.docs {
 		if err := ctx.Err(); err != nil {
@@ -115,12 +116,12 @@ func (s *Store) search(ctx context.Context, q store.Query) ([]hit, int, error) {
 		if !store.Match(q.Where, doc) {
 			continue
 		}
-		at := store.Position(q.Order, doc)
-		if q.After == nil || store.ComparePositions(q.Order, at, q.After) > 0 {
+		at := store.Position(order, doc)
+		if q.After == nil || store.ComparePositions(order, at, q.After) > 0 {
 			found = append(found, hit{doc, at})
 		}
 	}
-	slices.SortFunc(found, func(a, b hit) int { return store.ComparePositions(q.Order, a.at, b.at) })
+	slices.SortFunc(found, func(a, b hit) int { return store.ComparePositions(order, a.at, b.at) })
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}

@@ -71,6 +71,40 @@ func watch(g *group) {
 			}
 		}
 	})
+	claim("watching nothing is invalid", func(t *testing.T, _ store.Store, w store.Watcher, _ string) {
+		for e, err := range w.Watch(t.Context(), nil, nil) {
+			if !errors.Is(err, store.ErrInvalid) {
+				t.Fatalf("Watch yields %+v, %v", e, err)
+			}
+		}
+	})
+	claim("closing the store ends watching", func(t *testing.T, _ store.Store, _ store.Watcher, c string) {
+		s := g.Open(t)
+		w, ok := s.(store.Watcher)
+		if !ok {
+			t.Fatal("this time the store cannot watch")
+		}
+		ended := make(chan error, 1)
+		go func() {
+			var last error
+			for _, err := range w.Watch(t.Context(), []string{c}, nil) {
+				last = err
+			}
+			ended <- last
+		}()
+		time.Sleep(50 * time.Millisecond) // either way the answer is the same
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		select {
+		case err := <-ended:
+			if !errors.Is(err, store.ErrClosed) {
+				t.Errorf("it ended with %v, want %v", err, store.ErrClosed)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("it goes on")
+		}
+	})
 	claim("watching ends with the error of its context", func(t *testing.T, s store.Store, w store.Watcher, c string) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
