@@ -24,8 +24,8 @@ func (s *Store) Apply(ctx context.Context, ops []store.Op) error {
 			return &store.OpError{Index: i, Err: err}
 		}
 	}
-	if len(ops) == 0 {
-		return nil
+	if err := ctx.Err(); err != nil || len(ops) == 0 {
+		return err
 	}
 	if err := s.enter(); err != nil {
 		return err

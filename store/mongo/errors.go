@@ -183,7 +183,7 @@ func writeFault(ctx context.Context, op string, err error) error {
 	switch {
 	case ok && !concern && kindOf(code) != store.ErrUnavailable:
 		return &serverError{op: op, code: code, name: name, kind: kindOf(code)}
-	case ctx.Err() != nil && !limited(ctx):
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout):
 		return fmt.Errorf("mongo: %s: %w: %w", op, ctx.Err(), errUnknown)
 	case ok:
 		return fmt.Errorf("mongo: %s: server error %d %s: %w", op, code, name, errUnknown)

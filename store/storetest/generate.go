@@ -25,6 +25,10 @@ type Random struct {
 	NoElem         bool // no Elem
 	NoFold         bool // no Prefix or Contains with Fold
 	NoContainers   bool // no documents or arrays as the values of filters
+	NoBinary       bool // no binary
+	NoUnique       bool // no unique index on what is written
+	NoDottedOrders bool // orders by top-level fields only
+	NoIndexes      bool // no indexes
 }
 
 // Value generates any value, nested at most depth deep.
@@ -50,8 +54,11 @@ func (r Random) Scalar() *rapid.Generator[store.Value] {
 		0.0, 1.0, 1.5, math.Copysign(0, -1), float64(1 << 53),
 		"", "a", "a", "ab", "A", "\u00e1b", "b\x00", "$a", true, false,
 		bson.DateTime(0), bson.DateTime(-1), bson.DateTime(86_400_000),
-		bson.ObjectID{1}, bson.ObjectID{2}, bson.Binary{Data: []byte{1}}, bson.Binary{Subtype: 0x80, Data: []byte{1}}, bson.Binary{Data: []byte{0, 0}},
+		bson.ObjectID{1}, bson.ObjectID{2},
 		bson.Timestamp{T: 1, I: 1}, bson.Timestamp{T: 1, I: 2},
+	}
+	if !r.NoBinary {
+		pool = append(pool, bson.Binary{Data: []byte{1}}, bson.Binary{Subtype: 0x80, Data: []byte{1}}, bson.Binary{Data: []byte{0, 0}})
 	}
 	if !r.NoNaN {
 		pool = append(pool, math.NaN(), math.Inf(1), math.Inf(-1))
@@ -206,7 +213,11 @@ func (r Random) fold(t *rapid.T) bool { return !r.NoFold && rapid.Bool().Draw(t,
 func (r Random) Order() *rapid.Generator[[]store.Key] {
 	return rapid.Custom(func(t *rapid.T) []store.Key {
 		var order []store.Key
-		for _, paths := range [][]string{{"", "m"}, {"", "a", "a.b", "b", "b.c"}, {"", "n"}, {"", "", "_id"}} {
+		arrays := []string{"", "a", "b"}
+		if !r.NoDottedOrders {
+			arrays = append(arrays, "a.b", "b.c")
+		}
+		for _, paths := range [][]string{{"", "m"}, arrays, {"", "n"}, {"", "", "_id"}} {
 			if path := rapid.SampledFrom(paths).Draw(t, "key"); path != "" {
 				order = append(order, store.Key{Path: path, Desc: rapid.Bool().Draw(t, "desc")})
 			}
@@ -221,6 +232,9 @@ func (r Random) Indexes(collection string) *rapid.Generator[[]store.Index] {
 	return rapid.Custom(func(t *rapid.T) []store.Index {
 		var ixs []store.Index
 		for i := range rapid.IntRange(0, 2).Draw(t, "indexes") {
+			if r.NoIndexes {
+				continue
+			}
 			keys := r.Order().Draw(t, "keys")
 			keys = slices.DeleteFunc(keys, func(k store.Key) bool { return k.Path == "_id" })
 			if len(keys) == 0 || slices.ContainsFunc(ixs, func(ix store.Index) bool { return slices.Equal(ix.Keys, keys) }) {

@@ -82,9 +82,13 @@ func walkWhileWriting(t *testing.T, s store.Store, c string, order []store.Key) 
 	})
 	seen := map[int]int{}
 	q := store.Query{Collection: c, Order: order, Limit: 7}
-	for {
+	for pages := 0; ; pages++ {
 		page := find(t, s, q)
 		if len(page) == 0 {
+			break
+		}
+		if pages > 10*n {
+			t.Error("there is no end of pages")
 			break
 		}
 		for _, d := range page {

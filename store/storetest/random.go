@@ -90,7 +90,7 @@ func (g *group) writes(t *rapid.T, s, model store.Store) {
 	ctx := context.Background()
 	name := g.collection()
 	names := []string{name, "clinic." + name}
-	if rapid.Bool().Draw(t, "unique") {
+	if !g.Random.NoUnique && rapid.Bool().Draw(t, "unique") {
 		u := []store.Index{{Collection: names[0], Name: "u", Keys: asc("n"), Unique: true, Sparse: rapid.Bool().Draw(t, "sparse")}}
 		check(t, s.Ensure(ctx, u))
 		check(t, model.Ensure(ctx, u))
