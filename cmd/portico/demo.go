@@ -28,10 +28,37 @@ func fillDemo(ctx context.Context, st store.Store) error {
 		}
 		ops = append(ops, store.Op{Kind: store.Insert, Collection: clinic.Database + "." + doc.Collection, Doc: doc.Body})
 	}
+	if err := st.Ensure(ctx, demoIndexes()); err != nil {
+		return fmt.Errorf("index the demo clinic: %w", err)
+	}
 	if err := st.Apply(ctx, ops); err != nil { // all or nothing: a start that is broken off leaves no half clinic
 		return fmt.Errorf("fill the demo clinic: %w", err)
 	}
 	return nil
+}
+
+// demoIndexes are those that the clinic's own software would have made for its
+// screens. Portico itself makes none in an EHR.
+func demoIndexes() []store.Index {
+	var all []store.Index
+	for _, ix := range []struct {
+		collection, name string
+		keys             []store.Key
+	}{
+		{"patients", "mrn", []store.Key{{Path: "mrn"}}},
+		{"patients", "nin", []store.Key{{Path: "nin"}}},
+		{"patients", "name", []store.Key{{Path: "name.last"}}},
+		{"relatives", "patient", []store.Key{{Path: "pid"}}},
+		{"vitals_labs", "chart", []store.Key{{Path: "pid"}, {Path: "at", Desc: true}}},
+		{"prescriptions", "chart", []store.Key{{Path: "pid"}, {Path: "at", Desc: true}}},
+		{"appointments", "chart", []store.Key{{Path: "pid"}, {Path: "start", Desc: true}}},
+		{"appointments", "diary", []store.Key{{Path: "prov"}, {Path: "start"}}},
+		{"slots", "diary", []store.Key{{Path: "prov"}, {Path: "start"}}},
+		{"messages", "chart", []store.Key{{Path: "pid"}, {Path: "sent", Desc: true}}},
+	} {
+		all = append(all, store.Index{Collection: clinic.Database + "." + ix.collection, Name: ix.name, Keys: ix.keys})
+	}
+	return all
 }
 
 // banner tells a person at a terminal what runs.

@@ -89,6 +89,7 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	if c.BaseURL == "" {
 		c.BaseURL = defaultBase(ln.Addr())
 	}
+	c.Store.AllowDDL = c.Store.AllowDDL || c.Demo // that clinic is ours
 	st, err := openStore(ctx, c.Store, log)
 	if err != nil {
 		return err

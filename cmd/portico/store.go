@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
 
+	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
 	"github.com/portico-fhir/portico/store/mongo"
@@ -48,8 +50,20 @@ func (u storeURI) known() bool {
 	return u.isMongo() || u == "memory:" || (isSQLite && dir != "")
 }
 
-// openStore opens the store that the configuration names.
+// openStore opens the store that the configuration names, and makes sure that
+// this version can read the records in it.
 func openStore(ctx context.Context, c StoreConfig, log *slog.Logger) (store.Store, error) {
+	st, err := openBackend(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := record.CheckFormat(ctx, st); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store %s: %w", c.URI, err), st.Close())
+	}
+	return st, nil
+}
+
+func openBackend(ctx context.Context, c StoreConfig, log *slog.Logger) (store.Store, error) {
 	switch dir, isSQLite := strings.CutPrefix(string(c.URI), "sqlite:"); {
 	case c.URI == "memory:":
 		return memory.New(), nil
