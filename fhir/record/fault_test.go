@@ -128,7 +128,7 @@ func TestAStoreThatStopsHalfwayLosesNoVersion(t *testing.T) {
 func TestTheLayoutIsMarkedAndChecked(t *testing.T) {
 	onEach(t, func(t *testing.T, r *record.Repository) {
 		for range 2 {
-			if err := r.CheckFormat(t.Context()); err != nil {
+			if err := record.CheckFormat(t.Context(), r.Store); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -141,7 +141,7 @@ func TestTheLayoutIsMarkedAndChecked(t *testing.T) {
 		}
 		for _, v := range []any{2, "1", nil} {
 			set(store.V(v))
-			if err := r.CheckFormat(t.Context()); err == nil {
+			if err := record.CheckFormat(t.Context(), r.Store); err == nil {
 				t.Errorf("the layout %v is taken", v)
 			}
 		}

@@ -19,13 +19,13 @@ const (
 	fieldFormat      = "format"
 )
 
-// CheckFormat makes sure that the store's records are in the layout that this
+// CheckFormat makes sure that the records in st are in the layout that this
 // package reads and writes, and marks a store that has no mark. Call it once
-// before the Repository is used.
-func (r *Repository) CheckFormat(ctx context.Context) error {
+// before a Repository is used.
+func CheckFormat(ctx context.Context, st store.Store) error {
 	// Twice at most: another process may mark the store between the two.
 	for range 2 {
-		found, err := r.readFormat(ctx)
+		found, err := readFormat(ctx, st)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (r *Repository) CheckFormat(ctx context.Context) error {
 			return fmt.Errorf("the records in this store have layout %d, this version of Portico works with %d: use the version that wrote them", found, format)
 		}
 		doc := bsoncore.NewDocumentBuilder().AppendString(fieldID, formatID).AppendInt64(fieldFormat, format).Build()
-		err = r.Store.Apply(ctx, []store.Op{{Kind: store.Insert, Collection: formatCollection, Doc: store.Doc(doc)}})
+		err = st.Apply(ctx, []store.Op{{Kind: store.Insert, Collection: formatCollection, Doc: store.Doc(doc)}})
 		if err == nil {
 			return nil
 		}
@@ -48,9 +48,9 @@ func (r *Repository) CheckFormat(ctx context.Context) error {
 }
 
 // readFormat gives the number in the store, 0 when there is none.
-func (r *Repository) readFormat(ctx context.Context) (int64, error) {
+func readFormat(ctx context.Context, st store.Store) (int64, error) {
 	q := store.Query{Collection: formatCollection, Where: store.Eq{Path: fieldID, Value: store.String(formatID)}, Limit: 1}
-	for doc, err := range r.Store.Find(ctx, q) {
+	for doc, err := range st.Find(ctx, q) {
 		if err != nil {
 			return 0, fmt.Errorf("record: read the layout: %w", err)
 		}

@@ -68,8 +68,15 @@ func (r *Repository) older(ctx context.Context, q fhir.HistoryQuery, at *history
 		Order: []store.Key{{Path: fieldID, Desc: true}},
 		Limit: room,
 	}
+	size := 0
+	for _, res := range page.Resources {
+		size += len(res.Body)
+	}
 	read := 0
 	for doc, err := range r.Store.Find(ctx, find) {
+		if err == nil && size >= maxPage {
+			return nil
+		}
 		var v version
 		if err == nil {
 			v, err = decode(q.Key.ID, doc)
@@ -80,6 +87,7 @@ func (r *Repository) older(ctx context.Context, q fhir.HistoryQuery, at *history
 		page.Resources = append(page.Resources, v.resource(q.Key))
 		at.next = v.number - 1
 		read++
+		size += len(doc)
 	}
 	if read < room {
 		at.next = at.first - 1

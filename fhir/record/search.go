@@ -14,6 +14,10 @@ const (
 	paramUpdated = "_lastUpdated"
 )
 
+// maxPage is the size from which a page is full whatever was asked for, so that
+// memory is bounded when resources are large (R4 3.1.1.5.4 allows fewer).
+const maxPage = 8 << 20
+
 // Search returns the current resources of one type that match, deleted ones left
 // out (R4 3.1.1).
 func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
@@ -41,15 +45,17 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 		return page, fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Search again from the first page.").Because(err)
 	}
 	var last store.Doc
+	size := 0
 	for doc, err := range r.Store.Find(ctx, find) {
 		if err != nil {
 			return page, fault("search", err)
 		}
-		if len(page.Resources) == q.Count {
+		if len(page.Resources) == q.Count || size >= maxPage {
 			page.Next = string(store.Position(find.Order, last).Marshal())
 			break
 		}
 		last = doc
+		size += len(doc)
 		id, _ := store.ID(doc).StringValueOK()
 		v, err := decode(id, doc)
 		if err != nil {

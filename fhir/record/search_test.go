@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +220,44 @@ func TestSearchRefuses(t *testing.T) {
 			if err == nil {
 				t.Errorf("the cursor %q is taken", cursor)
 			}
+		}
+	})
+}
+
+func TestG7_19_PagesOfLargeResourcesAreShort(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		const large = 3 << 20
+		for i := range 5 {
+			res := commit(t, r,
+				fhir.Change{Method: fhir.Put, Key: basic(fmt.Sprint("r", i)), Body: sized(large)},
+				fhir.Change{Method: fhir.Put, Key: basic("v"), Body: sized(large + i)})
+			if want := fmt.Sprint(i + 1); res[1].Resource.Version != want {
+				t.Fatalf("version %s, want %s", res[1].Resource.Version, want)
+			}
+		}
+		sizes := func(next func(cursor string) (fhir.Page, error)) (sizes []int) {
+			for cursor := ""; ; {
+				page, err := next(cursor)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sizes = append(sizes, len(page.Resources))
+				if cursor = page.Next; cursor == "" {
+					return sizes
+				}
+			}
+		}
+		got := sizes(func(cursor string) (fhir.Page, error) {
+			return r.Search(t.Context(), &fhir.Query{Type: "Basic", Count: 100, Cursor: cursor})
+		})
+		if !slices.Equal(got, []int{3, 3}) {
+			t.Errorf("searching, pages of %v", got)
+		}
+		got = sizes(func(cursor string) (fhir.Page, error) {
+			return r.History(t.Context(), fhir.HistoryQuery{Key: basic("v"), Count: 100, Cursor: cursor})
+		})
+		if !slices.Equal(got, []int{3, 2}) {
+			t.Errorf("the history, pages of %v", got)
 		}
 	})
 }
