@@ -54,9 +54,12 @@ func (r *run) issue(code fhir.IssueCode, format string, args ...any) {
 	r.issueAt("", code, format, args...)
 }
 
+// full reports whether further issues will not be listed.
+func (r *run) full() bool { return len(r.issues) > MaxIssues }
+
 // issueAt reports a problem with a child of where the run stands.
 func (r *run) issueAt(child string, code fhir.IssueCode, format string, args ...any) {
-	if len(r.issues) > MaxIssues {
+	if r.full() {
 		return
 	}
 	path := r.location()
@@ -69,7 +72,7 @@ func (r *run) issueAt(child string, code fhir.IssueCode, format string, args ...
 // issueIn reports a problem at a path.
 func (r *run) issueIn(path string, code fhir.IssueCode, format string, args ...any) {
 	switch {
-	case len(r.issues) > MaxIssues:
+	case r.full():
 	case len(r.issues) == MaxIssues:
 		r.issues = append(r.issues, fhir.Issue{Code: code, Detail: fmt.Sprintf("there are more than %d issues; the others are not listed", MaxIssues)})
 	default:
@@ -109,25 +112,29 @@ func (r *run) malformedAt(offset int, why string) {
 
 // quote repeats a short code or name of the client's content in an issue.
 func quote(text []byte) string {
-	if utf8.RuneCount(text) <= maxQuote {
-		return strconv.Quote(string(text))
+	end := 0
+	for range maxQuote {
+		_, n := utf8.DecodeRune(text[end:])
+		end += n
 	}
-	n := 0
-	for i := range string(text) {
-		if n == maxQuote {
-			return strconv.Quote(string(text[:i]) + "…")
-		}
-		n++
+	if end < len(text) {
+		return strconv.Quote(string(text[:end]) + "…")
 	}
 	return strconv.Quote(string(text))
 }
 
+// maxName is the length from which a name is none that a client meant.
+const maxName = 64
+
 // plainName reports whether a member's name can stand in a path.
 func plainName(name []byte) bool {
+	if len(name) > maxName {
+		return false
+	}
 	for _, c := range name {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_') {
 			return false
 		}
 	}
-	return len(name) > 0 && len(name) <= 64
+	return len(name) > 0
 }

@@ -114,7 +114,7 @@ func (r *run) code(fd *field, text []byte) {
 		return
 	}
 	set := &valueSets[fd.arg-1]
-	if set.has(text) {
+	if set.has(text) || r.full() {
 		return
 	}
 	if len(set.codes) > maxListed {
@@ -128,7 +128,10 @@ func (r *run) code(fd *field, text []byte) {
 func number(k kind, text []byte) string {
 	switch k {
 	case kindDecimal:
-		_, exponent, _ := bytes.Cut(bytes.ToLower(text), []byte("e"))
+		exponent := text[:0]
+		if i := bytes.IndexAny(text, "eE"); i >= 0 {
+			exponent = text[i+1:]
+		}
 		if len(text) > maxDecimal || len(bytes.TrimLeft(exponent, "+-0")) > maxExponent {
 			return "a decimal that can be computed with"
 		}

@@ -53,6 +53,8 @@ func TestContainedResources_G2_3(t *testing.T) {
 	checkRules(t, []rule{
 		{"referenced", `{"resourceType":"Patient","contained":[` + org + `],"managingOrganization":{"reference":"#o"}}`, nil},
 		{"referenced before it stands", `{"resourceType":"Patient","managingOrganization":{"reference":"#o"},"contained":[` + org + `]}`, nil},
+		{"referenced with an escape", `{"resourceType":"Patient","managingOrganization":{"reference":"#\u006f"},"contained":[` + org + `]}`, nil},
+		{"reference to nothing with an escape", `{"resourceType":"Patient","managingOrganization":{"reference":"#\u0070"},"contained":[` + org + `]}`, []string{"value Patient.managingOrganization.reference"}},
 		{"reference to nothing", `{"resourceType":"Patient","managingOrganization":{"reference":"#p"},"contained":[` + org + `]}`, []string{"value Patient.managingOrganization.reference"}},
 		{"reference to nothing, without contained", `{"resourceType":"Patient","managingOrganization":{"reference":"#p"}}`, []string{"value Patient.managingOrganization.reference"}},
 		{"canonical to nothing", `{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"#q"}`, []string{"value QuestionnaireResponse.questionnaire"}},

@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -14,7 +15,7 @@ const typeMember = "resourceType"
 // fragment is a reference to a contained resource that is resolved when the
 // containing resource ends.
 type fragment struct {
-	id   string
+	id   []byte // within the content, or a copy
 	path string // rendered only for the first MaxIssues
 }
 
@@ -197,7 +198,15 @@ func (r *run) fragment(id []byte) {
 	if len(id) == 0 {
 		return
 	}
-	fr := fragment{id: string(id)}
+	// The string that was just read ends before a quote; unless it had escapes,
+	// its bytes in the content serve.
+	end := int(r.dec.InputOffset()) - 1
+	if same := r.body[max(0, end-len(id)):end]; bytes.Equal(same, id) {
+		id = same
+	} else {
+		id = bytes.Clone(id)
+	}
+	fr := fragment{id: id}
 	if len(r.fragments) < MaxIssues {
 		fr.path = r.location()
 	}
@@ -216,9 +225,9 @@ func (r *run) resolve(ids []string, fragments []fragment) {
 		}
 	}
 	for _, fr := range fragments {
-		if _, ok := slices.BinarySearch(ids, fr.id); ok {
-			continue
+		_, ok := slices.BinarySearchFunc(ids, fr.id, func(have string, id []byte) int { return strings.Compare(have, string(id)) })
+		if !ok {
+			r.issueIn(fr.path, fhir.CodeValue, "there is no contained resource with the id %s", quote(fr.id))
 		}
-		r.issueIn(fr.path, fhir.CodeValue, "there is no contained resource with the id %s", quote([]byte(fr.id)))
 	}
 }

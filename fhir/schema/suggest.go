@@ -13,7 +13,7 @@ const maxVariants = 4
 // unknown reports a member that the definition does not have, or a companion
 // that it cannot have.
 func (r *run) unknown(f *frame, name []byte) {
-	if len(r.issues) > MaxIssues {
+	if r.full() {
 		return
 	}
 	detail := quote(name) + " is not an element of " + f.def.name + suggestion(f.def, name)
@@ -26,6 +26,9 @@ func (r *run) unknown(f *frame, name []byte) {
 
 // suggestion says which member the client may have meant.
 func suggestion(d *def, name []byte) string {
+	if len(name) > maxName {
+		return ""
+	}
 	key, companion := bytes.CutPrefix(name, []byte("_"))
 	if companion && d.find(key) >= 0 {
 		return "; " + string(key) + " takes no companion"

@@ -12,7 +12,9 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 )
 
-// Limits of a Validator with zero fields.
+// Limits of a Validator with zero fields. A questionnaire's item takes two
+// levels, an extension too: 64 levels are some thirty of them inside each other,
+// more than the official examples have.
 const (
 	DefaultMaxBytes = 32 << 20
 	DefaultMaxDepth = 64
@@ -113,6 +115,8 @@ func (v *Validator) recycle(r *run) {
 	if cap(r.scratch) > keepBytes || cap(r.pairs) > 1<<10 || cap(r.gaps) > 1<<14 || cap(r.ids) > 1<<10 || cap(r.fragments) > 1<<10 {
 		return
 	}
+	clear(r.ids[:cap(r.ids)])
+	clear(r.fragments[:cap(r.fragments)])
 	r.buf, r.aheadBuf, r.body = bytes.Buffer{}, bytes.Buffer{}, nil
 	r.dec.Reset(&r.buf)
 	r.ahead.Reset(&r.aheadBuf)
