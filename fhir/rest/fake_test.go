@@ -62,10 +62,11 @@ func (f *fake) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) {
 	if len(all) == 0 {
 		return fhir.Resource{}, fhir.Errorf(fhir.CodeNotFound, "", "%s does not exist.", key)
 	}
-	if last := all[len(all)-1]; !last.Deleted {
+	last := all[len(all)-1]
+	if !last.Deleted {
 		return last, nil
 	}
-	return fhir.Resource{}, fhir.Errorf(fhir.CodeDeleted, "", "%s was deleted.", key)
+	return last, fhir.Errorf(fhir.CodeDeleted, "", "%s was deleted.", key)
 }
 
 func (f *fake) Version(ctx context.Context, key fhir.Key, version string) (fhir.Resource, error) {
@@ -75,7 +76,7 @@ func (f *fake) Version(ctx context.Context, key fhir.Key, version string) (fhir.
 	}
 	for _, res := range f.versions[key] {
 		if res.Version == version && res.Deleted {
-			return fhir.Resource{}, fhir.Errorf(fhir.CodeDeleted, "", "This version deleted it.")
+			return res, fhir.Errorf(fhir.CodeDeleted, "", "This version deleted it.")
 		}
 		if res.Version == version {
 			return res, nil

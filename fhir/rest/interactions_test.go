@@ -52,7 +52,7 @@ func TestInteractions(t *testing.T) {
 			contains: []string{`"gender":"female"`},
 		},
 		{claim: "G1.1 an unknown id is 404", method: "GET", path: "/fhir/Patient/nobody", status: 404, code: fhir.CodeNotFound},
-		{claim: "G1.1 a deleted resource is 410", method: "GET", path: "/fhir/Patient/2", status: 410, code: fhir.CodeDeleted},
+		{claim: "G1.1 a deleted resource is 410", method: "GET", path: "/fhir/Patient/2", status: 410, code: fhir.CodeDeleted, header: map[string]string{"ETag": `W/"2"`}},
 		{claim: "G1.1 an unknown type is 404 and names the nearest", method: "GET", path: "/fhir/Patiant/1", status: 404, code: fhir.CodeNotFound, contains: []string{"Did you mean Patient?"}},
 		{claim: "G1.1 type names are case-sensitive", method: "GET", path: "/fhir/patient/1", status: 404, code: fhir.CodeNotFound, contains: []string{"Did you mean Patient?"}},
 		{claim: "G1.1 an R4 type that is not served says so", method: "GET", path: "/fhir/Basic/1", status: 404, code: fhir.CodeNotSupported},
@@ -67,7 +67,7 @@ func TestInteractions(t *testing.T) {
 		{claim: "G1.2 If-Match of another version is 412", method: "GET", path: "/fhir/Patient/1", headers: []string{"If-Match", `W/"1"`}, status: 412, code: fhir.CodeConflict},
 		{claim: "G1.3 vread of an old version has its ETag", method: "GET", path: "/fhir/Patient/1/_history/1", status: 200, header: map[string]string{"ETag": `W/"1"`}, contains: []string{`"male"`}},
 		{claim: "G1.3 an unknown version is 404", method: "GET", path: "/fhir/Patient/1/_history/7", status: 404, code: fhir.CodeNotFound},
-		{claim: "G1.3 the version of a delete marker is 410", method: "GET", path: "/fhir/Patient/2/_history/2", status: 410, code: fhir.CodeDeleted},
+		{claim: "G1.3 the version of a delete marker is 410", method: "GET", path: "/fhir/Patient/2/_history/2", status: 410, code: fhir.CodeDeleted, header: map[string]string{"ETag": `W/"2"`}},
 		{
 			claim: "G1.4 history is newest first with request and response", method: "GET", path: "/fhir/Patient/2/_history", status: 200,
 			contains: []string{`"type":"history","total":2`, `"request":{"method":"DELETE","url":"Patient/2"},"response":{"status":"204","etag":"W/\"2\"","lastModified":"2026-03-04T05:06:07.890Z"}},{`, `"method":"PUT"`},

@@ -24,9 +24,13 @@ func (s *Server) vread(w *response, r *request) error {
 	return s.sendVersion(w, r, res, err)
 }
 
-// sendVersion answers with one version, or with 304 when the client has it.
+// sendVersion answers with one version, or with 304 when the client has it. With
+// the 410 for a deleted resource goes the ETag of its delete marker.
 func (s *Server) sendVersion(w *response, r *request, res fhir.Resource, err error) error {
 	if err != nil {
+		if res.Deleted {
+			w.Header().Set("Etag", etag(res.Version))
+		}
 		return err
 	}
 	notModified, err := checkRead(r.Header, res)
