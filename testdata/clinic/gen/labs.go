@@ -124,7 +124,8 @@ func (w *world) panel(p *person, age float64) []string {
 func (w *world) lab(p *person, code, order string, n int, at time.Time, newest bool) {
 	r, t := p.r, catalogue[code]
 	fresh := newest && (p.key == "amy-shaw" && today.Sub(at) < 4*24*time.Hour || p.key != "amy-shaw" && chance(r, 15))
-	doc := bson.D{{Key: "_id", Value: w.oid(at.Add(time.Hour))}, {Key: "kind", Value: "lab"}, {Key: "pid", Value: p.id}, {Key: "at", Value: at}}
+	id := w.oid(at.Add(time.Hour))
+	doc := bson.D{{Key: "_id", Value: id}, {Key: "kind", Value: "lab"}, {Key: "pid", Value: p.id}, {Key: "at", Value: at}}
 	local := t.code
 	if local == "HBA1C" && at.Year() < 2020 {
 		local = "A1C"
@@ -152,7 +153,7 @@ func (w *world) lab(p *person, code, order string, n int, at time.Time, newest b
 		}
 		doc = append(doc, bson.E{Key: "released_at", Value: released})
 	}
-	w.add("vitals_labs", at.Add(time.Hour), stored(append(doc, bson.E{Key: "lab_msg", Value: fmt.Sprintf("ORU-%06d", w.serial)}), rev, released))
+	w.add("vitals_labs", at.Add(time.Hour), stored(append(doc, bson.E{Key: "lab_msg", Value: fmt.Sprintf("ORU-%X", id[9:])}), rev, released))
 }
 
 // result appends the value, its range and flag, and says it in plain words.

@@ -172,7 +172,7 @@ func (w *world) drafts() {
 // housekeeping are collections of the EHR that the chart map does not mention.
 func (w *world) housekeeping() {
 	w.add("counters", opened, bson.D{{Key: "_id", Value: "mrn"}, {Key: "next", Value: int32(w.mrn + 7)}})
-	w.add("counters", opened, bson.D{{Key: "_id", Value: "lab_msg"}, {Key: "next", Value: int32(w.serial + 1)}})
+	w.add("counters", opened, bson.D{{Key: "_id", Value: "desk_no"}, {Key: "next", Value: int32(108)}})
 	for i := range 25 {
 		at := today.Add(-time.Duration(25-i) * 37 * time.Minute)
 		w.add("access_log", at, bson.D{

@@ -91,7 +91,9 @@ func (w *world) demoPatients() {
 
 // dicedPatient makes patient number i of about the given age.
 func (w *world) dicedPatient(i, age int) {
-	r := dice(fmt.Sprint("patient", i))
+	subject := fmt.Sprint("patient", i)
+	w.about(subject)
+	r := dice(subject)
 	p := &person{sex: "F", r: r, gp: pick(r, []string{"dr-okafor", "dr-lindt", "dr-lindt", "dr-haugen", "dr-haugen"})}
 	first := women[i*7%len(women)]
 	if i%2 == 1 {
@@ -148,6 +150,7 @@ func (w *world) dicedPatient(i, age int) {
 
 // unusualPatients are whom every clinic has: little known, duplicate, foreign.
 func (w *world) unusualPatients() {
+	w.about("unusual")
 	made := day(2024, time.October, 3).Add(11 * time.Hour)
 	put := func(doc bson.D, rev int) { w.add("patients", made, stored(doc, rev, made.AddDate(0, 3, 2))) }
 	id := func() bson.E { made = made.Add(31 * time.Hour); return bson.E{Key: "_id", Value: w.oid(made)} }

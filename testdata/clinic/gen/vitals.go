@@ -29,8 +29,14 @@ func (w *world) vitals(p *person) {
 	}
 	bmi := 24.5 + 3.5*r.NormFloat64()
 	sys := 118 + 8*r.NormFloat64()
+	if p.key == "amy-shaw" {
+		tall, bmi = 168, 25.1
+	}
 	if p.hypertension {
 		sys += 24
+	}
+	if p.key == "amy-shaw" {
+		w.readmeVisit(p)
 	}
 	first := later(p.registered, p.born)
 	span := int(p.end().Sub(first).Hours() / 24)
@@ -78,6 +84,22 @@ func (w *world) vitals(p *person) {
 		}
 		w.add("vitals_labs", at, stored(append(doc, bson.E{Key: "by", Value: source}), 1, at.Add(2*time.Minute)))
 	}
+}
+
+// readmeVisit is the visit that the project's README shows.
+func (w *world) readmeVisit(p *person) {
+	at := w.at(day(2026, time.May, 12), 10, 40)
+	w.add("vitals_labs", at, stored(bson.D{
+		{Key: "_id", Value: w.oid(at)},
+		{Key: "kind", Value: "vitals"},
+		{Key: "pid", Value: p.id},
+		{Key: "at", Value: at},
+		{Key: "bp_sys", Value: int32(128)},
+		{Key: "bp_dia", Value: int32(79)},
+		{Key: "hr", Value: int32(64)},
+		{Key: "wt_kg", Value: 71.4},
+		{Key: "by", Value: by("staff", "nurse-solberg")},
+	}, 1, at.Add(2*time.Minute)))
 }
 
 // body gives height and weight at an age, roughly as growth charts do.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -23,8 +24,10 @@ type world struct {
 	people []*person
 	free   map[any][]*slot // open slots by clinician, earliest first
 	cols   map[string][]document
-	serial uint32 // last part of the ObjectIds
 	mrn    int
+
+	subject string // whom the next ObjectIds are about,
+	serial  int    // and how many of them there are
 }
 
 // document is one document with the moment at which it was first stored.
@@ -54,13 +57,20 @@ func dice(subject string) *rand.Rand {
 	return rand.New(rand.NewPCG(20260601, h.Sum64()))
 }
 
+// about begins the ObjectIds of a subject: like its dice, they do not depend on
+// what else there is.
+func (w *world) about(subject string) { w.subject, w.serial = subject, 0 }
+
 // oid makes the ObjectId of a document stored at made.
 func (w *world) oid(made time.Time) bson.ObjectID {
 	w.serial++
+	h := fnv.New32a()
+	h.Write([]byte(fmt.Sprint(w.subject, " ", w.serial)))
+	tail := h.Sum32()
 	var id bson.ObjectID
 	binary.BigEndian.PutUint32(id[:4], uint32(made.Unix()))
 	copy(id[4:9], "\xc1\x1e\x1c\x00\x07")
-	id[9], id[10], id[11] = byte(w.serial>>16), byte(w.serial>>8), byte(w.serial)
+	id[9], id[10], id[11] = byte(tail>>16)^byte(tail>>24), byte(tail>>8), byte(tail)
 	return id
 }
 
