@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -18,6 +19,10 @@ import (
 // A token is MongoDB's resume token.
 func (s *Store) Watch(ctx context.Context, collections []string, after store.Token) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
+		if len(collections) == 0 {
+			yield(store.Event{}, fmt.Errorf("%w: no collections to watch", store.ErrInvalid))
+			return
+		}
 		for _, c := range collections {
 			if err := (store.Query{Collection: c}).Validate(); err != nil {
 				yield(store.Event{}, err)
@@ -76,11 +81,9 @@ func (s *Store) stream(ctx context.Context, collections []string, after store.To
 		databases[db] = true
 		namespaces = append(namespaces, bson.D{{Key: "ns.db", Value: db}, {Key: "ns.coll", Value: coll}})
 	}
-	match := bson.D{{Key: "operationType", Value: field("$in", bson.A{"insert", "replace", "update", "delete"})}}
-	if len(namespaces) > 0 {
-		match = append(match, bson.E{Key: "$or", Value: namespaces})
-	} else {
-		match = append(match, bson.E{Key: "ns.db", Value: field("$in", bson.A{})})
+	match := bson.D{
+		{Key: "operationType", Value: field("$in", bson.A{"insert", "replace", "update", "delete"})},
+		{Key: "$or", Value: namespaces},
 	}
 	pipeline := mongo.Pipeline{field("$match", match)}
 	opts := options.ChangeStream().SetFullDocument(options.UpdateLookup)

@@ -34,13 +34,14 @@ type server struct {
 var started = sync.OnceValues(start)
 
 // The script runs the server until its standard input ends, which it does when
-// the test process exits, however that ends; then it removes the data.
+// the test process exits, however that ends; then it removes the data, so that
+// the server need not end in order.
 const script = `
 "$0" --host 127.0.0.1 --port 0 --storage-path "$1/data" --cache-size 256M --log-level INFO </dev/null 2>&1 &
 pid=$!
 trap '' INT TERM HUP
 cat >/dev/null
-kill "$pid"
+kill -9 "$pid"
 wait "$pid"
 rm -rf "$1"
 `
