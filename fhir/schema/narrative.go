@@ -104,11 +104,16 @@ func (x *xhtml) characters(text []byte) {
 				return
 			}
 			i += n - 1
-		case c < ' ' && c != '\t' && c != '\n' && c != '\r':
-			x.fail("it contains a control character")
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r', c == 0xef && notXML(text[i:]):
+			x.fail("it contains a character that XML does not allow")
 			return
 		}
 	}
+}
+
+// notXML reports whether text starts with U+FFFE or U+FFFF.
+func notXML(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\ufffe")) || bytes.HasPrefix(text, []byte("\uffff"))
 }
 
 func (x *xhtml) comment() {

@@ -42,7 +42,8 @@ func TestNarrative_G2_13(t *testing.T) {
 		{"unknown entity", root(`a&nbsp;b`), "&#160;"},
 		{"reference to a forbidden character", root(`&#0;`), "&"},
 		{"reference to a surrogate", root(`&#xD800;`), "&"},
-		{"control character", root("a\x07"), "control"},
+		{"control character", root("a\x07"), "character"},
+		{"no character", root("a\uffff"), "character"},
 		{"end of a CDATA section", root("a]]>"), "]]>"},
 		{"upper case element", root(`<P>a</P>`), "<P>"},
 
