@@ -237,8 +237,12 @@ func (c *compiler) required(o *object, n *yaml.Node, path string) {
 			}
 			continue
 		}
-		if m := &o.members[i]; m.missing == nil && m.lens.fill() != constant {
-			m.missing = absentMember(m.elem)
+		first, last := &o.members[i], i
+		for last+1 < len(o.members) && o.members[last+1].elem.Position == elem.Position {
+			last++
+		}
+		if m := &o.members[last]; m.missing == nil && m.lens.fill() != constant {
+			m.missing = absentMember(first.elem)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package chartmap_test
 import (
 	"context"
 	"errors"
+	"flag"
+	"os"
 	"slices"
 	"testing"
 
@@ -49,8 +51,15 @@ func demoRepository(t testing.TB) *chartmap.Repository {
 	return &chartmap.Repository{Store: st, Map: demo(t), Base: "https://clinic.example/fhir", Now: clinic.Today}
 }
 
+// failer is a *testing.T or a *rapid.T.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // everything pages through a search.
-func everything(ctx context.Context, t testing.TB, r fhir.Repository, q fhir.Query) []fhir.Resource {
+func everything(ctx context.Context, t failer, r fhir.Repository, q fhir.Query) []fhir.Resource {
 	t.Helper()
 	var out []fhir.Resource
 	for {
@@ -101,4 +110,17 @@ func TestDemoResourcesAreValidAndReadBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMain keeps the number of random cases moderate, unless one is asked for.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", "25"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
 }

@@ -244,7 +244,7 @@ func isNaN(v bson.RawValue) bool {
 // usable holds where the value at r can be an id, but for its length.
 func (r ref) usable() store.Filter {
 	bad := store.Or{
-		store.In{Path: r.path, Values: []store.Value{store.Null(), store.String(""), store.V(math.NaN())}},
+		store.In{Path: r.path, Values: []store.Value{store.Null(), store.String(""), store.V(math.NaN()), store.V(bson.A{})}},
 		store.Range{Path: r.path, Low: &store.Bound{Value: store.V(bson.D{}), Inclusive: true}},
 	}
 	if r.path == "_id" { // is never an array

@@ -87,7 +87,7 @@ type member struct {
 	elem    schema.Element
 	lens    lens
 	key     []byte // `"name":`
-	missing []byte // what to write instead of a required element
+	missing []byte // what to write instead of a required element; of a choice, at its last variant
 	before  []int  // the variants of the same choice that go first
 	rule    *Rule
 }
@@ -132,22 +132,17 @@ func (o *object) getMembers(e *encoder, f *frame) state {
 		if e.buf[mark-1] != '{' {
 			e.buf = append(e.buf, ',')
 		}
+		bare := len(e.buf)
 		e.buf = append(e.buf, m.key...)
 		got := m.lens.get(e, f)
-		if got == absent {
-			e.buf = e.buf[:mark]
-			continue
-		}
-		there |= 1 << m.elem.Position
-		st = max(st, got)
-	}
-	for i := range o.members {
-		if m := &o.members[i]; m.missing != nil && there&(1<<m.elem.Position) == 0 {
-			if e.buf[len(e.buf)-1] != '{' {
-				e.buf = append(e.buf, ',')
-			}
-			e.buf = append(e.buf, m.missing...)
+		switch {
+		case got != absent:
 			there |= 1 << m.elem.Position
+			st = max(st, got)
+		case m.missing != nil:
+			e.buf = append(e.buf[:bare], m.missing...)
+		default:
+			e.buf = e.buf[:mark]
 		}
 	}
 	return st

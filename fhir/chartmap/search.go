@@ -145,7 +145,7 @@ func (q *query) id(b *branch, t *test) cond {
 		return always
 	}
 	key, suffix, ok := q.ids.parse(t.token.Code)
-	if !ok || suffix != b.suffix || t.kind != testToken || !t.token.AnySystem {
+	if !ok || suffix != b.suffix || t.kind != testToken || t.token.AnyCode || !t.token.AnySystem && t.token.System != "" {
 		return never
 	}
 	return exactly{b.id.keyIs(key)}

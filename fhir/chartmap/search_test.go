@@ -1,0 +1,358 @@
+package chartmap_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/memory"
+	"github.com/portico-fhir/portico/store/mongo"
+	"github.com/portico-fhir/portico/store/mongo/mongotest"
+	"github.com/portico-fhir/portico/store/sqlite"
+	"github.com/portico-fhir/portico/testdata/clinic"
+)
+
+// backend opens a store, and names the database for the EHR's collections.
+type backend func(testing.TB) (store.Store, string)
+
+func backends() map[string]backend {
+	return map[string]backend{
+		"memory": func(testing.TB) (store.Store, string) { return memory.New(), clinic.Database },
+		"sqlite": func(t testing.TB) (store.Store, string) {
+			s, err := sqlite.Open(t.TempDir(), sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s, clinic.Database
+		},
+		"mongo": func(t testing.TB) (store.Store, string) {
+			uri := mongotest.URI(t)
+			s, err := mongo.Open(t.Context(), uri, mongo.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s, mongotest.Database(t, uri)
+		},
+	}
+}
+
+// repositoryOn loads documents into a fresh store and maps them with the demo's
+// chart map.
+func repositoryOn(t testing.TB, open backend, ops []store.Op) *chartmap.Repository {
+	t.Helper()
+	return repositoryWith(t, open, demo(t), ops)
+}
+
+// repositoryWith moves the chart map's collections to the backend's database.
+func repositoryWith(t testing.TB, open backend, m *chartmap.Map, ops []store.Op) *chartmap.Repository {
+	t.Helper()
+	st, database := open(t)
+	t.Cleanup(func() { st.Close() })
+	for _, mp := range m.Maps {
+		_, name, _ := strings.Cut(mp.Collection, ".")
+		mp.Collection = database + "." + name
+	}
+	for i := range ops {
+		ops[i].Collection = database + "." + ops[i].Collection
+	}
+	for chunk := range slices.Chunk(ops, 500) {
+		if err := st.Apply(t.Context(), chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &chartmap.Repository{Store: st, Map: m, Now: clinic.Today}
+}
+
+func clinicOps(t testing.TB) []store.Op {
+	t.Helper()
+	var ops []store.Op
+	for doc, err := range clinic.Documents() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, store.Op{Kind: store.Insert, Collection: doc.Collection, Doc: doc.Body})
+	}
+	return ops
+}
+
+// query draws a query whose values are near those that the resources have.
+func (o *oracle) query(rt *rapid.T, params []*fhir.SearchParam) fhir.Expr {
+	depth := rapid.IntRange(0, 2).Draw(rt, "depth")
+	return o.expr(rt, params, depth)
+}
+
+func (o *oracle) expr(rt *rapid.T, params []*fhir.SearchParam, depth int) fhir.Expr {
+	if depth > 0 {
+		switch rapid.IntRange(0, 3).Draw(rt, "op") {
+		case 0:
+			return fhir.Not{Expr: o.expr(rt, params, depth-1)}
+		case 1:
+			return fhir.And{o.expr(rt, params, depth-1), o.expr(rt, params, depth-1)}
+		case 2:
+			return fhir.Or{o.expr(rt, params, depth-1), o.expr(rt, params, depth-1)}
+		}
+	}
+	return o.term(rt, rapid.SampledFrom(params).Draw(rt, "param"))
+}
+
+// term draws a condition on one parameter.
+func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
+	t := fhir.Term{Param: p}
+	if rapid.IntRange(0, 9).Draw(rt, "missing") == 0 {
+		t.Modifier, t.Value = fhir.ModMissing, fhir.BoolValue(rapid.Bool().Draw(rt, "is missing"))
+		return t
+	}
+	var one found
+	all := o.values(p)
+	if len(all) > 0 {
+		for range 5 { // most have some value
+			if vs := all[rapid.IntRange(0, len(all)-1).Draw(rt, "resource")]; len(vs) > 0 {
+				one = vs[rapid.IntRange(0, len(vs)-1).Draw(rt, "value")]
+				break
+			}
+		}
+	}
+	switch p.Type {
+	case fhir.ParamToken:
+		t.Value = drawToken(rt, one, p.Name == "gender")
+	case fhir.ParamString:
+		t.Modifier, t.Value = drawString(rt, one)
+	case fhir.ParamReference:
+		t.Value = drawReference(rt, one)
+	case fhir.ParamDate:
+		t.Prefix, t.Value = drawDate(rt, one)
+	default:
+		t.Value = fhir.URIValue(rapid.SampledFrom([]string{"urn:x", fmt.Sprint(one.json)}).Draw(rt, "uri"))
+	}
+	return t
+}
+
+func drawToken(rt *rapid.T, f found, isGender bool) fhir.TokenValue {
+	system, code := "", rapid.SampledFrom([]string{"x", "true", "final", "4548-4", "HBA1C", "male", "M"}).Draw(rt, "code")
+	switch x := f.json.(type) {
+	case bool:
+		code = fmt.Sprint(x)
+	case string:
+		code = x
+	case map[string]any:
+		if codings, ok := x["coding"].([]any); ok && len(codings) > 0 {
+			x = codings[rapid.IntRange(0, len(codings)-1).Draw(rt, "coding")].(map[string]any)
+		}
+		system, _ = x["system"].(string)
+		if c, ok := x["code"].(string); ok {
+			code = c
+		} else if c, ok := x["value"].(string); ok {
+			code = c
+		}
+	}
+	if strings.ContainsRune(code, '\uFFFD') {
+		code = "x"
+	}
+	switch rapid.IntRange(0, 5).Draw(rt, "form") {
+	case 0:
+		if system != "" {
+			return fhir.TokenValue{System: system, Code: code}
+		}
+	case 1:
+		if f.typ != "code" {
+			return fhir.TokenValue{Code: code} // without a system
+		}
+	case 2:
+		if system != "" {
+			return fhir.TokenValue{System: system, AnyCode: true}
+		}
+	case 3:
+		if isGender {
+			return fhir.TokenValue{System: gender, Code: code}
+		}
+	}
+	return fhir.TokenValue{Code: code, AnySystem: true}
+}
+
+func drawString(rt *rapid.T, f found) (fhir.Modifier, fhir.StringValue) {
+	s := rapid.SampledFrom([]string{"a", "SHAW", "oslo", "ø", "\u0301", " "}).Draw(rt, "text")
+	if all := texts(f); len(all) > 0 && rapid.IntRange(0, 4).Draw(rt, "known") > 0 {
+		s = rapid.SampledFrom(all).Draw(rt, "one")
+		r := []rune(s)
+		from := rapid.IntRange(0, max(0, len(r)-1)).Draw(rt, "from")
+		if rapid.Bool().Draw(rt, "prefix") {
+			from = 0
+		}
+		s = string(r[from:max(from+1, rapid.IntRange(from, len(r)).Draw(rt, "to"))])
+		switch rapid.IntRange(0, 2).Draw(rt, "case") {
+		case 0:
+			s = strings.ToUpper(s)
+		case 1:
+			s = store.Fold(s)
+		}
+	}
+	if s == "" || strings.ContainsRune(s, '\uFFFD') {
+		s = "e"
+	}
+	m := rapid.SampledFrom([]fhir.Modifier{"", fhir.ModExact, fhir.ModContains}).Draw(rt, "modifier")
+	return m, fhir.StringValue(s)
+}
+
+func drawReference(rt *rapid.T, f found) fhir.ReferenceValue {
+	m, _ := f.json.(map[string]any)
+	ref, _ := m["reference"].(string)
+	typ, id, ok := strings.Cut(ref, "/")
+	if !ok {
+		typ, id = "Patient", rapid.SampledFrom([]string{"amy-shaw", "-sx", "5", "0bad00000000000000000001"}).Draw(rt, "id")
+	}
+	switch rapid.IntRange(0, 5).Draw(rt, "form") {
+	case 0:
+		return fhir.ReferenceValue{ID: id}
+	case 1:
+		return fhir.ReferenceValue{URL: "https://other.example/" + ref}
+	case 2:
+		return fhir.ReferenceValue{Type: "RelatedPerson", ID: id}
+	}
+	return fhir.ReferenceValue{Type: fhir.Type(typ), ID: id}
+}
+
+func drawDate(rt *rapid.T, f found) (fhir.Prefix, fhir.DateValue) {
+	s := rapid.SampledFrom([]string{"2026", "2025-11", "1991-05-12", "2026-06-01T08:00:00Z", "0001", "9999-12-31"}).Draw(rt, "date")
+	switch x := f.json.(type) {
+	case string:
+		s = x
+	case map[string]any:
+		if start, ok := x["start"].(string); ok {
+			s = start
+		}
+	}
+	cuts := []int{4, 7, 10}
+	if len(s) >= 19 {
+		cuts = append(cuts, 16, 19)
+	}
+	cuts = append(cuts, len(s))
+	if n := rapid.SampledFrom(cuts).Draw(rt, "precision"); n <= len(s) {
+		s = s[:n]
+	}
+	if len(s) == 19 && rapid.Bool().Draw(rt, "fraction") {
+		s += rapid.SampledFrom([]string{".0", ".000", ".5", ".1234", ".999999"}).Draw(rt, "digits")
+	}
+	if len(s) >= 19 && !strings.ContainsAny(s[19:], "Z+-") && rapid.Bool().Draw(rt, "zone") {
+		s += rapid.SampledFrom([]string{"Z", "+02:00", "-11:30"}).Draw(rt, "offset")
+	}
+	d, err := fhir.ParseDate(s)
+	if err != nil {
+		rt.Fatalf("%q: %v", s, err)
+	}
+	return rapid.SampledFrom([]fhir.Prefix{"", fhir.EQ, fhir.NE, fhir.GT, fhir.LT, fhir.GE, fhir.LE, fhir.SA, fhir.EB, fhir.AP}).Draw(rt, "prefix"), fhir.DateValue{Date: d}
+}
+
+// sortBy draws sort keys.
+func sortBy(rt *rapid.T, c fhir.Capability) []fhir.SortKey {
+	if len(c.Sortable) == 0 || rapid.Bool().Draw(rt, "unsorted") {
+		return nil
+	}
+	name := rapid.SampledFrom(c.Sortable).Draw(rt, "sort")
+	for _, p := range c.Params {
+		if p.Name == name {
+			return []fhir.SortKey{{Param: p, Desc: rapid.Bool().Draw(rt, "desc")}}
+		}
+	}
+	rt.Fatalf("%s can be sorted by, but not searched", name)
+	return nil
+}
+
+// compare holds one random search against the oracle.
+func (o *oracle) compare(rt *rapid.T, r *chartmap.Repository, typ fhir.Type, counts []int) {
+	c := r.Describe(typ)
+	q := fhir.Query{Type: typ, Where: o.query(rt, c.Params), Sort: sortBy(rt, c), Total: true, Count: rapid.SampledFrom(counts).Draw(rt, "count")}
+	got := everything(o.t.Context(), rt, r, q)
+	want := o.search(q.Where)
+	ids := make([]string, len(got))
+	for i, res := range got {
+		ids[i] = res.ID
+	}
+	o.ordered(rt, got, q.Sort)
+	slices.Sort(ids)
+	if diff := cmp.Diff(want, ids, cmpopts.EquateEmpty()); diff != "" {
+		rt.Fatalf("%s where %s: the store finds (+) other than the resources say (-):\n%s", typ, show(q.Where), diff)
+	}
+	page, err := r.Search(o.t.Context(), &fhir.Query{Type: typ, Where: q.Where})
+	if err != nil || page.Total == nil || int(*page.Total) != len(want) {
+		rt.Fatalf("%s where %s: total %v, %v; %d match", typ, show(q.Where), page.Total, err, len(want))
+	}
+}
+
+// ordered checks that values are in order and missing ones last.
+func (o *oracle) ordered(rt *rapid.T, got []fhir.Resource, sort []fhir.SortKey) {
+	if len(sort) == 0 || sort[0].Param.Name == "_id" {
+		return
+	}
+	values := o.values(sort[0].Param)
+	index := map[string]int{}
+	for i, r := range o.resources {
+		index[r.ID] = i
+	}
+	var before *found
+	for i, res := range got {
+		vs := values[index[res.ID]]
+		if len(vs) == 0 {
+			before = &found{}
+			continue
+		}
+		if before != nil && before.json == nil {
+			rt.Fatalf("a resource with a value comes after one without")
+		}
+		if before != nil {
+			was, _, _ := o.span(*before)
+			is, _, _ := o.span(vs[0])
+			if sort[0].Desc && is.After(was) || !sort[0].Desc && is.Before(was) {
+				rt.Fatalf("number %d is out of order: %v after %v", i, vs[0].json, before.json)
+			}
+		}
+		before = &vs[0]
+	}
+}
+
+func show(e fhir.Expr) string {
+	switch e := e.(type) {
+	case fhir.And:
+		return "and" + showAll(e)
+	case fhir.Or:
+		return "or" + showAll(e)
+	case fhir.Not:
+		return "not(" + show(e.Expr) + ")"
+	case fhir.Term:
+		return fmt.Sprintf("%s:%s=%s%+v", e.Param.Name, e.Modifier, e.Prefix, e.Value)
+	}
+	return "all"
+}
+
+func showAll(es []fhir.Expr) string {
+	var parts []string
+	for _, e := range es {
+		parts = append(parts, show(e))
+	}
+	return "(" + strings.Join(parts, ", ") + ")"
+}
+
+// TestPushedDownSearchIsBruteForce is the law of the chart map: what the store
+// finds is what reading every resource finds.
+func TestPushedDownSearchIsBruteForce(t *testing.T) {
+	t.Parallel()
+	for name, open := range backends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := repositoryOn(t, open, clinicOps(t))
+			for _, typ := range r.Map.Types() {
+				all := everything(t.Context(), t, r, fhir.Query{Type: typ, Count: 10_000})
+				o := newOracle(t, all, r.Map.Location, clinic.Today())
+				counts := []int{max(1, len(all)/7), 50 + len(all)/3, 10_000}
+				rapid.Check(t, func(rt *rapid.T) { o.compare(rt, r, typ, counts) })
+			}
+		})
+	}
+}
