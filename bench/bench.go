@@ -59,7 +59,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	fs.BoolVar(&o.write, "write", false, "with --url: also measure creates, which leave resources on that server")
 	fs.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement lasts at most")
 	fs.IntVar(&o.max, "max-ops", 200_000, "how many operations each measurement does at most")
-	fs.IntVar(&o.clients, "clients", 32, "how many clients create at once")
+	fs.IntVar(&o.clients, "clients", 32, "how many clients create at once, beside one alone")
 	fs.IntVar(&o.resources, "resources", 20_000, "how many resources to load")
 	fs.BoolVar(&o.json, "json", false, "write JSON")
 	fs.StringVar(&o.only, "only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
@@ -121,7 +121,7 @@ func (o options) wants(name string) bool {
 func run(ctx context.Context, o options) (*report, error) {
 	rep := &report{}
 	if o.url != "" {
-		c := newClient(strings.TrimSuffix(o.url, "/"), o.clients)
+		c := newClient(strings.TrimSuffix(o.url, "/"), max(o.clients, busy))
 		return rep, measure(ctx, o, c, nil, o.write, rep)
 	}
 	dir, cleanup, err := workDir()
@@ -156,5 +156,5 @@ func serveAndMeasure(ctx context.Context, o options, dir string, rep *report) (e
 	if o.wants(nameStart) {
 		rep.add(row{Name: nameStart, What: "start with the demo clinic in place, until ready", Millis: s.ready.Seconds() * 1000, Memory: s.memory()})
 	}
-	return measure(ctx, o, newClient(s.base+"/fhir", o.clients), s.cpu, true, rep)
+	return measure(ctx, o, newClient(s.base+"/fhir", max(o.clients, busy)), s.cpu, true, rep)
 }

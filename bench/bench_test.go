@@ -21,7 +21,7 @@ func runMain(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// rows runs with --json and gives the measurements by name.
+// rows runs with --json and gives the last measurement of each name.
 func rows(t *testing.T, args ...string) map[string]row {
 	t.Helper()
 	out, err := runMain(t, append(args, "--json")...)
@@ -66,8 +66,8 @@ func TestAServerOfItsOwnIsMeasuredInEveryWay(t *testing.T) {
 			}
 		}
 	}
-	if got[nameCreateMany].Clients != 4 {
-		t.Errorf("%d clients", got[nameCreateMany].Clients)
+	if got[nameCreateMany].Clients != 4 || got[nameCreate].Clients != 1 || got[nameRead].Clients != busy {
+		t.Errorf("%d, %d and %d clients", got[nameCreateMany].Clients, got[nameCreate].Clients, got[nameRead].Clients)
 	}
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	if err != nil || len(left) > 0 {

@@ -7,6 +7,10 @@
 // Linux; elsewhere that column stays empty). What the client itself
 // costs is then left out, though client and server share the machine's cores.
 //
+// Each operation is measured with one client, for the latency, and with several,
+// for what it costs a busy server: with one alone the server also pays for
+// falling asleep and waking up in between.
+//
 // Every answer is checked; a wrong one ends the measurement. Time and number of
 // operations are bounded. The figures are for comparing on one machine: they
 // are no test, and nothing fails because of them.

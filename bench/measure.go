@@ -32,6 +32,19 @@ func measure(ctx context.Context, o options, c *client, cpu func() (time.Duratio
 	return b.creates(ctx, write)
 }
 
+// busy is how many clients read and search at once, beside one alone. That one
+// has the server fall asleep and wake up for each request, which costs it more
+// than a read does.
+const busy = 8
+
+// rows measures one operation by one client, and by several.
+func (b *bench) rows(ctx context.Context, name, what string, op operation) error {
+	if err := b.row(ctx, name, what, 1, op); err != nil {
+		return err
+	}
+	return b.row(ctx, name, what, busy, op)
+}
+
 // row measures one operation and reports it.
 func (b *bench) row(ctx context.Context, name, what string, clients int, op operation) error {
 	r, err := drive(ctx, b.options, clients, b.cpu, op)
@@ -58,7 +71,7 @@ func (b *bench) reads(ctx context.Context, write bool) error {
 		case path == "":
 			b.skip(nameRead, what, "that writes a resource first: allow it with --write")
 		default:
-			if err := b.row(ctx, nameRead, what, 1, b.read(path)); err != nil {
+			if err := b.rows(ctx, nameRead, what, b.read(path)); err != nil {
 				return err
 			}
 		}
@@ -74,7 +87,7 @@ func (b *bench) reads(ctx context.Context, write bool) error {
 		b.skip(nameReadMapped, "read an Observation by id", "there is no Observation")
 		return nil
 	}
-	return b.row(ctx, nameReadMapped, "read an Observation by id", 1, b.read("Observation/"+ids[0]))
+	return b.rows(ctx, nameReadMapped, "read an Observation by id", b.read("Observation/"+ids[0]))
 }
 
 // newRecord creates the resource that is read, and gives its path.
@@ -172,7 +185,7 @@ func (b *bench) searches(ctx context.Context) error {
 			b.skip(m.name, m.what, fmt.Sprintf("there is no patient with %d such Observations, or this search is not supported", m.entries))
 			continue
 		}
-		err := b.row(ctx, m.name, m.what, 1, func(ctx context.Context, i int, buf *bytes.Buffer) error {
+		err := b.rows(ctx, m.name, m.what, func(ctx context.Context, i int, buf *bytes.Buffer) error {
 			query := m.queries[i%len(m.queries)]
 			if err := b.do(ctx, http.MethodGet, query, nil, http.StatusOK, buf); err != nil {
 				return err

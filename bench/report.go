@@ -94,9 +94,10 @@ func (r *report) writeText(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, m := range r.Rows {
+	for i, m := range r.Rows {
 		var err error
 		switch {
+		case i > 0 && m.What == r.Rows[i-1].What: // said already
 		case m.Skipped != "":
 			_, err = fmt.Fprintf(w, "%s (%s): not measured: %s\n", m.Name, m.What, m.Skipped)
 		case m.Millis > 0:
