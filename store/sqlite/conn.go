@@ -40,6 +40,9 @@ const (
 
 // openConn opens the file at path. The connection has no mutex of its own.
 func openConn(path string, mode openMode) (*conn, error) {
+	if err := registerVFS(); err != nil {
+		return nil, err
+	}
 	c := &conn{tls: libc.NewTLS(), path: path, idle: make(map[string][]*stmt)}
 	c.cell = lib.Xsqlite3_malloc(c.tls, 16)
 	name, err := c.cString(path)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -69,21 +68,6 @@ func indexed(t testing.TB, s *Store) {
 	}
 }
 
-// smallDisk gives a directory on a file system of its own, or skips.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("cannot mount a small file system here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	t.Run("a full file system", func(t *testing.T) {
@@ -136,26 +120,6 @@ func testFull(t *testing.T, dir string, opts Options, space func()) {
 	s = open(t, dir, opts)
 	wantIDs(t, s, n)
 	checkIntegrity(t, s)
-}
-
-func TestReadOnlyDisk(t *testing.T) {
-	t.Parallel()
-	dir := smallDisk(t, "4m")
-	s := open(t, dir, Options{})
-	indexed(t, s)
-	if err := insertOne(t, s, "1", 100); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		t.Skipf("cannot remount: %v", err)
-	}
-	_, err := Open(dir, Options{})
-	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("open on a read-only disk: %v", err)
-	}
 }
 
 func TestDeletedDirectory(t *testing.T) {
