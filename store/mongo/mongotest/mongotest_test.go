@@ -27,6 +27,9 @@ func TestEveryTestGetsADatabaseOfItsOwn(t *testing.T) {
 }
 
 func TestTheDatabaseIsDroppedWhenTheTestEnds(t *testing.T) {
+	if !mongotest.Real() {
+		t.Skip("the test server goes with its data")
+	}
 	var uri string
 	t.Run("uses one", func(t *testing.T) {
 		uri = mongotest.URI(t)
