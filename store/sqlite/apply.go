@@ -22,27 +22,35 @@ func document(stored []byte) (store.Doc, error) {
 	return store.Doc(stored[1:]), nil
 }
 
-// scratch is memory that the writer uses again for every op.
-type scratch struct {
-	id []byte // key of the _id of the document that the op is about
+// pending is an op that was checked and can be carried out.
+type pending struct {
+	kind    store.OpKind
+	coll    *collection
+	id      []byte // key of the _id
+	rid     int64
+	doc     store.Doc
+	changes []change
 }
 
-// apply carries out the ops of r within the group's transaction. When it fails
-// they are undone, unless the error is one that lost the whole transaction.
+// errHalf says that an op failed in the middle, so that only the end of the
+// transaction can undo it. It takes damage to get there.
+var errHalf = errors.New("sqlite: half an op")
+
+// apply carries out the ops of r within the group's transaction, all or none
+// unless the error lost the whole transaction.
 func (w *writer) apply(r *request) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
-	// A single op checks everything before it changes anything.
-	if len(r.ops) == 1 {
-		return w.op(0, r.ops[0])
+	if w.independent(r.ops) {
+		return w.applyChecked(r.ops)
 	}
 	if err := w.conn.run("SAVEPOINT one"); err != nil {
 		return err
 	}
 	before := w.cat
 	for i, op := range r.ops {
-		err := w.op(i, op)
+		err := w.applyOne(i, op)
 		if err == nil {
 			continue
 		}
@@ -61,9 +69,70 @@ func (w *writer) apply(r *request) error {
 	return w.conn.run("RELEASE one")
 }
 
-// op carries out one op. Its error is an *store.OpError, or a *Fault.
-func (w *writer) op(i int, op store.Op) error {
-	err := w.change(op)
+// independent reports whether no op can see the effect of another: then all
+// can be checked before the first changes anything, which spares the savepoint
+// and SQLite's copies of the pages.
+func (w *writer) independent(ops []store.Op) bool {
+	if len(ops) == 1 {
+		return true
+	}
+	seen := make(map[string]bool, len(ops))
+	unique := make(map[*collection]bool)
+	var key []byte
+	for _, op := range ops {
+		key = append(append(key[:0], op.Collection...), 0)
+		key = store.AppendKey(key, idOf(op), false)
+		if seen[string(key)] {
+			return false
+		}
+		seen[string(key)] = true
+		if coll := w.cat.collections[op.Collection]; coll != nil && coll.unique() {
+			if unique[coll] {
+				return false
+			}
+			unique[coll] = true
+		}
+	}
+	return true
+}
+
+func idOf(op store.Op) store.Value {
+	if op.Kind == store.Insert {
+		return store.ID(op.Doc)
+	}
+	return op.ID
+}
+
+// applyChecked checks all ops and then carries them out.
+func (w *writer) applyChecked(ops []store.Op) error {
+	list := make([]pending, len(ops))
+	for i, op := range ops {
+		if err := w.check(op, &list[i], len(ops) > 1); err != nil {
+			return opError(i, err)
+		}
+	}
+	for i := range list {
+		if err := w.carry(&list[i]); err != nil {
+			if i > 0 && !lost(err) {
+				return fmt.Errorf("%w: %w", errHalf, err)
+			}
+			return opError(i, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) applyOne(i int, op store.Op) error {
+	var p pending
+	if err := w.check(op, &p, false); err != nil {
+		return opError(i, err)
+	}
+	return opError(i, w.carry(&p))
+}
+
+// opError gives the *store.OpError for what is the matter with op i. What is
+// the matter with the file stays as it is.
+func opError(i int, err error) error {
 	if err == nil || lost(err) {
 		return err
 	}
@@ -79,37 +148,61 @@ type takenError struct{ index string }
 
 func (e *takenError) Error() string { return "index " + e.index + " has the value" }
 
-func (w *writer) change(op store.Op) error {
+// check finds out whether op can be carried out and what that takes. With free
+// it also looks whether the _id of an insert is free; else carry will.
+func (w *writer) check(op store.Op, p *pending, free bool) error {
+	p.kind = op.Kind
+	p.id = store.AppendKey(nil, idOf(op), false)
 	if op.Kind == store.Insert {
-		coll, err := w.collection(op.Collection)
-		if err != nil {
-			return err
-		}
-		return w.insert(coll, op.Doc)
+		return w.checkInsert(op, p, free)
 	}
-	coll := w.cat.collections[op.Collection]
-	if coll == nil {
+	p.coll = w.cat.collections[op.Collection]
+	if p.coll == nil {
 		return store.ErrConflict
 	}
-	rid, old, err := w.locate(coll, op.ID)
+	rid, old, err := w.locate(p.coll, p.id)
 	if err != nil {
 		return err
 	}
 	if op.If != nil && !store.Match(op.If, old) {
 		return store.ErrConflict
 	}
+	p.rid = rid
 	switch op.Kind {
 	case store.Replace:
-		return w.replace(coll, rid, old, op.Doc)
+		p.doc = op.Doc
 	case store.Update:
-		doc, err := store.Updated(old, op.Set, op.Unset)
-		if err != nil {
+		if p.doc, err = store.Updated(old, op.Set, op.Unset); err != nil {
 			return err
 		}
-		return w.replace(coll, rid, old, doc)
-	default:
-		return w.remove(coll, rid, old)
 	}
+	p.changes, err = w.changes(p.coll, old, p.doc, p.rid, p.id)
+	return err
+}
+
+func (w *writer) checkInsert(op store.Op, p *pending, free bool) error {
+	coll, err := w.collection(op.Collection)
+	if err != nil {
+		return err
+	}
+	p.coll, p.doc = coll, op.Doc
+	p.changes, err = w.changes(coll, nil, op.Doc, 0, p.id) // 0 is nobody's rid: the new one is not known yet
+	var taken *takenError
+	if err != nil && !errors.As(err, &taken) {
+		return err
+	}
+	if err == nil && !free {
+		return nil
+	}
+	// Of two values that are taken the _id is the one to report.
+	n, failed := w.conn.number(coll.byKey.count, p.id, after(p.id), int64(1))
+	if failed != nil {
+		return failed
+	}
+	if n > 0 {
+		return store.ErrExists
+	}
+	return err
 }
 
 // collection gives the collection of that name, made now if there is none.
@@ -128,15 +221,14 @@ func (w *writer) collection(name string) (*collection, error) {
 	return coll, nil
 }
 
-// locate gives a copy of the document with that _id, or ErrConflict.
-func (w *writer) locate(coll *collection, id store.Value) (int64, store.Doc, error) {
+// locate gives a copy of the document whose _id has that key, or ErrConflict.
+func (w *writer) locate(coll *collection, id []byte) (int64, store.Doc, error) {
 	s, err := w.conn.prepare(coll.locate)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer s.release()
-	w.scratch.id = store.AppendKey(w.scratch.id[:0], id, false)
-	if err := s.bindBlob(0, w.scratch.id); err != nil {
+	if err := s.bindBlob(0, id); err != nil {
 		return 0, nil, err
 	}
 	more, err := s.step()
@@ -150,25 +242,37 @@ func (w *writer) locate(coll *collection, id store.Value) (int64, store.Doc, err
 	return s.int(0), bytes.Clone(doc), err
 }
 
-func (w *writer) insert(coll *collection, doc store.Doc) error {
-	w.scratch.id = store.AppendKey(w.scratch.id[:0], store.ID(doc), false)
-	changes, err := w.changes(coll, nil, doc, 0) // nobody's rid: the new one is not known yet
+// carry writes the document, then its entries. When the former fails nothing
+// has changed.
+func (w *writer) carry(p *pending) error {
+	var err error
+	switch p.kind {
+	case store.Insert:
+		err = w.insert(p)
+	case store.Delete:
+		err = w.conn.run(p.coll.remove, p.rid)
+	default:
+		err = w.replace(p)
+	}
 	if err != nil {
-		var taken *takenError
-		if errors.As(err, &taken) {
-			return w.orTaken(coll, err)
-		}
 		return err
 	}
-	s, err := w.conn.prepare(coll.insert)
+	if err := w.write(p.changes, p.rid); err != nil {
+		return fmt.Errorf("%w: %w", errHalf, err)
+	}
+	return nil
+}
+
+func (w *writer) insert(p *pending) error {
+	s, err := w.conn.prepare(p.coll.insert)
 	if err != nil {
 		return err
 	}
 	defer s.release()
-	if err := s.bindBlob(0, w.scratch.id); err != nil {
+	if err := s.bindBlob(0, p.id); err != nil {
 		return err
 	}
-	if err := s.bindDoc(1, plain, doc); err != nil {
+	if err := s.bindDoc(1, plain, p.doc); err != nil {
 		return err
 	}
 	if _, err := s.step(); err != nil {
@@ -178,50 +282,22 @@ func (w *writer) insert(coll *collection, doc store.Doc) error {
 		}
 		return err
 	}
-	return w.write(changes, w.conn.lastRowID())
+	p.rid = w.conn.lastRowID()
+	return nil
 }
 
-// orTaken prefers to report that the _id in scratch is taken.
-func (w *writer) orTaken(coll *collection, err error) error {
-	n, failed := w.conn.number(coll.byKey.count, w.scratch.id, after(w.scratch.id), int64(1))
-	switch {
-	case failed != nil:
-		return failed
-	case n > 0:
-		return store.ErrExists
-	}
-	return err
-}
-
-func (w *writer) replace(coll *collection, rid int64, old, doc store.Doc) error {
-	changes, err := w.changes(coll, old, doc, rid)
-	if err != nil {
-		return err
-	}
-	s, err := w.conn.prepare(coll.update)
+func (w *writer) replace(p *pending) error {
+	s, err := w.conn.prepare(p.coll.update)
 	if err != nil {
 		return err
 	}
 	defer s.release()
-	if err := s.bindDoc(0, plain, doc); err != nil {
+	if err := s.bindDoc(0, plain, p.doc); err != nil {
 		return err
 	}
-	if err := s.bindInt(1, rid); err != nil {
+	if err := s.bindInt(1, p.rid); err != nil {
 		return err
 	}
-	if _, err := s.step(); err != nil {
-		return err
-	}
-	return w.write(changes, rid)
-}
-
-func (w *writer) remove(coll *collection, rid int64, old store.Doc) error {
-	changes, err := w.changes(coll, old, nil, rid)
-	if err != nil {
-		return err
-	}
-	if err := w.conn.run(coll.remove, rid); err != nil {
-		return err
-	}
-	return w.write(changes, rid)
+	_, err = s.step()
+	return err
 }

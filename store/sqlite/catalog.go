@@ -163,6 +163,11 @@ func (c *collection) withIndex(ix *index) *collection {
 	return &next
 }
 
+// unique reports whether an index of c is unique.
+func (c *collection) unique() bool {
+	return slices.ContainsFunc(c.indexes, func(ix *index) bool { return ix.def.Unique })
+}
+
 func (c *collection) index(name string) *index {
 	for _, ix := range c.indexes {
 		if ix.def.Name == name {

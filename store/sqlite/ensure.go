@@ -130,8 +130,7 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 		}
 		rid := s.int(1)
 		if ix.def.Unique {
-			w.scratch.id = append(w.scratch.id[:0], s.blob(0)...)
-			return w.buildUnique(ix, keys, rid)
+			return w.buildUnique(ix, keys, rid, s.blob(0))
 		}
 		for _, key := range keys {
 			list = append(list, built{key, rid})
@@ -161,8 +160,8 @@ func (w *writer) flush(ix *index, list []built) error {
 	return nil
 }
 
-func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64) error {
-	err := w.checkUnique(ix, keys, rid)
+func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64, id []byte) error {
+	err := w.checkUnique(ix, keys, rid, id)
 	var taken *takenError
 	if errors.As(err, &taken) {
 		return fmt.Errorf("%w: index %s of %s: two documents have the same value", store.ErrExists, ix.def.Name, ix.def.Collection)

@@ -15,9 +15,9 @@ type change struct {
 }
 
 // changes works out what becomes of the indexes when old, the document with
-// that rid, becomes doc; either may be nil. It refuses values that a unique
-// index has for another document.
-func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64) ([]change, error) {
+// that rid and key of its _id, becomes doc; either may be nil. It refuses values
+// that a unique index has for another document.
+func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64, id []byte) ([]change, error) {
 	if len(coll.indexes) == 0 {
 		return nil, nil
 	}
@@ -43,7 +43,7 @@ func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64) ([]cha
 			c.removed, c.added = difference(c.removed, c.added)
 		}
 		if ix.def.Unique {
-			if err := w.checkUnique(ix, c.added, rid); err != nil {
+			if err := w.checkUnique(ix, c.added, rid, id); err != nil {
 				return nil, err
 			}
 		}
@@ -103,13 +103,13 @@ func (w *writer) markMulti(ix *index, multi uint64) error {
 	return w.conn.run(ix.mark, int64(known|multi))
 }
 
-// checkUnique refuses keys whose declared part another document has. The key
-// of the document's own _id is in scratch.
-func (w *writer) checkUnique(ix *index, keys [][]byte, rid int64) error {
+// checkUnique refuses keys whose declared part another document has; id is the
+// key of the document's own _id.
+func (w *writer) checkUnique(ix *index, keys [][]byte, rid int64, id []byte) error {
 	for _, key := range keys {
 		low := key
 		if ix.hidden {
-			low = key[:len(key)-len(w.scratch.id)]
+			low = key[:len(key)-len(id)]
 		}
 		s, err := w.conn.prepare(ix.taken)
 		if err != nil {

@@ -46,6 +46,14 @@ func (s *Store) find(ctx context.Context, q store.Query, yield func(store.Doc) b
 	if r == nil {
 		return nil
 	}
+	if id, ok := pointRead(q); ok {
+		doc, err := r.byID(id)
+		h.release()
+		if doc != nil {
+			yield(doc)
+		}
+		return err
+	}
 	h.search = r
 	for {
 		docs, more, err := r.ahead()
@@ -64,6 +72,34 @@ func (s *Store) find(ctx context.Context, q store.Query, yield func(store.Doc) b
 			return err
 		}
 	}
+}
+
+// pointRead gives the _id when a query asks for one document by it.
+func pointRead(q store.Query) (store.Value, bool) {
+	eq, ok := q.Where.(store.Eq)
+	return eq.Value, ok && eq.Path == "_id" && q.After == nil && indexable(eq.Value)
+}
+
+// byID gives a copy of the document with that _id, or nil.
+func (r *search) byID(id store.Value) (store.Doc, error) {
+	s, err := r.conn.prepare(r.coll.locate)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release()
+	var space [96]byte
+	if err := s.bindBlob(0, store.AppendKey(space[:0], id, false)); err != nil {
+		return nil, err
+	}
+	more, err := s.step()
+	if err != nil || !more {
+		return nil, err
+	}
+	doc, err := document(s.blob(1))
+	if err != nil {
+		return nil, err
+	}
+	return r.copied(doc), nil
 }
 
 // ahead reads some documents and tells whether there may be more.

@@ -18,7 +18,7 @@ import (
 const (
 	groupCalls      = 512
 	groupBytes      = 16 << 20
-	checkpointPages = 8192
+	checkpointPages = 16384
 )
 
 // writer is the one goroutine that changes the file.
@@ -34,9 +34,7 @@ type writer struct {
 	commits atomic.Int64 // of groups, each one fsync
 	applied atomic.Int64 // calls of Apply that were committed
 
-	// The state of the group under way.
-	cat     *catalog // with what the group adds
-	scratch scratch
+	cat *catalog // with what the transaction under way adds
 }
 
 // request is one call of Apply, or one change that wants a transaction to
@@ -188,7 +186,7 @@ var errNothing = errors.New("sqlite: nothing to commit")
 // lost reports whether err ended the transaction, not just one request.
 func lost(err error) bool {
 	var f *Fault
-	return errors.As(err, &f) && f.full()
+	return errors.Is(err, errHalf) || errors.As(err, &f) && f.full()
 }
 
 // transact runs f in a transaction and commits it, or undoes it when f fails.
