@@ -121,8 +121,10 @@ func (c *conditions) offer(u unit) {
 // any reports whether there are conditions to look for.
 func (c *conditions) any() bool { return len(c.wanted) > 0 }
 
+// appendNew adds an id that is not there yet; two are enough to know that there
+// is more than one.
 func appendNew(ids []string, id string) []string {
-	if slices.Contains(ids, id) {
+	if len(ids) > 1 || slices.Contains(ids, id) {
 		return ids
 	}
 	return append(ids, id)

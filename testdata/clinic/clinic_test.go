@@ -259,6 +259,35 @@ func TestMalformedDocumentsAreThoseOfTheReadme(t *testing.T) {
 	}
 }
 
+// The project's README shows one document of the clinic, without its _id and who
+// wrote it when.
+func TestTheVisitOfTheReadmeIsThere(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^\{"kind": "vitals".*\}$`).Find(page)
+	var shown bson.Raw
+	if err := bson.UnmarshalExtJSON(line, false, &shown); err != nil {
+		t.Fatal(err)
+	}
+	elements, err := shown.Elements()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range load(t)["vitals_labs"] {
+		same := true
+		for _, e := range elements {
+			same = same && doc.Lookup(e.Key()).Equal(e.Value())
+		}
+		if same {
+			return
+		}
+	}
+	t.Errorf("nothing is like %s", line)
+}
+
 func TestNothingWasRecordedAfterToday(t *testing.T) {
 	t.Parallel()
 	for name, docs := range load(t) {
