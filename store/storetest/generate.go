@@ -15,8 +15,9 @@ import (
 // Random generates documents, filters, orders and ops that are small and meet
 // often: few field names, few values. The zero Random generates everything that
 // MongoDB and package store agree on. It leaves out on purpose: undefined,
-// symbols, DBPointers and code (deprecated); orders by positions (servers refuse
-// some documents); orders by two fields that may both be arrays (refused).
+// symbols, DBPointers and code (deprecated); zero timestamps (servers fill them
+// in); orders by positions (servers refuse some documents); orders by two fields
+// that may both be arrays (refused).
 type Random struct {
 	NoDecimals     bool // no Decimal128
 	NoNaN          bool // neither NaN nor infinities
