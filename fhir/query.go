@@ -1,5 +1,7 @@
 package fhir
 
+import "math/big"
+
 // Query is a parsed search on one type (R4 3.1.1). fhir/search makes it from a
 // request; repositories compile it to their own fields, and the guard conjoins
 // its conditions to Where before they do.
@@ -10,6 +12,19 @@ type Query struct {
 	Count  int       // page size; 0 asks for the total only
 	Cursor string    // Page.Next of the page before; empty for the first
 	Total  bool      // the exact number of matches is wanted
+	// Include are resources to add to each page. They are neither counted nor
+	// paged.
+	Include []Include
+}
+
+// Include asks for the resources that those on the page refer to, or, with
+// Reverse, for those that refer to them (R4 3.1.1.5.6).
+type Include struct {
+	Source  Type         // of the resource that holds the reference; "" for any ("*")
+	Param   *SearchParam // the reference; nil for all reference parameters of Source
+	Target  Type         // of what is referred to; "" for any
+	Reverse bool
+	Iterate bool // also from what was included
 }
 
 // SortKey is one key of _sort.
@@ -52,8 +67,8 @@ type ParamComponent struct {
 	Expression string // FHIRPath, relative to what the composite's own yields
 }
 
-// Expr is a condition on a resource: And, Or, Not or Term. A nil Expr holds for every
-// resource.
+// Expr is a condition on a resource: And, Or, Not, Term, Chain or Has. A nil Expr
+// holds for every resource.
 type Expr interface{ expr() }
 
 type (
@@ -73,10 +88,29 @@ type (
 	}
 )
 
-func (And) expr()  {}
-func (Or) expr()   {}
-func (Not) expr()  {}
-func (Term) expr() {}
+type (
+	// Chain holds where Param refers to a resource of type Target that satisfies
+	// Where (R4 3.1.1.4.13).
+	Chain struct {
+		Param  *SearchParam
+		Target Type
+		Where  Expr
+	}
+	// Has holds where a resource of type Source satisfies Where and refers to this
+	// one by Param (R4 3.1.1.4.14).
+	Has struct {
+		Source Type
+		Param  *SearchParam
+		Where  Expr
+	}
+)
+
+func (Chain) expr() {}
+func (Has) expr()   {}
+func (And) expr()   {}
+func (Or) expr()    {}
+func (Not) expr()   {}
+func (Term) expr()  {}
 
 // Modifier is the part behind the colon of a parameter name (R4 3.1.1.4.1).
 type Modifier string
@@ -87,6 +121,15 @@ const (
 	ModMissing  Modifier = "missing"
 	ModExact    Modifier = "exact"
 	ModContains Modifier = "contains"
+	// ModIdentifier compares the identifier of a reference with a TokenValue.
+	ModIdentifier Modifier = "identifier"
+	// ModOfType compares an identifier with an OfTypeValue.
+	ModOfType Modifier = "of-type"
+	// ModText compares the text or display of a coded value with a StringValue.
+	ModText Modifier = "text"
+	// ModAbove and ModBelow compare URIs by their path segments.
+	ModAbove Modifier = "above"
+	ModBelow Modifier = "below"
 )
 
 // Prefix is a comparator before an ordered value (R4 3.1.1.4.3).
@@ -133,6 +176,29 @@ type (
 	// DateValue is a date, dateTime or instant with its precision.
 	DateValue struct{ Date }
 
+	// NumberValue is a decimal with the span [Low, High) that its precision implies
+	// (R4 3.1.1.4.6).
+	NumberValue struct {
+		Value, Low, High *big.Rat
+	}
+
+	// QuantityValue is a number with a unit: a coded one of System, a code or
+	// unit of whatever system when System is empty, or any when Code is empty too
+	// (R4 3.1.1.4.11).
+	QuantityValue struct {
+		NumberValue
+		System, Code string
+	}
+
+	// CompositeValue has a Term for each component of a composite parameter; one
+	// element must satisfy them all (R4 3.1.1.4.15).
+	CompositeValue []Term
+
+	// OfTypeValue is a type of identifier and its value (R4 3.1.1.4.10).
+	OfTypeValue struct {
+		System, Code, Value string
+	}
+
 	// URIValue is an exact URI.
 	URIValue string
 
@@ -145,4 +211,7 @@ func (TokenValue) value()     {}
 func (ReferenceValue) value() {}
 func (DateValue) value()      {}
 func (URIValue) value()       {}
+func (NumberValue) value()    {}
+func (CompositeValue) value() {}
+func (OfTypeValue) value()    {}
 func (BoolValue) value()      {}

@@ -62,6 +62,7 @@ type Page struct {
 	Resources []Resource
 	Next      string
 	Total     *int64 // all matches, when asked for or free
+	Included  []Resource
 }
 
 // Method says what a Change does.

@@ -68,14 +68,15 @@ type Expr struct {
 	text string
 }
 
-// String gives the expression as it was parsed.
+// String gives the expression as it was parsed, for an alternative the whole it is
+// a part of.
 func (e *Expr) String() string { return e.text }
 
 // Alternatives gives the operands of the unions at the top of the expression,
 // the whole expression if there is none. Many of R4's search parameters are
 // unions with a part for each type they are defined on.
-func (e *Expr) Alternatives() []Node {
-	var parts []Node
+func (e *Expr) Alternatives() []*Expr {
+	var parts []*Expr
 	var collect func(Node)
 	collect = func(n Node) {
 		if b, ok := n.(*Binary); ok && b.Op == "|" {
@@ -83,10 +84,34 @@ func (e *Expr) Alternatives() []Node {
 			collect(b.Right)
 			return
 		}
-		parts = append(parts, n)
+		parts = append(parts, &Expr{Root: n, text: e.text})
 	}
 	collect(e.Root)
 	return parts
+}
+
+// Start gives the name at which the path of the expression begins, in most of
+// R4's that of a type; "" when it does not begin with a name.
+func (e *Expr) Start() string {
+	for n := e.Root; ; {
+		switch m := n.(type) {
+		case *Member:
+			if m.Input == nil {
+				return m.Name
+			}
+			n = m.Input
+		case *Call:
+			n = m.Input
+		case *Index:
+			n = m.Input
+		case *TypeOp:
+			n = m.Input
+		case *Binary:
+			n = m.Left
+		default:
+			return ""
+		}
+	}
 }
 
 // typeName drops the namespace of a type: System.String and FHIR.string are

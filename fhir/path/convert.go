@@ -107,7 +107,7 @@ func toDecimal(it Item) (Item, bool) {
 		if !decimalText.MatchString(it.text) {
 			return Item{}, false
 		}
-		n, ok := parseDecimal(it.text)
+		n, ok := ParseDecimal(it.text)
 		return decimal(n), ok
 	}
 	return Item{}, false
@@ -127,7 +127,7 @@ func toQuantity(it Item) (Item, bool) {
 	if m == nil {
 		return Item{}, false
 	}
-	n, ok := parseDecimal(m[1])
+	n, ok := ParseDecimal(m[1])
 	unit := m[2]
 	switch {
 	case m[3] != "":

@@ -3,6 +3,7 @@ package path
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -157,18 +158,7 @@ func (d *Doc) void(at int32) bool {
 }
 
 // children gives all child elements of an item.
-func (it Item) children() Collection {
-	if it.doc == nil {
-		return nil
-	}
-	var out Collection
-	for c := it.doc.nodes[it.at].first; c >= 0; c = it.doc.nodes[c].next {
-		if !it.doc.void(c) {
-			out = append(out, it.doc.item(c))
-		}
-	}
-	return out
-}
+func (it Item) children() Collection { return slices.Collect(it.Children("")) }
 
 // is reports whether the item is of the type, or of one derived from it. FHIR's
 // names of primitives have small letters, FHIRPath's have capitals; an element

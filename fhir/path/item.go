@@ -1,6 +1,7 @@
 package path
 
 import (
+	"iter"
 	"math/big"
 	"strconv"
 	"strings"
@@ -87,6 +88,40 @@ func (it Item) JSON() []byte {
 	}
 	n := &it.doc.nodes[it.at]
 	return it.doc.src[n.start:n.end]
+}
+
+// Name is the name of an element in its parent, "" for a resource on its own and
+// for computed values.
+func (it Item) Name() string {
+	if it.doc == nil {
+		return ""
+	}
+	return it.doc.nodes[it.at].name
+}
+
+// Place says where an element stands; the zero Place for computed values.
+func (it Item) Place() Place {
+	if it.doc == nil {
+		return Place{}
+	}
+	return it.doc.place(it.at)
+}
+
+// Children yields the child elements with this name, or all when it is "".
+func (it Item) Children(name string) iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		if it.doc == nil {
+			return
+		}
+		for c := it.doc.nodes[it.at].first; c >= 0; c = it.doc.nodes[c].next {
+			if name != "" && it.doc.nodes[c].name != name || it.doc.void(c) {
+				continue
+			}
+			if !yield(it.doc.item(c)) {
+				return
+			}
+		}
+	}
 }
 
 // Path gives the location of an element ("Patient.name[0].family"), "" for computed

@@ -294,7 +294,7 @@ func (p *parser) number() (Node, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	value, ok := parseDecimal(text)
+	value, ok := ParseDecimal(text)
 	if !ok {
 		return nil, p.fail(at, "the number has too many digits")
 	}
@@ -314,9 +314,9 @@ func (p *parser) number() (Node, error) {
 	return &Literal{Item: &it}, nil
 }
 
-// parseDecimal reads a decimal of bounded size: exact arithmetic on numbers
-// with huge exponents would cost memory without bound.
-func parseDecimal(s string) (*big.Rat, bool) {
+// ParseDecimal reads a decimal of bounded size, exponents included: exact
+// arithmetic on numbers with huge ones would cost memory without bound.
+func ParseDecimal(s string) (*big.Rat, bool) {
 	mantissa, exponent := s, ""
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		mantissa, exponent = s[:i], s[i+1:]

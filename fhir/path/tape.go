@@ -91,15 +91,21 @@ func (d *Doc) Elements(want func(Place) bool) iter.Seq2[Place, Item] {
 			if n.json == merged || d.void(int32(at)) {
 				continue
 			}
-			place := Place{Name: n.name, Type: n.typ}
-			if n.parent >= 0 {
-				place.Parent = d.nodes[n.parent].typ
-			}
+			place := d.place(int32(at))
 			if want(place) && !yield(place, d.item(int32(at))) {
 				return
 			}
 		}
 	}
+}
+
+func (d *Doc) place(at int32) Place {
+	n := &d.nodes[at]
+	p := Place{Name: n.name, Type: n.typ}
+	if n.parent >= 0 {
+		p.Parent = d.nodes[n.parent].typ
+	}
+	return p
 }
 
 // Resources gives the resource that an element stands in, and that which holds
@@ -166,7 +172,7 @@ func (d *Doc) number(it *Item, s string) {
 			return
 		}
 	}
-	if r, ok := parseDecimal(s); ok {
+	if r, ok := ParseDecimal(s); ok {
 		it.kind, it.num = Decimal, r
 	}
 }

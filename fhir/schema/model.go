@@ -51,6 +51,22 @@ func (Model) Member(parent path.TypeID, name string) (element string, typ path.T
 	return f.element(), path.TypeID(f.kind) + 1, true
 }
 
+// ValueSet gives the canonical URL of the value set that the codes of an element
+// must come from, "" when there is none.
+func (Model) ValueSet(at path.Place) string {
+	k := kind(at.Parent - 1)
+	if at.Parent == 0 || k < kindComplex {
+		return ""
+	}
+	all := k.def().fields()
+	for i := range all {
+		if f := &all[i]; f.element() == at.Name && path.TypeID(f.kind)+1 == at.Type && f.kind == kindCode && f.arg != 0 {
+			return valueSets[f.arg-1].url
+		}
+	}
+	return ""
+}
+
 // Name gives the name of a type; backbone elements have none of their own.
 func (Model) Name(t path.TypeID) string {
 	switch k := kind(t - 1); {

@@ -1,0 +1,38 @@
+// Package index says what a resource is found by: it takes the values of search
+// parameters out of a resource's JSON, compares them with the terms of a query,
+// and turns both into keys of one sorted index.
+//
+// # Keys
+//
+// A resource has a list of entries, strings that sort by their bytes. The first
+// byte is the parameter, by its place among the type's parameters; what follows
+// depends on the type of the parameter:
+//
+//	token      code                          in whatever system
+//	           code 00 hash(system)          in that one; nothing behind 00 for none
+//	reference  Type/id, or 01 URL
+//	           02 value 00 hash(system)      its identifier
+//	uri        uri
+//	string     text without case and accents, cut to 100 characters
+//	number     value
+//	quantity   value
+//	           01 unit 00 value              the coded unit and the printed one
+//	date       class start                   of a span whose length the class tells
+//	           v start, w end                of other spans
+//
+// Codes, ids and URIs of more than 100 bytes end in a hash. Numbers and instants
+// are written so that their bytes sort like their values.
+//
+// A resource of a patient also has entries with the patient in front, 01 patient
+// 00, before the tokens that apps combine with a patient: so a patient's
+// laboratory results are one stretch of the index.
+//
+// An index may only narrow down: [Plan] says whether its filter finds exactly
+// what matches, or whether [Matcher] has to look at each candidate.
+//
+// Specification: FHIR R4 3.1.1 (Search).
+//
+// It may import fhir, fhir/path, fhir/schema, fhir/search and store.
+package index
+
+//go:generate go run ./internal/gen ../../.cache/r4-examples/package systems_gen.go

@@ -1,0 +1,160 @@
+package index
+
+import (
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/path"
+	"github.com/portico-fhir/portico/fhir/schema"
+)
+
+// Indexer makes the entries of resources. Safe for concurrent use.
+type Indexer struct {
+	Base     string         // FHIR base URL, for absolute references
+	Location *time.Location // of dates without a zone; nil is UTC
+}
+
+// Entries are what a resource is found by.
+type Entries struct {
+	Keys []string   // sorted, each once
+	Date *time.Time // the clinical date, nil when there is none
+}
+
+func (x *Indexer) reader() *reader {
+	r := &reader{base: x.Base, loc: x.Location}
+	if r.loc == nil {
+		r.loc = time.UTC
+	}
+	return r
+}
+
+// Index makes the entries of a resource that fhir/schema accepted.
+func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
+	doc, err := path.NewDoc(body, schema.Model{})
+	if err != nil {
+		return Entries{}, err
+	}
+	var out Entries
+	typ, r, root := Of(t), x.reader(), doc.Root()
+	var scoped []string
+	for _, p := range typ.params {
+		if p.Type == fhir.ParamComposite || p.Type == fhir.ParamSpecial {
+			continue // found by their parts
+		}
+		for _, v := range r.values(p, root) {
+			before := len(out.Keys)
+			out.Keys = v.keys(out.Keys, p)
+			if p.scoped && len(out.Keys) > before && v.code != "" {
+				scoped = append(scoped, p.code+short(v.code))
+			}
+			if p == typ.clinic && (out.Date == nil || v.span.low.Before(*out.Date)) && v.span.low.After(minTime) {
+				at := v.span.low
+				out.Date = &at
+			}
+		}
+	}
+	if typ.patient != nil {
+		for _, v := range r.values(typ.patient, root) {
+			if v.ref.Kind != fhir.RefLocal || v.ref.Key.Type != "Patient" {
+				continue
+			}
+			pk := patientKey(v.ref.Key.ID)
+			for _, k := range scoped {
+				out.Keys = append(out.Keys, pk+k)
+			}
+		}
+	}
+	slices.Sort(out.Keys)
+	out.Keys = slices.Compact(out.Keys)
+	return out, nil
+}
+
+// keys appends the entries of one value.
+func (v *value) keys(out []string, p *param) []string {
+	switch p.Type {
+	case fhir.ParamToken:
+		return v.tokenKeys(out, p)
+	case fhir.ParamString:
+		if key, whole := folded(v.text); key != "" {
+			if !whole {
+				key += special
+			}
+			out = append(out, p.code+key)
+		}
+	case fhir.ParamReference:
+		switch v.ref.Kind {
+		case fhir.RefLocal:
+			out = append(out, p.code+referenceKey(v.ref.Key.Type, v.ref.Key.ID))
+		case fhir.RefExternal, fhir.RefURN:
+			out = append(out, p.code+urlKey(v.ref.URL))
+		}
+		if v.identifier != nil && v.identifier.code != "" {
+			out = append(out, p.code+logical+short(v.identifier.code)+end+systemKey(v.identifier.system))
+		}
+	case fhir.ParamURI:
+		out = append(out, p.code+short(v.text))
+	case fhir.ParamDate:
+		out = v.span.keys(out, p)
+	case fhir.ParamNumber, fhir.ParamQuantity:
+		out = v.numberKeys(out, p)
+	}
+	return out
+}
+
+func (v *value) tokenKeys(out []string, p *param) []string {
+	switch {
+	case v.code != "":
+		code := p.code + short(v.code)
+		return append(out, code, code+end+systemKey(v.system))
+	case v.system != "" || v.text != "":
+		// Something is there, for :missing, :text and system|.
+		return append(out, p.code+end+systemKey(v.system))
+	}
+	return out
+}
+
+func (s span) keys(out []string, p *param) []string {
+	low := millis(s.low.UnixMilli())
+	if s.class != classAny {
+		return append(out, p.code+string(rune(s.class))+low)
+	}
+	return append(out, p.code+string(rune(classAny))+low, p.code+"w"+millis(s.high.UnixMilli()))
+}
+
+// numberKeys indexes a number at each of its ends; one that is open on a side
+// has the entry of that end of all numbers.
+func (v *value) numberKeys(out []string, p *param) []string {
+	ends := []string{numberEnd(v.low, "0")}
+	if v.high == nil || v.low == nil || v.high.Cmp(v.low) != 0 {
+		ends = append(ends, numberEnd(v.high, "9"))
+	}
+	for _, e := range ends {
+		out = append(out, p.code+e)
+		for _, unit := range v.units() {
+			out = append(out, p.code+special+short(unit)+end+e)
+		}
+	}
+	return out
+}
+
+func numberEnd(n *big.Rat, open string) string {
+	if n == nil {
+		return open
+	}
+	key, _ := decimal(n)
+	return key
+}
+
+// units are the code of the unit and what is printed, if that is another word.
+func (v *value) units() []string {
+	var units []string
+	if v.code != "" {
+		units = append(units, v.code)
+	}
+	if v.unit != "" && v.unit != v.code {
+		units = append(units, v.unit)
+	}
+	return units
+}

@@ -1,0 +1,152 @@
+package index
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/path"
+	"github.com/portico-fhir/portico/fhir/search"
+)
+
+// param is a search parameter of one type, compiled.
+type param struct {
+	*fhir.SearchParam
+	code       string // the byte that its entries start with
+	exprs      []*path.Expr
+	components []component
+	scoped     bool // its tokens have entries with the patient in front
+}
+
+// component is a part of a composite parameter.
+type component struct {
+	*param
+	expr *path.Expr
+}
+
+// Type holds the parameters of one resource type. Immutable, safe for
+// concurrent use.
+type Type struct {
+	name    fhir.Type
+	params  []*param
+	byName  map[string]*param
+	patient *param // refers to the patient whose record a resource is part of; may be nil
+	clinic  *param // the date that counts clinically; may be nil
+}
+
+// types holds each Type once it was asked for.
+var types sync.Map
+
+// Of gives the parameters of a type.
+func Of(t fhir.Type) *Type {
+	if have, ok := types.Load(t); ok {
+		return have.(*Type)
+	}
+	have, _ := types.LoadOrStore(t, compile(t))
+	return have.(*Type)
+}
+
+// firstCode is the first printable byte behind the space; those below it begin
+// entries of other kinds.
+const firstCode = '!'
+
+// patientScoped are the token parameters that apps combine with a patient.
+var patientScoped = []string{
+	"category", "class", "clinical-status", "code", "intent", "lifecycle-status", "status", "type", "vaccine-code", "verification-status",
+}
+
+// clinicalDates are the names of the parameter that gives a resource's place in
+// time, the first that a type has.
+var clinicalDates = []string{
+	"date", "authoredon", "authored", "authored-on", "effective-time", "whenhandedover", "recorded-date", "onset-date",
+	"sent", "start", "created", "start-date", "recorded", "started", "effective",
+}
+
+// internal are parameters that ask for something else than values in the resource.
+var internal = []string{"_text", "_content", "_query", "_filter"}
+
+func compile(t fhir.Type) *Type {
+	it := &Type{name: t, byName: make(map[string]*param)}
+	for i, p := range search.Params(t) {
+		c := &param{SearchParam: p, code: string(rune(firstCode + i)), scoped: slices.Contains(patientScoped, p.Name) && p.Type == fhir.ParamToken}
+		if firstCode+i >= 0x7f {
+			panic(fmt.Sprintf("index: %s has more parameters than codes", t))
+		}
+		if p.Expression == "" || slices.Contains(internal, p.Name) {
+			continue
+		}
+		c.exprs = alternatives(t, p.Expression)
+		for _, part := range p.Components {
+			c.components = append(c.components, componentOf(t, part))
+		}
+		it.params = append(it.params, c)
+		it.byName[p.Name] = c
+	}
+	it.patient = it.patientParam()
+	for _, name := range clinicalDates {
+		if p := it.byName[name]; p != nil && p.Type == fhir.ParamDate {
+			it.clinic = p
+			break
+		}
+	}
+	return it
+}
+
+// alternatives are the parts of an expression that can yield something on t.
+func alternatives(t fhir.Type, expr string) []*path.Expr {
+	return slices.DeleteFunc(path.MustParse(expr).Alternatives(), func(e *path.Expr) bool {
+		start := fhir.Type(e.Start())
+		return start != t && start.Valid()
+	})
+}
+
+// componentOf compiles a part of a composite: its type is that of the parameter
+// which defines it.
+func componentOf(t fhir.Type, part fhir.ParamComponent) component {
+	c := component{param: &param{}, expr: path.MustParse(part.Expression)}
+	for _, p := range search.Params(t) {
+		if p.URL == part.Definition {
+			c.SearchParam = p
+		}
+	}
+	return c
+}
+
+// patientParam finds the reference to the patient.
+func (it *Type) patientParam() *param {
+	for _, name := range []string{"patient", "subject"} {
+		if p := it.byName[name]; p != nil && p.Type == fhir.ParamReference {
+			return p
+		}
+	}
+	return nil
+}
+
+// samePatient reports whether a reference to a Patient by p is one by the
+// patient parameter: many types have subject too, over the same element.
+func (it *Type) samePatient(p *param) bool {
+	if it.patient == nil || p == it.patient {
+		return p == it.patient
+	}
+	strip := func(p *param) string {
+		for alt := range strings.SplitSeq(p.Expression, "|") {
+			alt = strings.TrimSpace(alt)
+			if strings.HasPrefix(alt, string(it.name)+".") {
+				return strings.TrimSuffix(alt, ".where(resolve() is Patient)")
+			}
+		}
+		return ""
+	}
+	return p.Name == "subject" && strip(p) != "" && strip(p) == strip(it.patient)
+}
+
+// Params are the parameters that can be searched by, sorted by name.
+func (it *Type) Params() []*fhir.SearchParam {
+	list := make([]*fhir.SearchParam, len(it.params))
+	for i, p := range it.params {
+		list[i] = p.SearchParam
+	}
+	return list
+}

@@ -1,0 +1,332 @@
+package index
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// Plan is how an index answers a condition: a filter that finds everything that
+// matches and, unless Exact, more, which a Matcher has to sort out.
+type Plan struct {
+	Where store.Filter
+	Exact bool
+}
+
+// Compiler turns conditions into filters on the entries. Safe for concurrent
+// use.
+type Compiler struct {
+	Indexer
+	Field string    // where the entries of a document are
+	Now   time.Time // for the prefix ap
+	// Own compiles terms on what is not among the entries, such as _id; ok is
+	// false for all others.
+	Own func(fhir.Term) (where store.Filter, ok bool, err error)
+}
+
+// Compile makes the plan for a condition on a type, which has neither Chain nor
+// Has. CodeNotSupported for what cannot be searched by.
+func (c *Compiler) Compile(t fhir.Type, e fhir.Expr) (Plan, error) {
+	r := c.reader()
+	return (&compiler{c, Of(t), r.loc}).expr(e)
+}
+
+type compiler struct {
+	*Compiler
+	typ *Type
+	loc *time.Location
+}
+
+func exact(f store.Filter) Plan { return Plan{f, true} }
+
+func (c *compiler) expr(e fhir.Expr) (Plan, error) {
+	switch e := e.(type) {
+	case nil:
+		return exact(store.All()), nil
+	case fhir.And:
+		return c.and(e)
+	case fhir.Or:
+		return c.or(e)
+	case fhir.Not:
+		p, err := c.expr(e.Expr)
+		if err != nil || p.Exact {
+			return exact(store.Not{Filter: p.Where}), err
+		}
+		// What is not found by more than it asks for may yet match.
+		return Plan{store.All(), false}, nil
+	case fhir.Term:
+		return c.term(e)
+	}
+	return Plan{}, fmt.Errorf("index: %T must be resolved before", e)
+}
+
+// and narrows by each part. Where one is the patient, tokens are looked for
+// among that patient's.
+func (c *compiler) and(e fhir.And) (Plan, error) {
+	out := Plan{Exact: true}
+	var all store.And
+	pk := c.patientOf(e)
+	for _, part := range e {
+		p, err := c.expr(part)
+		if err != nil {
+			return Plan{}, err
+		}
+		if pk != "" {
+			if f := c.scope(pk, part); f != nil {
+				all = append(all, f)
+			}
+		}
+		all = append(all, p.Where)
+		out.Exact = out.Exact && p.Exact
+	}
+	out.Where = all
+	return out, nil
+}
+
+// patientOf gives the key of the one patient that the parts ask for.
+func (c *compiler) patientOf(e fhir.And) string {
+	for _, part := range e {
+		t, ok := part.(fhir.Term)
+		if !ok || t.Modifier != "" {
+			continue
+		}
+		ref, ok := t.Value.(fhir.ReferenceValue)
+		p := c.typ.byName[t.Param.Name]
+		if ok && p != nil && ref.Type == "Patient" && c.typ.samePatient(p) {
+			return patientKey(ref.ID)
+		}
+	}
+	return ""
+}
+
+// scope gives the filter on the patient's own entries that a token, or several,
+// implies; nil if there is none.
+func (c *compiler) scope(pk string, e fhir.Expr) store.Filter {
+	or, ok := e.(fhir.Or)
+	if !ok {
+		or = fhir.Or{e}
+	}
+	var keys []store.Value
+	for _, part := range or {
+		t, ok := part.(fhir.Term)
+		if !ok || t.Modifier != "" {
+			return nil
+		}
+		token, ok := t.Value.(fhir.TokenValue)
+		p := c.typ.byName[t.Param.Name]
+		if !ok || p == nil || !p.scoped || token.AnyCode {
+			return nil
+		}
+		keys = append(keys, store.String(pk+p.code+short(token.Code)))
+	}
+	return c.in(keys)
+}
+
+func (c *compiler) in(keys []store.Value) store.Filter {
+	switch len(keys) {
+	case 0:
+		return store.None()
+	case 1:
+		return store.Eq{Path: c.Field, Value: keys[0]}
+	}
+	return store.In{Path: c.Field, Values: keys}
+}
+
+func (c *compiler) is(key string) Plan { return exact(c.in([]store.Value{store.String(key)})) }
+
+// or gathers equal keys into one In, which an index walks in order.
+func (c *compiler) or(e fhir.Or) (Plan, error) {
+	out := Plan{Exact: true}
+	var keys []store.Value
+	var any store.Or
+	for _, part := range e {
+		p, err := c.expr(part)
+		if err != nil {
+			return Plan{}, err
+		}
+		out.Exact = out.Exact && p.Exact
+		switch f := p.Where.(type) {
+		case store.Eq:
+			if f.Path == c.Field {
+				keys = append(keys, f.Value)
+				continue
+			}
+		case store.In:
+			if f.Path == c.Field {
+				keys = append(keys, f.Values...)
+				continue
+			}
+		}
+		any = append(any, p.Where)
+	}
+	if len(keys) > 0 {
+		any = append(any, c.in(keys))
+	}
+	out.Where = any
+	if len(any) == 1 {
+		out.Where = any[0]
+	}
+	return out, nil
+}
+
+func (c *compiler) term(t fhir.Term) (Plan, error) {
+	if c.Own != nil {
+		if where, ok, err := c.Own(t); ok || err != nil {
+			return exact(where), err
+		}
+	}
+	p := c.typ.byName[t.Param.Name]
+	if p == nil {
+		return Plan{}, fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched by %s.", c.typ.name, t.Param.Name)
+	}
+	if missing, ok := t.Value.(fhir.BoolValue); ok {
+		there := c.prefix(p.code)
+		if missing {
+			return exact(store.Not{Filter: there}), nil
+		}
+		return exact(there), nil
+	}
+	switch v := t.Value.(type) {
+	case fhir.TokenValue:
+		if t.Modifier == fhir.ModIdentifier {
+			return c.identifier(p, v), nil
+		}
+		return c.token(p, v), nil
+	case fhir.OfTypeValue:
+		return Plan{c.is(p.code + short(v.Value)).Where, false}, nil
+	case fhir.StringValue:
+		return c.text(p, string(v), t.Modifier), nil
+	case fhir.ReferenceValue:
+		return c.reference(p, v), nil
+	case fhir.URIValue:
+		return c.uri(p, string(v), t.Modifier), nil
+	case fhir.DateValue:
+		return c.date(p, t.Prefix, v.Date), nil
+	case fhir.NumberValue:
+		return c.number(p.code, t.Prefix, v), nil
+	case fhir.QuantityValue:
+		if v.Code != "" {
+			return c.number(p.code+special+short(v.Code)+end, t.Prefix, v.NumberValue), nil
+		}
+		return c.number(p.code, t.Prefix, v.NumberValue), nil
+	case fhir.CompositeValue:
+		return c.composite(p, v)
+	}
+	return Plan{}, fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched by %s in this way.", c.typ.name, t.Param.Name)
+}
+
+func (c *compiler) prefix(s string) store.Filter { return store.Prefix{Path: c.Field, Value: s} }
+
+// maybe is a plan whose candidates must be looked at.
+func (c *compiler) maybe(prefix string) Plan { return Plan{c.prefix(prefix), false} }
+
+func (c *compiler) token(p *param, v fhir.TokenValue) Plan {
+	switch {
+	case v.AnyCode:
+		return c.maybe(p.code)
+	case v.AnySystem:
+		return c.is(p.code + short(v.Code))
+	}
+	return c.is(p.code + short(v.Code) + end + systemKey(v.System))
+}
+
+func (c *compiler) identifier(p *param, v fhir.TokenValue) Plan {
+	switch {
+	case v.AnyCode:
+		return c.maybe(p.code + logical)
+	case v.AnySystem:
+		return exact(c.prefix(p.code + logical + short(v.Code) + end))
+	}
+	return c.is(p.code + logical + short(v.Code) + end + systemKey(v.System))
+}
+
+func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
+	if p.Type != fhir.ParamString || m == fhir.ModContains {
+		return c.maybe(p.code)
+	}
+	key, whole := folded(s)
+	return Plan{c.prefix(p.code + key), whole && m == ""}
+}
+
+// reference looks for a target of each type that there may be, when the value
+// names none.
+func (c *compiler) reference(p *param, v fhir.ReferenceValue) Plan {
+	if v.URL != "" {
+		url, _, versioned := strings.Cut(v.URL, "|")
+		return Plan{c.is(p.code + urlKey(url)).Where, !versioned}
+	}
+	if v.Type != "" {
+		return c.is(p.code + referenceKey(v.Type, v.ID))
+	}
+	keys := make([]store.Value, len(p.Targets))
+	for i, t := range p.Targets {
+		keys[i] = store.String(p.code + referenceKey(t, v.ID))
+	}
+	return exact(c.in(keys))
+}
+
+func (c *compiler) uri(p *param, uri string, m fhir.Modifier) Plan {
+	switch m {
+	case fhir.ModBelow:
+		if len(uri) > maxCode/2 {
+			return c.maybe(p.code)
+		}
+		return c.maybe(p.code + uri)
+	case fhir.ModAbove:
+		keys := []store.Value{store.String(p.code + short(uri))}
+		for rest := uri; strings.Contains(rest, "/"); {
+			rest = rest[:strings.LastIndexByte(rest, '/')]
+			keys = append(keys, store.String(p.code+short(rest)), store.String(p.code+short(rest+"/")))
+		}
+		return exact(c.in(keys))
+	}
+	return c.is(p.code + short(uri))
+}
+
+// composite narrows by the parts that are parameters of their own. Whether one
+// element has them all shows only by looking.
+func (c *compiler) composite(p *param, v fhir.CompositeValue) (Plan, error) {
+	var all store.And
+	for _, t := range v {
+		for _, own := range c.typ.params {
+			if own.SearchParam != t.Param {
+				continue
+			}
+			part, err := c.term(t)
+			if err != nil {
+				return Plan{}, err
+			}
+			all = append(all, part.Where)
+		}
+	}
+	return Plan{all, false}, nil
+}
+
+// between finds documents with one entry in [low, high).
+func (c *compiler) between(low, high string) store.Filter {
+	return store.Elem{Path: c.Field, Where: store.Range{
+		Low:  &store.Bound{Value: store.String(low), Inclusive: true},
+		High: &store.Bound{Value: store.String(high)},
+	}}
+}
+
+// number narrows to the numbers in the range; ends are taken in, since long
+// ones are cut, and intervals show only one of theirs.
+func (c *compiler) number(code string, prefix fhir.Prefix, v fhir.NumberValue) Plan {
+	const first, last = "0", ":" // around all numbers
+	key, _ := decimal(v.Value)
+	low, _ := decimal(v.Low)
+	high, _ := decimal(v.High)
+	switch prefix {
+	case "", fhir.EQ:
+		return Plan{c.between(code+low, code+high+"~"), false}
+	case fhir.GT, fhir.GE, fhir.SA:
+		return Plan{c.between(code+key, code+last), false}
+	case fhir.LT, fhir.LE, fhir.EB:
+		return Plan{c.between(code+first, code+key+"~"), false}
+	}
+	return Plan{c.between(code+first, code+last), false}
+}
