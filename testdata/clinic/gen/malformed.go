@@ -51,9 +51,9 @@ func (w *world) malformed() {
 		bson.E{Key: "mins", Value: int32(20)}, rev, upd)
 	bad("relatives", pid(bson.A{one, other}), bson.E{Key: "rel", Value: "TANTE"}, bson.E{Key: "name", Value: nil}, bson.E{Key: "since", Value: "en gang i 2019"}, rev, upd)
 
-	// An id that no FHIR id can be.
+	// A key that no FHIR id can be as it is.
 	w.add("patients", at, bson.D{
-		{Key: "_id", Value: "fbad/17 b"},
+		{Key: "_id", Value: "x/fbad 17"},
 		{Key: "mrn", Value: "M000017"},
 		{Key: "name", Value: bson.D{{Key: "last", Value: "Gammelsystem"}}},
 		{Key: "dob", Value: "1955-08-01"},
