@@ -9,11 +9,11 @@ import (
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
-// fillDemo writes the demo clinic's collections, unless one of them holds
-// something already: then it is there, or it is not ours.
-func fillDemo(ctx context.Context, st store.Store) error {
+// fillDemo writes the demo clinic's collections into a database, unless one of
+// them holds something already: then it is there, or it is not ours.
+func fillDemo(ctx context.Context, st store.Store, database string) error {
 	for _, name := range clinic.Collections() {
-		n, err := st.Count(ctx, store.Query{Collection: clinic.Database + "." + name, Limit: 1})
+		n, err := st.Count(ctx, store.Query{Collection: database + "." + name, Limit: 1})
 		if err != nil {
 			return fmt.Errorf("look for the demo clinic: %w", err)
 		}
@@ -26,9 +26,9 @@ func fillDemo(ctx context.Context, st store.Store) error {
 		if err != nil {
 			return err
 		}
-		ops = append(ops, store.Op{Kind: store.Insert, Collection: clinic.Database + "." + doc.Collection, Doc: doc.Body})
+		ops = append(ops, store.Op{Kind: store.Insert, Collection: database + "." + doc.Collection, Doc: doc.Body})
 	}
-	if err := st.Ensure(ctx, demoIndexes()); err != nil {
+	if err := st.Ensure(ctx, demoIndexes(database)); err != nil {
 		return fmt.Errorf("index the demo clinic: %w", err)
 	}
 	if err := st.Apply(ctx, ops); err != nil { // all or nothing: a start that is broken off leaves no half clinic
@@ -39,7 +39,7 @@ func fillDemo(ctx context.Context, st store.Store) error {
 
 // demoIndexes are those that the clinic's own software would have made for its
 // screens. Portico itself makes none in an EHR.
-func demoIndexes() []store.Index {
+func demoIndexes(database string) []store.Index {
 	var all []store.Index
 	for _, ix := range []struct {
 		collection, name string
@@ -56,7 +56,7 @@ func demoIndexes() []store.Index {
 		{"slots", "diary", []store.Key{{Path: "prov"}, {Path: "start"}}},
 		{"messages", "chart", []store.Key{{Path: "pid"}, {Path: "sent", Desc: true}}},
 	} {
-		all = append(all, store.Index{Collection: clinic.Database + "." + ix.collection, Name: ix.name, Keys: ix.keys})
+		all = append(all, store.Index{Collection: database + "." + ix.collection, Name: ix.name, Keys: ix.keys})
 	}
 	return all
 }

@@ -24,7 +24,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	defer cancel()
 	base := c.BaseURL + "/fhir"
 	if c.Demo {
-		if err := fillDemo(ctx, st); err != nil {
+		if err := fillDemo(ctx, st, clinic.Database); err != nil {
 			return nil, err
 		}
 	}
