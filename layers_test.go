@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"fhir/chartmap":   {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"fhir/invariant":  {},
 	"fhir/load":       {"github.com/go-json-experiment/json", "golang.org/x/sync"},
-	"fhir/record":     {"go.mongodb.org/mongo-driver/v2"},
+	"fhir/record":     {"go.mongodb.org/mongo-driver/v2", "github.com/klauspost/compress"},
 	"fhir/rest":       {"github.com/gorilla/mux", "github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},
 	"fhir/path":       {"github.com/go-json-experiment/json"},
 	"fhir/router":     {},

@@ -10,7 +10,8 @@
 //	portico_formats  { _id: "records", format: 1 }                                               the number of this layout
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId
-// and meta.lastUpdated, which are spliced in; a read hands out these bytes. A
+// and meta.lastUpdated, which are spliced in; a read hands out these bytes. Its
+// subtype tells whether it is plain (0) or one block of S2 compression (128). A
 // delete marker has del and no body. Search keys will stand beside these
 // fields in the current document, as dt (the clinical date) and k (the entries),
 // made where encode makes the document; a change of their form raises the number

@@ -26,19 +26,23 @@ type version struct {
 	updated time.Time
 	deleted bool
 	body    []byte // nil for a delete marker
+	packed  packed // of body, when it was read from a document
 }
 
 // encode makes the document of v. In <Type> its id is the logical id, in
 // <Type>_history historyID.
 func encode(id string, v version) store.Doc {
-	start, doc := bsoncore.AppendDocumentStart(make([]byte, 0, len(id)+len(v.body)+64))
+	if v.packed.data == nil && !v.deleted {
+		v.packed = pack(v.body)
+	}
+	start, doc := bsoncore.AppendDocumentStart(make([]byte, 0, len(id)+len(v.packed.data)+64))
 	doc = bsoncore.AppendStringElement(doc, fieldID, id)
 	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
 	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
 	if v.deleted {
 		doc = bsoncore.AppendBooleanElement(doc, fieldDeleted, true)
 	} else {
-		doc = bsoncore.AppendBinaryElement(doc, fieldBody, 0, v.body)
+		doc = bsoncore.AppendBinaryElement(doc, fieldBody, v.packed.subtype, v.packed.data)
 	}
 	doc, err := bsoncore.AppendDocumentEnd(doc, start)
 	if err != nil {
@@ -47,7 +51,7 @@ func encode(id string, v version) store.Doc {
 	return store.Doc(doc)
 }
 
-// decode reads a document of id. The body shares its bytes.
+// decode reads a document of id. What it gives may share the document's bytes.
 func decode(id string, doc store.Doc) (version, error) {
 	var v version
 	damaged := func(what string) (version, error) {
@@ -73,10 +77,12 @@ func decode(id string, doc store.Doc) (version, error) {
 		case fieldDeleted:
 			v.deleted, ok = value.BooleanOK()
 		case fieldBody:
-			_, v.body, ok = value.BinaryOK()
+			if v.packed.subtype, v.packed.data, ok = value.BinaryOK(); ok {
+				v.body, ok = v.packed.unpack()
+			}
 		}
 		if !ok {
-			return damaged(elem.Key() + " has the wrong type")
+			return damaged(elem.Key() + " has the wrong type or form")
 		}
 	}
 	if v.number < 1 || v.updated.IsZero() || v.deleted == (v.body != nil) {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/store"
@@ -157,6 +159,9 @@ func TestADamagedDocumentIsCorrupt(t *testing.T) {
 			{Unset: []string{"ts"}},
 			{Unset: []string{"body"}},
 			{Set: []store.Field{{Path: "body", Value: store.V("{}")}}},
+			{Set: []store.Field{{Path: "body", Value: store.V(bson.Binary{Subtype: 0x80, Data: []byte("not packed")})}}},
+			{Set: []store.Field{{Path: "body", Value: store.V(bson.Binary{Subtype: 0x80, Data: []byte{0xff, 0xff, 0xff, 0xff, 0x0f}})}}},
+			{Set: []store.Field{{Path: "body", Value: store.V(bson.Binary{Subtype: 0x81, Data: []byte("{}")})}}},
 		} {
 			damage.Kind, damage.Collection, damage.ID = store.Update, "Basic", store.String("a")
 			if err := r.Store.Apply(t.Context(), []store.Op{damage}); err != nil {

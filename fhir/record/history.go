@@ -87,7 +87,7 @@ func (r *Repository) older(ctx context.Context, q fhir.HistoryQuery, at *history
 		page.Resources = append(page.Resources, v.resource(q.Key))
 		at.next = v.number - 1
 		read++
-		size += len(doc)
+		size += len(v.body)
 	}
 	if read < room {
 		at.next = at.first - 1

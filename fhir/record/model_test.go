@@ -97,7 +97,7 @@ func run(t *testing.T, rt *rapid.T, r *record.Repository, prefix string) {
 	change := rapid.Custom(func(rt *rapid.T) fhir.Change {
 		c := fhir.Change{Method: rapid.SampledFrom([]fhir.Method{fhir.Put, fhir.Put, fhir.Delete}).Draw(rt, "method"), Key: key.Draw(rt, "key")}
 		if c.Method == fhir.Put {
-			c.Body = fmt.Appendf(nil, `{"resourceType":%q,"code":{"text":%q}}`, c.Key.Type, rapid.SampledFrom([]string{"x", "y"}).Draw(rt, "text"))
+			c.Body = fmt.Appendf(nil, `{"resourceType":%q,"code":{"text":%q}}`, c.Key.Type, rapid.SampledFrom([]string{"x", strings.Repeat("y", 500)}).Draw(rt, "text"))
 			c.IfNoneMatch = rapid.IntRange(0, 9).Draw(rt, "ifNoneMatch") == 0
 		}
 		if rapid.IntRange(0, 3).Draw(rt, "conditional") == 0 {

@@ -1,6 +1,9 @@
 package record_test
 
 import (
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,6 +164,32 @@ func TestG1_5_HistoryPagesShowOneMoment(t *testing.T) {
 		}
 		if got, want := texts(t, all), "3:three 2:two 1:one"; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func TestBodiesOfAnySizeComeBackByteForByte(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		noise := make([]byte, 50_000)
+		for i, rnd := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
+			noise[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[rnd.IntN(64)]
+		}
+		var wants []string
+		for _, size := range []int{1, 100, 150, 200, 300, 1000, 20_000} {
+			for _, fill := range []string{strings.Repeat("The same again. ", size/16+1)[:size], string(noise[:size])} {
+				wants = append(wants, fill)
+				commit(t, r, put("a", fill))
+				got, err := r.Read(t.Context(), basic("a"))
+				if err != nil || text(t, got) != fill {
+					t.Fatalf("%d bytes: %v", size, err)
+				}
+			}
+		}
+		all, _ := history(t, r, fhir.HistoryQuery{Key: basic("a"), Count: 5})
+		for i, res := range slices.Backward(all) {
+			if want := wants[len(all)-1-i]; text(t, res) != want {
+				t.Errorf("version %s has %d bytes of text, want %d", res.Version, len(text(t, res)), len(want))
+			}
 		}
 	})
 }

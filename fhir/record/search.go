@@ -55,12 +55,12 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 			break
 		}
 		last = doc
-		size += len(doc)
 		id, _ := store.ID(doc).StringValueOK()
 		v, err := decode(id, doc)
 		if err != nil {
 			return page, fault("search", err)
 		}
+		size += len(v.body)
 		page.Resources = append(page.Resources, v.resource(fhir.Key{Type: q.Type, ID: id}))
 	}
 	return page, nil
