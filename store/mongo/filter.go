@@ -139,11 +139,13 @@ func conjoined(a, b bson.D) bson.D {
 	}
 	out, both := append(bson.D(nil), a...), bson.A{}
 	for _, e := range b {
-		if has(out, e.Key) {
-			both = append(both, bson.D{e})
+		if !has(out, e.Key) {
+			out = append(out, e)
 			continue
 		}
-		out = append(out, e)
+		if !merged(out, e) {
+			both = append(both, bson.D{e})
+		}
 	}
 	switch {
 	case len(both) == 0:
@@ -152,6 +154,43 @@ func conjoined(a, b bson.D) bson.D {
 		return field("$and", bson.A{a, b})
 	}
 	return append(out, bson.E{Key: "$and", Value: both})
+}
+
+// merged adds the operators of e to those that d has for the same path, if none
+// is there twice: they are conditions of their own all the same, and $elemMatch
+// takes them in this form on servers where it does not take $and.
+func merged(d bson.D, e bson.E) bool {
+	more, ok := e.Value.(bson.D)
+	if !ok || !operators(more) {
+		return false
+	}
+	for i := range d {
+		if d[i].Key != e.Key {
+			continue
+		}
+		have, ok := d[i].Value.(bson.D)
+		if !ok || !operators(have) {
+			return false
+		}
+		for _, op := range more {
+			if has(have, op.Key) {
+				return false
+			}
+		}
+		d[i].Value = append(append(bson.D(nil), have...), more...)
+		return true
+	}
+	return false
+}
+
+// operators reports whether d holds nothing but operators on a value.
+func operators(d bson.D) bool {
+	for _, e := range d {
+		if !strings.HasPrefix(e.Key, "$") || e.Key == "$and" || e.Key == "$or" || e.Key == "$nor" {
+			return false
+		}
+	}
+	return len(d) > 0
 }
 
 func has(d bson.D, key string) bool {
