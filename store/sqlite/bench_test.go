@@ -111,6 +111,7 @@ func fill(b testing.TB, n, patients int) (*Store, []store.Value, []string) {
 			b.Fatal(err)
 		}
 	}
+	time.Sleep(2 * idleTime) // for the log to be copied into the file
 	return s, ids, names
 }
 

@@ -15,6 +15,7 @@ type search struct {
 	query  store.Query
 	coll   *collection
 	access access
+	exact  bool // the entries say all that the conditions ask
 	budget int // bytes of keys for a sort
 
 	walk   *walk
@@ -74,6 +75,7 @@ func (r *search) open() error {
 		r.walk = nil
 	}
 	r.seen = nil
+	r.exact = r.access.ix != nil && r.access.whole()
 	w, err := newWalk(r.conn, r.coll, &r.access)
 	r.walk = w
 	return err
@@ -161,7 +163,7 @@ func (r *search) match() (*entry, error) {
 		if r.access.dedupe && !r.seen.add(e.rid) {
 			continue
 		}
-		if r.query.Where == nil || store.Match(r.query.Where, e.doc) {
+		if r.exact || store.Match(r.query.Where, e.doc) {
 			return e, nil
 		}
 	}

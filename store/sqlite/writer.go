@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -19,6 +20,8 @@ const (
 	groupCalls      = 512
 	groupBytes      = 16 << 20
 	checkpointPages = 16384
+
+	idleTime = 500 * time.Millisecond // without writes, until the log is copied all the same
 )
 
 // writer is the one goroutine that changes the file.
@@ -122,14 +125,26 @@ func (w *writer) do(r *request) error {
 func (w *writer) run() {
 	defer close(w.done)
 	group := make([]*request, 0, groupCalls)
-	for r := range w.queue {
-		for r != nil {
-			group, r = w.group(group[:0], r)
-			clear(group[:cap(group)])
-			w.checkpoint(checkpointPages)
+	idle := time.NewTimer(idleTime)
+	defer idle.Stop()
+	for {
+		select {
+		case r, open := <-w.queue:
+			if !open {
+				w.checkpoint(1)
+				return
+			}
+			for r != nil {
+				group, r = w.group(group[:0], r)
+				clear(group[:cap(group)])
+				w.checkpoint(checkpointPages)
+			}
+			idle.Reset(idleTime)
+		case <-idle.C:
+			// Reads are faster from the file, which is mapped.
+			w.checkpoint(1)
 		}
 	}
-	w.checkpoint(1)
 }
 
 // group carries out r and what is queued behind it in one transaction and
