@@ -51,9 +51,9 @@ func ceilMilli(t time.Time) int64 {
 }
 
 // starts gives where the spans of a class that satisfy the prefix start.
-func (cl class) starts(prefix fhir.Prefix, low, high time.Time, loc *time.Location) []stretch {
+func (c class) starts(prefix fhir.Prefix, low, high time.Time, loc *time.Location) []stretch {
 	l, h := ceilMilli(low), ceilMilli(high)
-	endsByLow, endsByHigh := cl.lastStart(low, loc)+1, cl.lastStart(high, loc)+1
+	endsByLow, endsByHigh := c.lastStart(low, loc)+1, c.lastStart(high, loc)+1
 	switch prefix {
 	case "", fhir.EQ:
 		return []stretch{{l, endsByHigh}}

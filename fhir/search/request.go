@@ -14,6 +14,7 @@ const (
 	maxParams = 100
 	maxValues = 1000 // over all parameters, each alternative behind a comma counted
 	maxLength = 2048 // of one value, in bytes
+	maxChain  = 4    // links of one chain, forward and reverse together
 )
 
 // Pair is one parameter of a request, percent-decoded, in the order of the
@@ -57,7 +58,7 @@ func (p *Parser) Parse(t fhir.Type, params []Pair, lenient bool, caller string) 
 	if len(params) > maxParams {
 		return nil, fhir.Errorf(fhir.CodeTooCostly, "", "The search has %d parameters; at most %d are allowed.", len(params), maxParams)
 	}
-	r := reader{parser: p, can: p.Describe(t), lenient: lenient, seen: map[string]bool{}}
+	r := reader{parser: p, can: map[fhir.Type]fhir.Capability{}, lenient: lenient, seen: map[string]bool{}}
 	r.query = &fhir.Query{Type: t, Count: p.DefaultCount}
 	for _, pair := range params {
 		r.pair(pair)
@@ -116,7 +117,7 @@ func (r *Request) binding() string {
 // reader collects what the parameters of one request say.
 type reader struct {
 	parser  *Parser
-	can     fhir.Capability
+	can     map[fhir.Type]fhir.Capability
 	lenient bool
 	query   *fhir.Query
 	where   []fhir.Expr
@@ -165,46 +166,76 @@ func (r *reader) pair(p Pair) {
 
 // filter reads a parameter that restricts what is found.
 func (r *reader) filter(p Pair) {
-	name, modifier, modified := strings.Cut(p.Name, ":")
-	switch {
-	case name == "_has" || strings.Contains(p.Name, "."):
-		r.refuse(p.Name, "Chained and reverse chained search (%q) are not supported.", p.Name)
-		return
-	case name == "_include" || name == "_revinclude":
-		r.refuse(p.Name, "%s is not supported.", name)
-		return
-	case modified && modifier == "":
-		r.fail(fhir.CodeInvalid, p.Name, "%q has a colon but no modifier.", p.Name)
-		return
-	}
-	i := slices.IndexFunc(r.can.Params, func(c *fhir.SearchParam) bool { return c.Name == name })
-	if i < 0 {
-		r.unknown(p.Name, name)
-		return
-	}
-	if expr := r.expr(r.can.Params[i], modifier, p); expr != nil {
-		r.where = append(r.where, expr)
+	if e := r.criterion(r.query.Type, p.Name, p, 0); e != nil {
+		r.where = append(r.where, e)
 		r.used = append(r.used, p)
 	}
 }
 
-// unknown refuses a parameter that the type does not have, here or at all.
-func (r *reader) unknown(full, name string) {
-	t := r.query.Type
-	if _, ok := Lookup(t, name); ok {
-		r.refuse(full, "Searching %s by %q is not supported here. Supported: %s.", t, name, r.supported())
-		return
+// criterion reads the condition that name, of a parameter of t or what is left of
+// p's name behind a chain, and p's value make. It returns nil after noting a problem.
+func (r *reader) criterion(t fhir.Type, name string, p Pair, depth int) fhir.Expr {
+	if depth > maxChain {
+		r.fail(fhir.CodeTooCostly, p.Name, "The chain has more than %d links.", maxChain)
+		return nil
 	}
-	if near := fhir.Nearest(name, r.names()); near != "" {
-		r.refuse(full, "%s has no search parameter %q. Did you mean %q?", t, name, near)
-		return
+	if rest, ok := strings.CutPrefix(name, "_has:"); ok {
+		return r.has(t, rest, p, depth)
 	}
-	r.refuse(full, "%s has no search parameter %q. Supported: %s.", t, name, r.supported())
+	link, rest, chained := strings.Cut(name, ".")
+	base, modifier, modified := strings.Cut(link, ":")
+	if modified && modifier == "" {
+		r.fail(fhir.CodeInvalid, p.Name, "%q has a colon but no modifier.", p.Name)
+		return nil
+	}
+	param := r.param(t, base, p)
+	switch {
+	case param == nil:
+		return nil
+	case chained:
+		return r.chain(param, fhir.Type(modifier), rest, p, depth)
+	}
+	return r.expr(param, modifier, p)
 }
 
-func (r *reader) names() []string {
-	names := make([]string, 0, len(r.can.Params)+len(resultParams))
-	for _, p := range r.can.Params {
+// param finds a parameter that t supports, or notes that there is none.
+func (r *reader) param(t fhir.Type, name string, p Pair) *fhir.SearchParam {
+	params := r.capability(t).Params
+	i := slices.IndexFunc(params, func(c *fhir.SearchParam) bool { return c.Name == name })
+	if i < 0 {
+		r.unknown(t, name, p.Name)
+		return nil
+	}
+	return params[i]
+}
+
+// capability asks for each type but once.
+func (r *reader) capability(t fhir.Type) fhir.Capability {
+	c, ok := r.can[t]
+	if !ok {
+		c = r.parser.Describe(t)
+		r.can[t] = c
+	}
+	return c
+}
+
+// unknown refuses a parameter that the type does not have, here or at all.
+func (r *reader) unknown(t fhir.Type, name, full string) {
+	switch _, ok := Lookup(t, name); {
+	case ok:
+		r.refuse(full, "Searching %s by %q is not supported here. Supported: %s.", t, name, r.supported(t))
+	default:
+		if near := fhir.Nearest(name, r.names(t)); near != "" {
+			r.refuse(full, "%s has no search parameter %q. Did you mean %q?", t, name, near)
+			return
+		}
+		r.refuse(full, "%s has no search parameter %q. Supported: %s.", t, name, r.supported(t))
+	}
+}
+
+func (r *reader) names(t fhir.Type) []string {
+	var names []string
+	for _, p := range r.capability(t).Params {
 		names = append(names, p.Name)
 	}
 	for name := range resultParams {
@@ -213,9 +244,9 @@ func (r *reader) names() []string {
 	return names
 }
 
-func (r *reader) supported() string {
+func (r *reader) supported(t fhir.Type) string {
 	var names []string
-	for _, p := range r.can.Params {
+	for _, p := range r.capability(t).Params {
 		names = append(names, p.Name)
 	}
 	if len(names) == 0 {

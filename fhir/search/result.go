@@ -13,10 +13,17 @@ import (
 var resultParams = map[string]bool{
 	"_count": true, "_sort": true, "_total": true, "_cursor": true,
 	"_summary": true, "_elements": true, "_contained": true, "_containedType": true,
+	"_include": true, "_revinclude": true, "_include:iterate": true, "_revinclude:iterate": true,
+	"_include:recurse": true, "_revinclude:recurse": true,
 }
 
-// result reads one of them. Each may be given once, but for _sort.
+// result reads one of them. Each may be given once, but
+// for includes.
 func (r *reader) result(p Pair) {
+	if strings.HasPrefix(p.Name, "_include") || strings.HasPrefix(p.Name, "_revinclude") {
+		r.include(p)
+		return
+	}
 	if r.seen[p.Name] {
 		r.fail(fhir.CodeInvalid, p.Name, "%s is given twice.", p.Name)
 		return
@@ -91,19 +98,19 @@ func (r *reader) sort(p Pair) {
 	var keys []fhir.SortKey
 	for name := range strings.SplitSeq(p.Value, ",") {
 		name, desc := strings.CutPrefix(name, "-")
-		i := slices.IndexFunc(r.can.Params, func(c *fhir.SearchParam) bool { return c.Name == name })
+		param := r.param(r.query.Type, name, p)
+		sortable := r.capability(r.query.Type).Sortable
 		switch {
-		case i < 0:
-			r.unknown(p.Name, name)
+		case param == nil:
 			return
-		case !slices.Contains(r.can.Sortable, name):
-			r.refuse(p.Name, "%s cannot be sorted by %q here. Sortable: %s.", r.query.Type, name, strings.Join(r.can.Sortable, ", "))
+		case !slices.Contains(sortable, name):
+			r.refuse(p.Name, "%s cannot be sorted by %q here. Sortable: %s.", r.query.Type, name, strings.Join(sortable, ", "))
 			return
-		case slices.ContainsFunc(keys, func(k fhir.SortKey) bool { return k.Param == r.can.Params[i] }):
+		case slices.ContainsFunc(keys, func(k fhir.SortKey) bool { return k.Param == param }):
 			r.fail(fhir.CodeInvalid, p.Name, "_sort names %q twice.", name)
 			return
 		}
-		keys = append(keys, fhir.SortKey{Param: r.can.Params[i], Desc: desc})
+		keys = append(keys, fhir.SortKey{Param: param, Desc: desc})
 	}
 	r.query.Sort = keys
 	r.used = append(r.used, p)

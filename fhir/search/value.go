@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -12,7 +13,7 @@ func (r *reader) expr(param *fhir.SearchParam, modifier string, p Pair) fhir.Exp
 	if modifier == string(fhir.ModMissing) {
 		return r.missing(param, p)
 	}
-	m, target, negate, ok := r.modifier(param, modifier, p)
+	m, ok := r.modifier(param, modifier, p)
 	if !ok {
 		return nil
 	}
@@ -23,18 +24,18 @@ func (r *reader) expr(param *fhir.SearchParam, modifier string, p Pair) fhir.Exp
 	}
 	or := make(fhir.Or, 0, len(parts))
 	for _, part := range parts {
-		prefix, value, problem := r.value(param, target, part)
+		prefix, value, problem := r.value(param, m.kind, m.target, part)
 		if problem != "" {
 			r.fail(fhir.CodeInvalid, p.Name, "%s", problem)
 			return nil
 		}
-		or = append(or, fhir.Term{Param: param, Modifier: m, Prefix: prefix, Value: value})
+		or = append(or, fhir.Term{Param: param, Modifier: m.kind, Prefix: prefix, Value: value})
 	}
 	var e fhir.Expr = or
 	if len(or) == 1 {
 		e = or[0]
 	}
-	if negate {
+	if m.not {
 		e = fhir.Not{Expr: e}
 	}
 	return e
@@ -48,26 +49,40 @@ func (r *reader) missing(param *fhir.SearchParam, p Pair) fhir.Expr {
 	return fhir.Term{Param: param, Modifier: fhir.ModMissing, Value: fhir.BoolValue(p.Value == "true")}
 }
 
-// modifier resolves what stands behind the colon; which ones a type of
-// parameter allows is R4's table 3.1.1.4.1.
-func (r *reader) modifier(param *fhir.SearchParam, s string, p Pair) (m fhir.Modifier, target fhir.Type, negate, ok bool) {
+// modified is what a modifier asks for.
+type modified struct {
+	kind   fhir.Modifier
+	target fhir.Type // of :[type]
+	not    bool
+}
+
+// onType are the modifiers that a type of parameter has (R4 3.1.1.4.1), but
+// for :missing, :not and :[type].
+var onType = map[fhir.ParamType][]fhir.Modifier{
+	fhir.ParamString:    {fhir.ModExact, fhir.ModContains},
+	fhir.ParamToken:     {fhir.ModText, fhir.ModOfType},
+	fhir.ParamReference: {fhir.ModIdentifier},
+	fhir.ParamURI:       {fhir.ModAbove, fhir.ModBelow},
+}
+
+// modifier resolves what stands behind the colon.
+func (r *reader) modifier(param *fhir.SearchParam, s string, p Pair) (modified, bool) {
 	switch {
 	case s == "":
-		return "", "", false, true
-	case param.Type == fhir.ParamString && (s == string(fhir.ModExact) || s == string(fhir.ModContains)):
-		return fhir.Modifier(s), "", false, true
+		return modified{}, true
+	case slices.Contains(onType[param.Type], fhir.Modifier(s)):
+		return modified{kind: fhir.Modifier(s)}, true
 	case param.Type == fhir.ParamToken && s == "not":
-		return "", "", true, true
+		return modified{not: true}, true
 	case param.Type == fhir.ParamReference && fhir.Type(s).Valid():
 		if !allows(param, fhir.Type(s)) {
 			r.fail(fhir.CodeInvalid, p.Name, "%q never refers to a %s.", param.Name, s)
-			return "", "", false, false
+			return modified{}, false
 		}
-		return "", fhir.Type(s), false, true
-	default:
-		r.refuse(p.Name, "The modifier :%s on the %s parameter %q is not supported.", s, param.Type, param.Name)
-		return "", "", false, false
+		return modified{target: fhir.Type(s)}, true
 	}
+	r.refuse(p.Name, "The modifier :%s on the %s parameter %q is not supported.", s, param.Type, param.Name)
+	return modified{}, false
 }
 
 func allows(param *fhir.SearchParam, t fhir.Type) bool {
@@ -80,13 +95,29 @@ func allows(param *fhir.SearchParam, t fhir.Type) bool {
 }
 
 // value reads one alternative; problem says in a sentence what is wrong with it.
-func (r *reader) value(param *fhir.SearchParam, target fhir.Type, s string) (prefix fhir.Prefix, v fhir.Value, problem string) {
+func (r *reader) value(param *fhir.SearchParam, m fhir.Modifier, target fhir.Type, s string) (prefix fhir.Prefix, v fhir.Value, problem string) {
 	if s == "" {
 		return "", nil, "The value is empty. To find resources without a value use :missing=true."
+	}
+	switch m {
+	case fhir.ModText:
+		return "", fhir.StringValue(unescape(s)), ""
+	case fhir.ModIdentifier:
+		v, problem = tokenValue(param, s)
+		return "", v, problem
+	case fhir.ModOfType:
+		v, problem = ofTypeValue(s)
+		return "", v, problem
 	}
 	switch param.Type {
 	case fhir.ParamString:
 		return "", fhir.StringValue(unescape(s)), ""
+	case fhir.ParamNumber:
+		return numberValue(s)
+	case fhir.ParamQuantity:
+		return quantityValue(s)
+	case fhir.ParamComposite:
+		v, problem = r.compositeValue(param, s)
 	case fhir.ParamToken:
 		v, problem = tokenValue(param, s)
 	case fhir.ParamReference:
@@ -120,6 +151,15 @@ func tokenValue(param *fhir.SearchParam, s string) (fhir.Value, string) {
 		return nil, "The token has neither system nor code."
 	}
 	return fhir.TokenValue{System: parts[0], Code: parts[1], AnyCode: parts[1] == ""}, ""
+}
+
+// ofTypeValue reads system|code|value (R4 3.1.1.4.10).
+func ofTypeValue(s string) (fhir.Value, string) {
+	parts := splitEscaped(s, '|')
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+		return nil, "The value of :of-type is written system|code|value."
+	}
+	return fhir.OfTypeValue{System: unescape(parts[0]), Code: unescape(parts[1]), Value: unescape(parts[2])}, ""
 }
 
 // referenceValue reads id, Type/id or a URL (R4 3.1.1.4.12). A bare id takes
@@ -169,14 +209,9 @@ func onlyTarget(param *fhir.SearchParam) fhir.Type {
 
 // dateValue reads [prefix]date (R4 3.1.1.4.7).
 func dateValue(s string) (fhir.Prefix, fhir.Value, string) {
-	prefix := fhir.EQ
-	if len(s) > 2 && s[0] >= 'a' && s[0] <= 'z' {
-		switch p := fhir.Prefix(s[:2]); p {
-		case fhir.EQ, fhir.NE, fhir.GT, fhir.LT, fhir.GE, fhir.LE, fhir.SA, fhir.EB, fhir.AP:
-			prefix, s = p, s[2:]
-		default:
-			return "", nil, "Unknown prefix. Use eq, ne, gt, lt, ge, le, sa, eb or ap before a date."
-		}
+	prefix, s, ok := cutPrefix(s)
+	if !ok {
+		return "", nil, unknownPrefix
 	}
 	d, err := fhir.ParseDate(s)
 	if err != nil {
