@@ -38,7 +38,7 @@ func FuzzVerdicts(f *testing.F) {
 		info, err := os.Stat(file)
 		return err != nil || info.Size() > 20<<10
 	})
-	for i := range uint64(500) {
+	for i := range uint64(4000) {
 		f.Add(i*7919, i)
 	}
 	f.Fuzz(func(t *testing.T, example, seed uint64) {

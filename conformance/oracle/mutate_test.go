@@ -20,6 +20,12 @@ var scalars = []string{
 	`{"extension":[{"url":"http://x","valueCode":"y"}]}`, `{"reference":"Slot/1"}`, `{"reference":"#x"}`, `{"text":"a"}`, `["a"]`,
 }
 
+// dates are what takes the place of a date or time, half of the times.
+var dates = []string{
+	`"2024"`, `"2024-02"`, `"2024-02-29"`, `"2023-02-29"`, `"2024-04-31"`, `"2024-13-01"`, `"0000-01-01"`, `"2024-2-9"`, `"2024-02-29T10:00:00Z"`,
+	`"2024-02-29T10:00:00.5-05:00"`, `"2023-02-29T10:00:00Z"`, `"2024-02-29T10:00Z"`, `"2024-02-29T10:00:00"`, `"2024-02-29T24:00:00Z"`, `"2024-02-29T10:60:00Z"`, `"12:00:00"`, `"24:00:00"`,
+}
+
 // mutator changes a resource at random.
 type mutator struct{ rnd *rand.Rand }
 
@@ -59,7 +65,7 @@ func (m mutator) change(v any) {
 			m.change(v[i])
 			return
 		}
-		v[i] = m.value()
+		v[i] = m.valueFor(v[i])
 	}
 }
 
@@ -89,12 +95,22 @@ func (m mutator) member(object map[string]any, key string) {
 			object[key] = list[0]
 		}
 	default:
-		object[key] = m.value()
+		object[key] = m.valueFor(value)
 	}
 }
 
-func (m mutator) value() any {
-	dec := json.NewDecoder(strings.NewReader(pick(m, scalars)))
+// valueFor gives something for a value's place, for a date often another date.
+func (m mutator) valueFor(old any) any {
+	if s, ok := old.(string); ok && len(s) >= 4 && s[0] >= '0' && s[0] <= '2' && m.rnd.IntN(2) == 0 {
+		return parse(pick(m, dates))
+	}
+	return m.value()
+}
+
+func (m mutator) value() any { return parse(pick(m, scalars)) }
+
+func parse(text string) any {
+	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	var v any
 	if dec.Decode(&v) != nil {
