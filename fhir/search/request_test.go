@@ -2,6 +2,7 @@ package search
 
 import (
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,8 @@ func testParser(t testing.TB, names ...string) *Parser {
 }
 
 func observationParser(t testing.TB) *Parser {
-	return testParser(t, "_id", "_lastUpdated", "category", "code", "date", "patient", "performer", "status", "subject", "value-string")
+	return testParser(t, "_id", "_lastUpdated", "category", "code", "date", "patient", "performer", "status", "subject", "value-string",
+		"value-quantity", "code-value-quantity")
 }
 
 func lookup(t *testing.T, typ fhir.Type, name string) *fhir.SearchParam {
@@ -45,6 +47,14 @@ func lookup(t *testing.T, typ fhir.Type, name string) *fhir.SearchParam {
 		t.Fatalf("no parameter %s on %s", name, typ)
 	}
 	return p
+}
+
+func number(value, low, high string) fhir.NumberValue {
+	r := func(s string) *big.Rat {
+		n, _ := new(big.Rat).SetString(s)
+		return n
+	}
+	return fhir.NumberValue{Value: r(value), Low: r(low), High: r(high)}
 }
 
 func date(t *testing.T, s string) fhir.DateValue {
@@ -88,6 +98,22 @@ func TestG7_4_ValuesAreReadByTheTypeOfTheirParameter(t *testing.T) {
 		{"an absolute reference to here", Pair{"subject", testBase + "/Patient/17"}, term("subject", fhir.ReferenceValue{Type: "Patient", ID: "17"})},
 		{"an absolute reference elsewhere", Pair{"subject", "https://else.example/Patient/17"}, term("subject", fhir.ReferenceValue{URL: "https://else.example/Patient/17"})},
 		{"a date without a prefix means equal", Pair{"date", "2026-02"}, fhir.Term{Param: param("date"), Prefix: fhir.EQ, Value: date(t, "2026-02")}},
+		{"a quantity with its unit", Pair{"value-quantity", "gt5.40|http://unitsofmeasure.org|mg"}, fhir.Term{Param: param("value-quantity"), Prefix: fhir.GT, Value: fhir.QuantityValue{
+			NumberValue: number("5.40", "5.395", "5.405"), System: "http://unitsofmeasure.org", Code: "mg",
+		}}},
+		{"a quantity of an exponent", Pair{"value-quantity", "1e2"}, fhir.Term{Param: param("value-quantity"), Prefix: fhir.EQ, Value: fhir.QuantityValue{NumberValue: number("100", "50", "150")}}},
+		{"a composite", Pair{"code-value-quantity", "http://loinc.org|1$lt2"}, term("code-value-quantity", fhir.CompositeValue{
+			{Param: param("code"), Value: fhir.TokenValue{System: "http://loinc.org", Code: "1"}},
+			{Param: param("value-quantity"), Prefix: fhir.LT, Value: fhir.QuantityValue{NumberValue: number("2", "1.5", "2.5")}},
+		})},
+		{"the text of a code", Pair{"code:text", "hea"}, fhir.Term{Param: param("code"), Modifier: fhir.ModText, Value: fhir.StringValue("hea")}},
+		{"the identifier of a reference", Pair{"subject:identifier", "s|1"}, fhir.Term{Param: param("subject"), Modifier: fhir.ModIdentifier, Value: fhir.TokenValue{System: "s", Code: "1"}}},
+		{"a chain", Pair{"patient._id", "17"}, fhir.Chain{Param: param("patient"), Target: "Patient", Where: fhir.Term{
+			Param: lookup(t, "Patient", "_id"), Value: fhir.TokenValue{Code: "17", AnySystem: true},
+		}}},
+		{"a chain to each type that has the parameter", Pair{"performer.status", "active"}, fhir.Chain{Param: param("performer"), Target: "CareTeam", Where: fhir.Term{
+			Param: lookup(t, "CareTeam", "status"), Value: fhir.TokenValue{Code: "active", AnySystem: true},
+		}}},
 		{"a prefix before a date", Pair{"date", "ge2026-02-01T10:00:00+01:00"}, fhir.Term{Param: param("date"), Prefix: fhir.GE, Value: date(t, "2026-02-01T10:00:00+01:00")}},
 	}
 	for _, tt := range tests {
@@ -99,7 +125,8 @@ func TestG7_4_ValuesAreReadByTheTypeOfTheirParameter(t *testing.T) {
 			}
 			same := cmp.Comparer(func(a, b *fhir.SearchParam) bool { return a == b })
 			sameDate := cmp.Comparer(func(a, b fhir.DateValue) bool { return a == b || sameRange(a, b) })
-			if diff := cmp.Diff(tt.want, req.Query.Where, same, sameDate); diff != "" {
+			sameNumber := cmp.Comparer(func(a, b *big.Rat) bool { return a == b || a.Cmp(b) == 0 })
+			if diff := cmp.Diff(tt.want, req.Query.Where, same, sameDate, sameNumber); diff != "" {
 				t.Errorf("query (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff([]Pair{tt.param}, req.Used); diff != "" {
@@ -124,11 +151,24 @@ func TestG7_3_WhatIsNotUnderstoodIsRefusedWithAHint(t *testing.T) {
 		hint  string
 	}{
 		{"a misspelt parameter", Pair{"catagory", "x"}, fhir.CodeNotSupported, `Did you mean "category"?`},
-		{"an R4 parameter not supported here", Pair{"value-quantity", "1"}, fhir.CodeNotSupported, "not supported here"},
-		{"a chain", Pair{"patient.name", "x"}, fhir.CodeNotSupported, "Chained"},
-		{"a typed chain", Pair{"subject:Patient.name", "x"}, fhir.CodeNotSupported, "Chained"},
-		{"a reverse chain", Pair{"_has:Observation:patient:code", "x"}, fhir.CodeNotSupported, "everse chained"},
-		{"an include", Pair{"_include", "Observation:subject"}, fhir.CodeNotSupported, "_include"},
+		{"an R4 parameter not supported here", Pair{"method", "1"}, fhir.CodeNotSupported, "not supported here"},
+		{"a chain to what no target has", Pair{"patient.name", "x"}, fhir.CodeNotSupported, "None of the types"},
+		{"a typed chain to what the type has not", Pair{"subject:Patient.name", "x"}, fhir.CodeNotSupported, `by "name" is not supported here`},
+		{"a chain behind a code", Pair{"code.name", "x"}, fhir.CodeInvalid, "not a reference"},
+		{"a chain to a type it never refers to", Pair{"subject:Medication.code", "x"}, fhir.CodeInvalid, "never refers to a Medication"},
+		{"a chain to no type", Pair{"subject:Patint.name", "x"}, fhir.CodeInvalid, "no resource type"},
+		{"a chain without an end", Pair{"patient" + strings.Repeat("._has:Observation:patient:patient", 3) + "._id", "x"}, fhir.CodeTooCostly, "more than 4"},
+		{"a reverse chain by what never refers here", Pair{"_has:Observation:patient:code", "x"}, fhir.CodeInvalid, "never refers"},
+		{"a reverse chain cut short", Pair{"_has:Observation:patient", "x"}, fhir.CodeInvalid, "_has:Type"},
+		{"a reverse chain from no type", Pair{"_has:Observatin:patient:code", "x"}, fhir.CodeInvalid, "no resource type"},
+		{"an include of what is no reference", Pair{"_include", "Observation:code"}, fhir.CodeInvalid, "not a reference"},
+		{"an include of another target", Pair{"_include", "Observation:patient:Medication"}, fhir.CodeInvalid, "not a reference"},
+		{"an include without a type", Pair{"_include", "subject"}, fhir.CodeInvalid, "Type:reference"},
+		{"a reverse include of everything", Pair{"_revinclude", "*"}, fhir.CodeTooCostly, "Name a type"},
+		{"a number that is none", Pair{"value-quantity", "1.5.2"}, fhir.CodeInvalid, "Not a quantity"},
+		{"a quantity with half a unit", Pair{"value-quantity", "5|mg"}, fhir.CodeInvalid, "number|system|code"},
+		{"a composite with a part too few", Pair{"code-value-quantity", "a"}, fhir.CodeInvalid, "separated by $"},
+		{"a type of identifier cut short", Pair{"code:of-type", "a|b"}, fhir.CodeInvalid, "system|code|value"},
 		{"an unknown modifier", Pair{"code:foo", "x"}, fhir.CodeNotSupported, ":foo"},
 		{"a modifier of another type", Pair{"date:exact", "2026"}, fhir.CodeNotSupported, ":exact"},
 		{"a colon without a modifier", Pair{"code:", "x"}, fhir.CodeInvalid, "no modifier"},
@@ -182,6 +222,49 @@ func TestG7_3_LenientIgnoresTheUnknownButNeverABadValue(t *testing.T) {
 	}
 	if _, err := p.Parse("Observation", []Pair{{"date", "soon"}}, true, ""); err == nil {
 		t.Error("a bad date was accepted under lenient handling")
+	}
+}
+
+func TestG7_12_IncludesAreRead(t *testing.T) {
+	t.Parallel()
+	subject := lookup(t, "Observation", "subject")
+	tests := map[Pair]fhir.Include{
+		{"_include", "Observation:subject"}:         {Source: "Observation", Param: subject},
+		{"_include", "Observation:subject:Patient"}: {Source: "Observation", Param: subject, Target: "Patient"},
+		{"_include:iterate", "Observation:subject"}: {Source: "Observation", Param: subject, Iterate: true},
+		{"_include:recurse", "Observation:subject"}: {Source: "Observation", Param: subject, Iterate: true},
+		{"_include", "*"}:                           {},
+		{"_include", "Observation:*"}:               {Source: "Observation"},
+		{"_revinclude", "Observation:subject"}:      {Source: "Observation", Param: subject, Reverse: true},
+	}
+	for p, want := range tests {
+		req, err := observationParser(t).Parse("Observation", []Pair{p}, false, "")
+		if err != nil {
+			t.Errorf("%v: %v", p, err)
+			continue
+		}
+		if len(req.Query.Include) != 1 || req.Query.Include[0] != want {
+			t.Errorf("%v: include = %+v, want %+v", p, req.Query.Include, want)
+		}
+	}
+}
+
+func TestG7_11_ReverseChainsAreRead(t *testing.T) {
+	t.Parallel()
+	req, err := observationParser(t).Parse("Patient", []Pair{{"_has:Observation:patient:_has:Observation:subject:status", "x"}}, false, "")
+	if err == nil {
+		t.Errorf("a reverse chain by which nothing refers to an Observation = %+v", req.Query.Where)
+	}
+	req, err = observationParser(t).Parse("Patient", []Pair{{"_has:Observation:patient:subject:Patient._id", "x"}}, false, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	has, ok := req.Query.Where.(fhir.Has)
+	if !ok || has.Source != "Observation" || has.Param != lookup(t, "Observation", "patient") {
+		t.Fatalf("query = %+v", req.Query.Where)
+	}
+	if c, ok := has.Where.(fhir.Chain); !ok || c.Target != "Patient" || c.Param != lookup(t, "Observation", "subject") {
+		t.Errorf("condition = %+v, want the chain to the subject", has.Where)
 	}
 }
 
