@@ -85,7 +85,7 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w. Choose another with --listen", c.Listen, plainCause(err))
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }() // done already when serving ended
 	if c.BaseURL == "" {
 		c.BaseURL = defaultBase(ln.Addr())
 	}
