@@ -16,8 +16,10 @@ const module = "github.com/portico-fhir/portico"
 var layers = [][]string{
 	{"cmd/portico"},
 	{"fhir/rest", "conformance", "bench"},
+	{"fhir/join", "fhir/operation"},
 	{"fhir/router", "fhir/load"},
 	{"fhir/record", "fhir/chartmap"},
+	{"fhir/index"},
 	{"fhir/search"},
 	{"fhir/invariant"},
 	{"fhir/schema"},
@@ -31,7 +33,7 @@ var layers = [][]string{
 // which nothing in the product imports.
 var exceptions = []string{
 	"store/storetest", "store/mongo/mongotest", "conformance/suite",
-	"fhir/search/internal/gen", "fhir/invariant/internal/gen", "testdata/clinic/gen",
+	"fhir/search/internal/gen", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "testdata/clinic/gen",
 }
 
 // allowed are the modules that each package may import itself, test files aside,
@@ -42,7 +44,10 @@ var allowed = map[string][]string{
 	"conformance":     {"github.com/go-json-experiment/json"},
 	"fhir":            {"golang.org/x/text"},
 	"fhir/chartmap":   {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},
+	"fhir/index":      {"go.mongodb.org/mongo-driver/v2"},
 	"fhir/invariant":  {},
+	"fhir/join":       {},
+	"fhir/operation":  {"github.com/go-json-experiment/json"},
 	"fhir/load":       {"github.com/go-json-experiment/json", "golang.org/x/sync"},
 	"fhir/record":     {"go.mongodb.org/mongo-driver/v2", "github.com/klauspost/compress"},
 	"fhir/rest":       {"github.com/gorilla/mux", "github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},
