@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,6 +63,10 @@ func TestEndToEnd(t *testing.T) {
 		}
 		suite.Run(t, p.base, types...)
 	})
+	t.Run("the tour of the README works", func(t *testing.T) {
+		t.Parallel()
+		tour(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()))
+	})
 	t.Run("SIGTERM ends it cleanly, and what was acknowledged is there after a restart", func(t *testing.T) {
 		t.Parallel()
 		dir := "sqlite:" + t.TempDir()
@@ -83,6 +88,32 @@ func TestEndToEnd(t *testing.T) {
 		p = start(t, bin, "--demo", "--store", dir)
 		p.get(t, p.base+location)
 	})
+}
+
+// tour sends the GET requests of the README. Each finds something, but those
+// that the next line says are refused.
+func tour(t *testing.T, p *process) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := regexp.MustCompile(`(?m)^curl -s "\$base/([^"]+)".*\n(# \d+)?`).FindAllStringSubmatch(string(readme), -1)
+	if len(steps) < 3 {
+		t.Fatalf("found only %d requests in the README", len(steps))
+	}
+	for _, step := range steps {
+		want := http.StatusOK
+		if refused, ok := strings.CutPrefix(step[2], "# "); ok {
+			want, _ = strconv.Atoi(refused)
+		}
+		res, body := p.exchange(t, http.MethodGet, p.base+"/"+step[1], "")
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d: %.300s", step[1], res.StatusCode, want, body)
+		}
+		if strings.Contains(body, `"searchset"`) && !strings.Contains(strings.ReplaceAll(body, " ", ""), `"mode":"match"`) {
+			t.Errorf("%s finds nothing", step[1])
+		}
+	}
 }
 
 // fillMongo puts the clinic's documents where an EHR would have them.
@@ -176,6 +207,12 @@ func (p *process) get(t *testing.T, url string) {
 
 func (p *process) do(t *testing.T, method, url, body string) *http.Response {
 	t.Helper()
+	res, _ := p.exchange(t, method, url, body)
+	return res
+}
+
+func (p *process) exchange(t *testing.T, method, url, body string) (*http.Response, string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -188,8 +225,11 @@ func (p *process) do(t *testing.T, method, url, body string) *http.Response {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body)
-	return res
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(answer)
 }
 
 // testLog shows what the process logs beside the test's own messages.
