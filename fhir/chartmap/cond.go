@@ -219,14 +219,71 @@ func negation(f store.Filter) store.Filter {
 	return store.Not{Filter: f}
 }
 
+// element is Elem with the alternatives of its condition outside: one element
+// satisfies a or b where one satisfies a, or one satisfies b. Indexes over
+// arrays are used that way, and not all servers know $or within $elemMatch.
 func element(path string, f store.Filter) store.Filter {
-	switch {
-	case none(f):
-		return f
-	case all(f):
-		f = store.Exists{Want: true}
+	any := alternatives(f, false)
+	if any == nil {
+		any = []store.Filter{f}
 	}
-	return store.Elem{Path: path, Where: f}
+	for i, g := range any {
+		switch {
+		case none(g):
+			continue
+		case all(g):
+			g = store.Exists{Want: true}
+		}
+		any[i] = store.Elem{Path: path, Where: g}
+	}
+	return disjunction(any)
+}
+
+// maxAlternatives bounds how far conditions are multiplied out.
+const maxAlternatives = 16
+
+// alternatives gives the conjunctions of which one must hold, or of which none
+// must when negated; nil where there would be too many.
+func alternatives(f store.Filter, negated bool) []store.Filter {
+	parts, isOr := []store.Filter(nil), false
+	switch f := f.(type) {
+	case store.Not:
+		return alternatives(f.Filter, !negated)
+	case store.And:
+		parts, isOr = f, negated
+	case store.Or:
+		parts, isOr = f, !negated
+	default:
+		if negated {
+			f = store.Not{Filter: f}
+		}
+		return []store.Filter{f}
+	}
+	out := []store.Filter{}
+	if !isOr {
+		out = append(out, store.All())
+	}
+	for _, p := range parts {
+		add := alternatives(p, negated)
+		switch {
+		case add == nil, isOr && len(out)+len(add) > maxAlternatives, !isOr && len(out)*len(add) > maxAlternatives:
+			return nil
+		case isOr:
+			out = append(out, add...)
+			continue
+		}
+		var product []store.Filter
+		for _, have := range out {
+			for _, more := range add {
+				product = append(product, conjunction([]store.Filter{have, more}))
+			}
+		}
+		out = product
+		if out == nil {
+			out = []store.Filter{}
+		}
+	}
+	return out
 }
 
 // guard holds where path is not an array with elements. A rule for one value

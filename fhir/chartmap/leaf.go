@@ -37,8 +37,10 @@ type text struct {
 	strict bool // no white space (code, uri …)
 	codes  []string
 	vs     string
-	absent *string
+	absent *string // $absent
 	at     *origin
+
+	onlyAbsent bool // in search: the stored values do not count
 }
 
 const whitespace = " \t\n\r\f\v"
@@ -74,10 +76,32 @@ func (t *text) get(e *encoder, f *frame) state {
 
 func (t *text) has() (present, own cond) {
 	own = exactly{t.valid()}
-	if t.absent != nil {
-		return some(own, exactly{t.missing()}), own
+	return t.or(own, t.absent != nil), own
+}
+
+// from narrows the rule to values of one source.
+func (t *text) from(only source) *text {
+	if only == anySource || t.absent == nil && only == fromDocument {
+		return t
 	}
-	return own, own
+	narrowed := *t
+	if only == fromDocument {
+		narrowed.absent = nil
+	} else {
+		narrowed.onlyAbsent = true
+	}
+	return &narrowed
+}
+
+// or adds the case that the field is missing.
+func (t *text) or(own cond, absent bool) cond {
+	if t.onlyAbsent {
+		own = never
+	}
+	if absent {
+		return some(own, exactly{t.missing()})
+	}
+	return own
 }
 
 // valid holds where the stored value is written.
@@ -114,11 +138,7 @@ func (t *text) equals(s string) cond {
 	if s == "" || t.strict && !isOneWord(s) || t.codes != nil && !slices.Contains(t.codes, s) {
 		return never
 	}
-	c := cond(exactly{t.eq(store.String(s))})
-	if t.absent != nil && *t.absent == s {
-		c = some(c, exactly{t.missing()})
-	}
-	return c
+	return t.or(exactly{t.eq(store.String(s))}, t.absent != nil && *t.absent == s)
 }
 
 func isOneWord(s string) bool { return !bytes.ContainsAny([]byte(s), whitespace) }
@@ -129,6 +149,8 @@ type boolean struct {
 	not    bool
 	absent *bool
 	at     *origin
+
+	onlyAbsent bool
 }
 
 func (b *boolean) fill() filling { return fillIf(b.absent != nil) }
@@ -152,18 +174,35 @@ func (b *boolean) get(e *encoder, f *frame) state {
 
 func (b *boolean) has() (present, own cond) {
 	own = exactly{b.in([]store.Value{store.V(true), store.V(false)})}
-	if b.absent != nil {
-		return some(own, exactly{b.missing()}), own
+	return b.or(own, b.absent != nil), own
+}
+
+// from and or are as for text.
+func (b *boolean) from(only source) *boolean {
+	if only == anySource || b.absent == nil && only == fromDocument {
+		return b
 	}
-	return own, own
+	narrowed := *b
+	if only == fromDocument {
+		narrowed.absent = nil
+	} else {
+		narrowed.onlyAbsent = true
+	}
+	return &narrowed
+}
+
+func (b *boolean) or(own cond, absent bool) cond {
+	if b.onlyAbsent {
+		own = never
+	}
+	if absent {
+		return some(own, exactly{b.missing()})
+	}
+	return own
 }
 
 func (b *boolean) equals(want bool) cond {
-	c := cond(exactly{b.eq(store.V(want != b.not))})
-	if b.absent != nil && *b.absent == want {
-		c = some(c, exactly{b.missing()})
-	}
-	return c
+	return b.or(exactly{b.eq(store.V(want != b.not))}, b.absent != nil && *b.absent == want)
 }
 
 // integer is a whole number in a range.

@@ -67,6 +67,7 @@ func spoil(r *rand.Rand, d bson.D, odds int) bson.D {
 	for _, e := range d {
 		switch {
 		case e.Key == "_id":
+			continue
 		case r.IntN(odds) == 0:
 			continue
 		case r.IntN(odds) == 0:

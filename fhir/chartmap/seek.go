@@ -35,8 +35,9 @@ const (
 
 // seeker follows paths through lenses.
 type seeker struct {
-	sites       int  // values that the path leads to
-	unsupported bool // one of them cannot be tested exactly
+	only        source // which values count
+	sites       int    // values that the path leads to
+	unsupported bool   // one of them cannot be tested exactly
 	dates       []*date
 }
 
@@ -46,17 +47,35 @@ func (s *seeker) refuse() cond {
 	return never
 }
 
-// leaf ends a path at an element without parts of its own.
-func (s *seeker) leaf(path []step) bool {
+// source tells the values that make their object exist (stored) from those that
+// are only there when it does.
+type source uint8
+
+const (
+	anySource source = iota
+	fromDocument
+	fromFiller
+)
+
+// leaf ends a path at an element without parts of its own, which may give fillers
+// or not.
+func (s *seeker) leaf(path []step, f filling) bool {
 	if len(path) > 0 {
 		s.unsupported = true
 		return false
 	}
 	s.sites++
-	return true
+	return s.only == anySource || f == mayFill || (f == constant) == (s.only == fromFiller)
 }
 
 func (o *object) search(s *seeker, path []step, t *test) cond {
+	if s.only != anySource {
+		if (o.filling == constant) != (s.only == fromFiller) {
+			return never
+		}
+		defer func(only source) { s.only = only }(s.only)
+		s.only = anySource
+	}
 	if len(path) == 0 {
 		s.sites++
 		return o.terminal(s, t)
@@ -72,22 +91,15 @@ func (o *object) search(s *seeker, path []step, t *test) cond {
 		return o.search(s, path[1:], &narrowed)
 	case next.conditional:
 		var aside seeker // a condition is no value that the path leads to
-		c, implied := o.part(&aside, next.whereName, "", nil, &test{kind: testCode, uri: next.whereValue})
+		own, filled := o.part(&aside, next.whereName, "", nil, &test{kind: testCode, uri: next.whereValue})
 		s.unsupported = s.unsupported || aside.unsupported
+		c := some(own, filled)
 		if isNever(c) {
 			return never
 		}
-		rest := o.search(s, path[1:], t)
-		if implied {
-			return every(c, rest)
-		}
-		return every(c, rest, o.there())
+		return every(c, o.search(s, path[1:], t))
 	}
-	c, implied := o.part(s, next.name, next.as, path[1:], t)
-	if implied {
-		return c
-	}
-	return every(c, o.there())
+	return o.whole(s, next.name, next.as, path[1:], t)
 }
 
 // there holds where the object is written at all.
@@ -99,20 +111,32 @@ func (o *object) there() cond {
 	return present
 }
 
-// part searches the members that FHIRPath calls name. Implied says that the
-// condition holds only where the object is written.
-func (o *object) part(s *seeker, name, as string, path []step, t *test) (c cond, implied bool) {
-	var any []cond
-	implied = true
+// whole searches the members that FHIRPath calls name.
+func (o *object) whole(s *seeker, name, as string, path []step, t *test) cond {
+	own, filled := o.part(s, name, as, path, t)
+	return some(own, every(filled, o.there()))
+}
+
+// part is whole, apart for values from the document, which make the object
+// exist, and for fillers, which are only there when something else does.
+func (o *object) part(s *seeker, name, as string, path []step, t *test) (own, filled cond) {
+	var owns, fills []cond
 	for i := range o.members {
 		m := &o.members[i]
 		if m.elem.Name != name || as != "" && m.elem.Type != as {
 			continue
 		}
-		any = append(any, every(m.lens.search(s, path, t), o.chosen(m)))
-		implied = implied && m.lens.fill() == noFill
+		sites := s.sites
+		s.only = fromDocument
+		owns = append(owns, every(m.lens.search(s, path, t), o.chosen(m)))
+		if m.lens.fill() != noFill {
+			s.sites = sites
+			s.only = fromFiller
+			fills = append(fills, every(m.lens.search(s, path, t), o.chosen(m)))
+		}
+		s.only = anySource
 	}
-	return some(any...), implied || o.root
+	return some(owns...), some(fills...)
 }
 
 // terminal tests a data type as a whole.
@@ -136,11 +160,7 @@ func (o *object) terminal(s *seeker, t *test) cond {
 func (o *object) anyText(s *seeker, t *test, names ...string) cond {
 	var any []cond
 	for _, name := range names {
-		c, implied := o.part(s, name, "", nil, t)
-		if !implied {
-			c = every(c, o.there())
-		}
-		any = append(any, c)
+		any = append(any, o.whole(s, name, "", nil, t))
 	}
 	return some(any...)
 }
@@ -148,45 +168,36 @@ func (o *object) anyText(s *seeker, t *test, names ...string) cond {
 // token tests what R4 3.1.1.4.10 lists: system and code of one and the same Coding or
 // Identifier, or the value of a ContactPoint.
 func (o *object) token(s *seeker, t *test) cond {
-	code := ""
+	is := func(text string) *test { return &test{kind: testCode, uri: text} }
+	code := "value"
 	switch o.typ {
 	case "CodeableConcept":
-		c, implied := o.part(s, "coding", "", nil, t)
-		if implied {
-			return c
-		}
-		return every(c, o.there())
+		return o.whole(s, "coding", "", nil, t)
 	case "Coding":
 		code = "code"
 	case "Identifier":
-		code = "value"
 	case "ContactPoint":
 		if !t.token.AnySystem && (t.token.System != "" || t.token.AnyCode) {
 			return never
 		}
-		c, _ := o.part(s, "value", "", nil, &test{kind: testCode, uri: t.token.Code})
-		return every(c, o.there())
+		return o.whole(s, "value", "", nil, is(t.token.Code))
 	default:
 		return s.refuse()
 	}
-	parts := []cond{o.there()}
-	if !t.token.AnySystem {
-		if t.token.System == "" {
-			c, _ := o.part(s, "system", "", nil, &test{kind: testPresent})
-			parts = append(parts, not(c))
-		} else {
-			c, _ := o.part(s, "system", "", nil, &test{kind: testCode, uri: t.token.System})
-			parts = append(parts, c)
-		}
+	ownSystem, fillSystem := cond(never), cond(always)
+	switch {
+	case t.token.AnySystem:
+	case t.token.System == "":
+		own, filled := o.part(s, "system", "", nil, &test{kind: testPresent})
+		fillSystem = not(some(own, filled))
+	default:
+		ownSystem, fillSystem = o.part(s, "system", "", nil, is(t.token.System))
 	}
+	ownCode, fillCode := cond(never), cond(always)
 	if !t.token.AnyCode {
-		c, implied := o.part(s, code, "", nil, &test{kind: testCode, uri: t.token.Code})
-		parts = append(parts, c)
-		if implied {
-			parts[0] = always
-		}
+		ownCode, fillCode = o.part(s, code, "", nil, is(t.token.Code))
 	}
-	return every(parts...)
+	return some(every(some(ownSystem, fillSystem), ownCode), every(ownSystem, fillCode), every(fillSystem, fillCode, o.there()))
 }
 
 // period tests a Period, whose ends may be open (R4 3.1.1.4.7).
@@ -195,10 +206,9 @@ func (o *object) period(s *seeker, t *test) cond {
 	for _, iv := range t.dates {
 		var parts []cond
 		end := func(name string, iv interval, open bool) {
-			c, _ := o.part(s, name, "", nil, &test{kind: testDate, dates: []interval{iv}})
+			c := o.whole(s, name, "", nil, &test{kind: testDate, dates: []interval{iv}})
 			if open {
-				there, _ := o.part(s, name, "", nil, &test{kind: testPresent})
-				c = some(c, not(there))
+				c = some(c, not(o.whole(s, name, "", nil, &test{kind: testPresent})))
 			}
 			parts = append(parts, c)
 		}
@@ -231,10 +241,17 @@ func (r *repeated) search(s *seeker, path []step, t *test) cond {
 	return r.in(r.item.search(s, path, t))
 }
 
-func (d derived) search(s *seeker, path []step, t *test) cond { return d.lens.search(s, path, t) }
+func (d derived) search(s *seeker, path []step, t *test) cond {
+	if s.only == fromDocument {
+		return never
+	}
+	defer func(only source) { s.only = only }(s.only)
+	s.only = anySource
+	return d.lens.search(s, path, t)
+}
 
 func (l *literal) search(s *seeker, path []step, t *test) cond {
-	if !s.leaf(path) {
+	if !s.leaf(path, constant) {
 		return never
 	}
 	holds := false
@@ -283,9 +300,10 @@ func matchText(s string, t *test) bool {
 }
 
 func (t *text) search(s *seeker, path []step, q *test) cond {
-	if !s.leaf(path) {
+	if !s.leaf(path, t.fill()) {
 		return never
 	}
+	t = t.from(s.only)
 	switch q.kind {
 	case testPresent:
 		present, _ := t.has()
@@ -334,11 +352,7 @@ func (t *text) matches(q *test) cond {
 	if q.text == "" { // what folds to nothing is in every text, but for the empty one
 		parts = append(parts, t.ref.text())
 	}
-	c := cond(exactly{t.scalar(parts...)})
-	if t.absent != nil && matchText(*t.absent, q) {
-		c = some(c, exactly{t.missing()})
-	}
-	return c
+	return t.or(exactly{t.scalar(parts...)}, t.absent != nil && matchText(*t.absent, q))
 }
 
 // searchable reports whether text that a client looks for can be found exactly:
@@ -353,9 +367,10 @@ func unprintable(s string) bool {
 }
 
 func (b *boolean) search(s *seeker, path []step, t *test) cond {
-	if !s.leaf(path) {
+	if !s.leaf(path, b.fill()) {
 		return never
 	}
+	b = b.from(s.only)
 	switch t.kind {
 	case testPresent:
 		present, _ := b.has()
@@ -371,14 +386,14 @@ func (b *boolean) search(s *seeker, path []step, t *test) cond {
 
 func (c *coded) search(s *seeker, path []step, t *test) cond {
 	if len(path) == 1 && path[0].name == "text" && c.typ == "CodeableConcept" {
-		s.sites++
 		if c.label == nil {
+			s.sites++
 			return never
 		}
 		label := text{ref: *c.label, typ: "string"}
 		return label.search(s, nil, t)
 	}
-	if !s.leaf(path) {
+	if !s.leaf(path, noFill) {
 		return never
 	}
 	switch t.kind {
@@ -396,7 +411,7 @@ func (c *coded) search(s *seeker, path []step, t *test) cond {
 }
 
 func (d *date) search(s *seeker, path []step, t *test) cond {
-	if !s.leaf(path) {
+	if !s.leaf(path, noFill) {
 		return never
 	}
 	s.dates = append(s.dates, d)
@@ -415,7 +430,7 @@ func (r *reference) search(s *seeker, path []step, t *test) cond {
 		narrowed.types = []fhir.Type{path[0].is}
 		return r.search(s, nil, &narrowed)
 	}
-	if !s.leaf(path) {
+	if !s.leaf(path, noFill) {
 		return never
 	}
 	allowed := func(o *role) bool { return len(t.types) == 0 || slices.Contains(t.types, o.typ) }
@@ -461,7 +476,7 @@ func (d *ending) search(s *seeker, path []step, t *test) cond   { return presenc
 func (l *link) search(s *seeker, path []step, t *test) cond     { return presence(l, s, path, t) }
 
 func presence(l lens, s *seeker, path []step, t *test) cond {
-	if !s.leaf(path) {
+	if !s.leaf(path, noFill) {
 		return never
 	}
 	if t.kind != testPresent {
