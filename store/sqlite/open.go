@@ -268,7 +268,7 @@ func (s *Store) openReader() (*conn, error) {
 		c.close()
 		return nil, err
 	}
-	if err := c.exec("PRAGMA query_only=1; PRAGMA cache_size=-1024"); err != nil {
+	if err := c.exec("PRAGMA query_only=1; PRAGMA cache_size=-512"); err != nil {
 		c.close()
 		return nil, err
 	}

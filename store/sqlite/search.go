@@ -15,8 +15,9 @@ type search struct {
 	query  store.Query
 	coll   *collection
 	access access
+	fresh  bool // the plan was found not to be stale
 	exact  bool // the entries say all that the conditions ask
-	budget int // bytes of keys for a sort
+	budget int  // bytes of keys for a sort
 
 	walk   *walk
 	seen   rids
@@ -157,8 +158,11 @@ func (r *search) match() (*entry, error) {
 		}
 		r.stats.Keys++
 		r.stats.Docs++
-		if r.stats.Keys == 1 && r.access.ix != nil && r.access.ix.multi.Load() != r.access.multi {
-			return nil, errStale
+		if !r.fresh {
+			if r.access.ix != nil && r.access.ix.multi.Load() != r.access.multi {
+				return nil, errStale
+			}
+			r.fresh = true
 		}
 		if r.access.dedupe && !r.seen.add(e.rid) {
 			continue
@@ -183,7 +187,6 @@ func (r *search) nextSorted() (store.Doc, error) {
 			if err := r.open(); err != nil {
 				return nil, err
 			}
-			r.stats.Keys++ // no longer the first
 		}
 		r.sorted.begin()
 		for {

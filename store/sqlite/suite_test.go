@@ -10,13 +10,25 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	suite := &storetest.Suite{
-		Open: func(t *testing.T) store.Store { return open(t, t.TempDir(), Options{}) },
+	suite(Options{}).Run(t)
+}
+
+// With little memory and one connection to keep, a store does the same.
+func TestStoreWithLittle(t *testing.T) {
+	t.Parallel()
+	s := suite(Options{Readers: 1, Sort: 600, Map: 1})
+	s.Skip = map[string]string{"plans": "a sort goes through the documents several times"}
+	s.Run(t)
+}
+
+func suite(opts Options) *storetest.Suite {
+	return &storetest.Suite{
+		Open: func(t *testing.T) store.Store { return open(t, t.TempDir(), opts) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return open(t, dirOf(s), Options{})
+			return open(t, dirOf(s), opts)
 		},
 		Sweep: func(t *testing.T, s store.Store, now time.Time) {
 			if err := s.(*Store).sweep(t.Context(), now); err != nil {
@@ -24,5 +36,4 @@ func TestStore(t *testing.T) {
 			}
 		},
 	}
-	suite.Run(t)
 }

@@ -277,6 +277,9 @@ func (s *Store) Apply(ctx context.Context, ops []store.Op) error {
 			return &store.OpError{Index: i, Err: err}
 		}
 		r.size += len(op.Doc)
+		for _, f := range op.Set {
+			r.size += len(f.Value.Value)
+		}
 	}
 	if len(ops) == 0 {
 		return ctx.Err()
