@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
 )
 
 func TestNegotiation(t *testing.T) {
@@ -255,7 +257,8 @@ func TestFailures(t *testing.T) {
 		{"a panic is a 500 and is logged with its stack", func(ctx context.Context) error { return broken(ctx)[len(t.Name())] }, 500, fhir.CodeException, "index out of range"},
 		{"the value of a panic is not logged", func(context.Context) error { panic("John Smith") }, 500, fhir.CodeException, "panic of type string"},
 		{"a deadline is a 504", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 504, fhir.CodeTimeout, "timeout"},
-		{"a store that is away is a 503", func(context.Context) error {
+		{"a store that is away is a 503", func(context.Context) error { return fmt.Errorf("find: %w", store.ErrUnavailable) }, 503, fhir.CodeTransient, "find: store: unavailable"},
+		{"a repository that says so is a 503", func(context.Context) error {
 			return fhir.Errorf(fhir.CodeTransient, "", "Try again.").Because(secret)
 		}, 503, fhir.CodeTransient, secret.Error()},
 	} {

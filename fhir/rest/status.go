@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
 )
 
 // statusOf is the one table from issue code to HTTP status (R4 3.1.0.1.5 and
@@ -90,6 +91,8 @@ func explain(err error) (status int, issues []fhir.Issue) {
 		return edge.status, edge.outcome.Issues
 	case errors.As(err, &outcome) && len(outcome.Issues) > 0:
 		return statusOf(outcome.Code()), outcome.Issues
+	case errors.Is(err, store.ErrUnavailable):
+		return explain(fhir.Errorf(fhir.CodeTransient, "", "The store cannot serve this now. Try again later."))
 	case errors.Is(err, context.DeadlineExceeded):
 		return explain(fhir.Errorf(fhir.CodeTimeout, "", "The request took longer than this server allows. Ask for less, or try again."))
 	case errors.Is(err, context.Canceled):
