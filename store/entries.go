@@ -23,14 +23,19 @@ var errParallel = errors.New("two keys are arrays")
 // The values share d's bytes.
 func Entries(ix Index, d Doc) ([][]Value, error) {
 	var found [][]Value
+	var seen entryKeys
 	err := eachEntry(ix.Keys, d, func(entry []Value, missing bool) {
 		if missing && ix.Sparse {
 			return
 		}
-		for _, e := range found {
-			if slices.EqualFunc(e, entry, func(a, b Value) bool { return Compare(a, b) == 0 }) {
-				return
+		if len(found) < fewEntries {
+			for _, e := range found {
+				if slices.EqualFunc(e, entry, func(a, b Value) bool { return Compare(a, b) == 0 }) {
+					return
+				}
 			}
+		} else if seen.has(found, entry) {
+			return
 		}
 		found = append(found, slices.Clone(entry))
 	})
@@ -38,6 +43,35 @@ func Entries(ix Index, d Doc) ([][]Value, error) {
 		return nil, fmt.Errorf("%w: index %s: %w", ErrInvalid, ix.Name, err)
 	}
 	return found, nil
+}
+
+// fewEntries are compared with each other. More are told apart by their keys,
+// so that a long array does not take time in the square of its length.
+const fewEntries = 32
+
+// entryKeys is the set of the keys of entries.
+type entryKeys map[string]bool
+
+// has reports whether entry is among found, and notes it.
+func (s *entryKeys) has(found [][]Value, entry []Value) bool {
+	if *s == nil {
+		*s = make(entryKeys)
+		for _, e := range found {
+			(*s)[tupleKey(e)] = true
+		}
+	}
+	key := tupleKey(entry)
+	known := (*s)[key]
+	(*s)[key] = true
+	return known
+}
+
+func tupleKey(entry []Value) string {
+	var key []byte
+	for _, v := range entry {
+		key = AppendKey(key, v, false)
+	}
+	return string(key)
 }
 
 // step is one key on its way into a document: either a value that was found, or

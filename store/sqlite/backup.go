@@ -44,8 +44,7 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
-		os.Remove(path)
-		return fmt.Errorf("sqlite: backup to %s: %w", path, err)
+		return fmt.Errorf("sqlite: backup to %s: %w", path, errors.Join(err, os.Remove(path)))
 	}
 	return nil
 }

@@ -196,9 +196,6 @@ func (c *conn) inTransaction() bool {
 	return lib.Xsqlite3_get_autocommit(c.tls, c.db) == 0
 }
 
-// changes returns how many rows the last statement changed.
-func (c *conn) changes() int64 { return int64(lib.Xsqlite3_changes(c.tls, c.db)) }
-
 // lastRowID returns the row id that the last insert made.
 func (c *conn) lastRowID() int64 { return int64(lib.Xsqlite3_last_insert_rowid(c.tls, c.db)) }
 

@@ -170,8 +170,11 @@ func syncDir(dir string) error {
 	if err != nil {
 		return unavailable(dir, err)
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
+	err = d.Sync()
+	if closed := d.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
 		return unavailable(dir, err)
 	}
 	return nil
@@ -185,8 +188,8 @@ func (s *Store) takeLock(dir string) error {
 		return unavailable(path, err)
 	}
 	if err := lockFile(f); err != nil {
-		f.Close()
-		return fmt.Errorf("sqlite: %s: another Portico has it open; stop that one first: %w (%v)", dir, store.ErrUnavailable, err)
+		return errors.Join(fmt.Errorf("sqlite: %s: another Portico has it open; stop that one first: %w (%v)",
+			dir, store.ErrUnavailable, err), f.Close())
 	}
 	s.lock = f
 	return nil
@@ -314,10 +317,9 @@ func (s *Store) release() {
 		s.writer.conn.close()
 	}
 	if s.lock != nil {
-		if err := unlockFile(s.lock); err != nil {
-			s.opts.Log.Warn("the lock file could not be unlocked", "error", err)
+		if err := errors.Join(unlockFile(s.lock), s.lock.Close()); err != nil {
+			s.opts.Log.Warn("the lock file could not be given back", "error", err)
 		}
-		s.lock.Close()
 	}
 }
 
