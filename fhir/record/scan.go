@@ -111,20 +111,15 @@ func (s *scanner) value() span {
 
 // stringEnd is the position behind the string that starts at pos.
 func stringEnd(buf []byte, pos int) int {
-	for first := pos + 1; ; {
-		quote := bytes.IndexByte(buf[pos+1:], '"')
-		if quote < 0 {
-			return len(buf)
-		}
-		pos += 1 + quote
-		escapes := 0
-		for pos-escapes > first && buf[pos-escapes-1] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
+	for pos++; pos < len(buf); pos++ {
+		switch buf[pos] {
+		case '"':
 			return pos + 1
+		case '\\':
+			pos++
 		}
 	}
+	return len(buf)
 }
 
 // is reports whether a member's name is want, however it is escaped.
