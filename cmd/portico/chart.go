@@ -23,6 +23,7 @@ func chart(_ context.Context, args []string, _ func(string) string, std streams)
 }
 
 // lint prints all that is wrong with a chart map, as file:line:column: message.
+// Warnings alone are no failure.
 func lint(args []string, std streams) error {
 	var c Config
 	f := newFlags("chart lint")
@@ -37,14 +38,18 @@ func lint(args []string, std streams) error {
 	case f.NArg() > 0 || (c.Chart == "" && !c.Demo):
 		return usageError{errors.New("chart lint: name one chart map")}
 	}
-	_, err := loadChart(c)
+	chart, err := loadChart(c)
 	var found chartmap.Problems
 	if errors.As(err, &found) {
 		fmt.Fprintln(std.out, found)
 		return errReported
 	}
-	if err == nil {
-		fmt.Fprintln(std.out, "no problems")
+	if err != nil {
+		return err
 	}
-	return err
+	for _, w := range chart.Warnings {
+		fmt.Fprintln(std.out, w)
+	}
+	fmt.Fprintln(std.out, "no problems")
+	return nil
 }

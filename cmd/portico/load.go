@@ -49,7 +49,7 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	repo, err := repository(c, c.BaseURL+"/fhir", st)
+	repo, err := repository(c, c.BaseURL+"/fhir", st, log)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 			return nil, err
 		}
 	}
-	repo, err := repository(c, base, st)
+	repo, err := repository(c, base, st, log)
 	if err != nil {
 		return nil, err
 	}
@@ -65,17 +65,23 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 func (c *Config) open() bool { return c.Auth == authOff || c.Demo }
 
 // repository is the EHR through the chart map, beside Portico's own records.
-func repository(c Config, base string, st store.Store) (*router.Router, error) {
+func repository(c Config, base string, st store.Store, log *slog.Logger) (*router.Router, error) {
 	location, err := time.LoadLocation(c.Search.Timezone)
 	if err != nil {
 		return nil, fmt.Errorf("search.timezone: %w", err)
 	}
 	repo := &router.Router{Records: &record.Repository{Store: st, Location: location}}
 	chart, err := loadChart(c)
-	if chart != nil {
-		repo.Mapped = &chartmap.Repository{Store: st, Map: chart, Base: base}
+	if err != nil || chart == nil {
+		return repo, err
 	}
-	return repo, err
+	for _, w := range chart.Warnings {
+		log.Warn("chart map", "at", w.String())
+	}
+	repo.Mapped = &chartmap.Repository{Store: st, Map: chart, Base: base, Report: func(f chartmap.Fault) {
+		log.Debug("a value of the EHR does not fit its rule", "map", f.Map, "line", f.Line, "element", f.Path, "resource", f.Key.String())
+	}}
+	return repo, nil
 }
 
 // loadChart reads the chart map; nil when there is none.

@@ -63,7 +63,7 @@ func (s *Server) readForm(w *response, r *request) error {
 	if !strings.EqualFold(media, mediaForm) {
 		return unsupportedMedia("http.Content-Type", "A search by POST takes %s.", mediaForm)
 	}
-	body, err := readBody(w, r, s.Limits.Form)
+	body, err := readBody(w.ResponseWriter, r, s.Limits.Form)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (s *Server) resource(w *response, r *request) (body []byte, id string, err 
 	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
 		return nil, "", err
 	}
-	body, err = readBody(w, r, s.Limits.Body)
+	body, err = readBody(w.ResponseWriter, r, s.Limits.Body)
 	if err != nil {
 		return nil, "", err
 	}
