@@ -11,7 +11,9 @@
 // Writes are acknowledged by a majority, journalled; reads see what a majority
 // has. A batch of more than one op runs in a multi-document transaction. A
 // single op needs none: a change of one document is atomic. Transient errors
-// are retried until the caller's deadline, or [Options.Timeout] without one.
+// are retried until the caller's deadline, or [Options.Timeout] without one. A
+// search of more documents than fit one reply of the server's is not a picture
+// of one moment.
 //
 // [Open] refuses a server that cannot give this. It looks at what the server
 // says of itself and then aborts a transaction to see whether that undoes it,

@@ -22,13 +22,10 @@ const (
 
 // Codes of MongoDB that are named here because something depends on them.
 const (
-	codeUnauthorized        = 13
-	codeCommandNotFound     = 59
-	codeWriteConflict       = 112
-	codeIllegalOperation    = 20
-	codeInvalidResumeToken  = 260
-	codeChangeStreamFatal   = 280
-	codeChangeStreamHistory = 286
+	codeUnauthorized     = 13
+	codeCommandNotFound  = 59
+	codeWriteConflict    = 112
+	codeIllegalOperation = 20
 )
 
 // errUnknown ends the text of an error after which a write may or may not have
@@ -48,12 +45,12 @@ func kindOf(code int) error {
 		28,     // PathNotViable: a field to set lies below a scalar
 		40,     // ConflictingUpdateOperators
 		52, 57, // DollarPrefixedFieldName, DottedFieldName
-		56,    // EmptyFieldName
-		66,    // ImmutableField: the _id
-		73,    // InvalidNamespace
-		15,    // Overflow: nested too deeply
-		51091, // a regular expression that does not compile
-		54, 51108,
+		56,     // EmptyFieldName
+		66,     // ImmutableField: the _id
+		73,     // InvalidNamespace
+		15,     // Overflow: nested too deeply
+		51091,  // a regular expression that does not compile
+		143,    // an array would be filled up too far
 		85, 86, // an index of that name, or with those keys, is defined otherwise
 		16837, 53: // cannot apply to this _id
 		return store.ErrInvalid
@@ -63,7 +60,7 @@ func kindOf(code int) error {
 		14031, 146, 365, // disk or memory is full, too many requests
 		239, 251, 267, 43, 237, 136, 83, 13388: // snapshot, transaction or cursor gone
 		return store.ErrUnavailable
-	case codeInvalidResumeToken, codeChangeStreamFatal, codeChangeStreamHistory:
+	case 260, 280, 286, 40647, 40649, 50811: // a resume token that is none, or too old
 		return store.ErrTokenLost
 	case 206, 22, 226, 1018: // invalid BSON, checksums
 		return store.ErrCorrupt
@@ -212,10 +209,14 @@ func duplicateIndex(message string) string {
 		return ""
 	}
 	name, _, ok := strings.Cut(rest, " dup key")
-	if !ok || strings.HasPrefix(name, "_id_") {
+	if !ok {
 		return ""
 	}
-	return strings.TrimSpace(name)
+	name, _, _ = strings.Cut(name, " collation:")
+	if name == "_id_" {
+		return ""
+	}
+	return name
 }
 
 // tooLarge says whether the driver or the server refused a message for its size.

@@ -60,17 +60,15 @@ func planOf(reply bson.Raw) store.Plan {
 // stages walks a plan: its input stages, and those of its shards.
 func stages(stage bson.Raw, p *store.Plan) {
 	name, _ := stage.Lookup("stage").StringValueOK()
-	switch name {
-	case "SORT", "sort":
+	index, named := stage.Lookup("indexName").StringValueOK()
+	switch {
+	case name == "SORT":
 		p.Sorted = true
-	case "IDHACK", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN", "EXPRESS_CLUSTERED_IXSCAN":
-		p.Index = "_id"
-	}
-	if index, ok := stage.Lookup("indexName").StringValueOK(); ok && p.Index == "" {
+	case p.Index != "":
+	case named && index != "_id_":
 		p.Index = index
-		if index == "_id_" {
-			p.Index = "_id"
-		}
+	case named, name == "IDHACK", name == "CLUSTERED_IXSCAN", name == "EXPRESS_CLUSTERED_IXSCAN":
+		p.Index = "_id"
 	}
 	elements, err := stage.Elements()
 	if err != nil {
