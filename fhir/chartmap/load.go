@@ -290,6 +290,7 @@ func (l *loader) header(n *yaml.Node) *header {
 			m.Where = l.where(e.value, "where")
 		case "visible":
 			m.Visible = l.where(e.value, "visible")
+			l.noEffect(e)
 		case "id":
 			m.id = l.top(e.value, "id", m.scope)
 		case "version":
@@ -466,9 +467,14 @@ func (l *loader) access(m *Mapping, e entry) bool {
 		return false
 	}
 	if e.name != "compartment" && e.name != "unmapped" && e.name != "concurrency" && e.name != "writable" {
-		l.warn(e.key, "", "%s is checked, but has no effect yet", e.name)
+		l.noEffect(e)
 	}
 	return true
+}
+
+// noEffect says what is kept for writing and access, which come later.
+func (l *loader) noEffect(e entry) {
+	l.warn(e.key, "", "%s is checked, but has no effect yet", e.name)
 }
 
 // actors are who may write, as policy sees them.

@@ -129,7 +129,7 @@ func (c *compiler) checkDirectives(r *directives, at string) bool {
 			if once := c.boolean(e.value, "$once"); c.rule != nil {
 				c.rule.Once = once
 			}
-			c.warn(e.key, "", "$once is checked, but has no effect yet")
+			c.noEffect(e)
 		}
 	}
 	return ok
@@ -146,7 +146,7 @@ func (c *compiler) writableBy(e entry) {
 			c.rule.WritableBy = append(c.rule.WritableBy, who)
 		}
 	}
-	c.warn(e.key, "", "$writableBy is checked, but has no effect yet")
+	c.noEffect(e)
 }
 
 // single compiles a rule for one value.

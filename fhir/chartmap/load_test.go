@@ -1,0 +1,167 @@
+package chartmap_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/testdata/clinic"
+)
+
+// patient wraps the elements of a map on Patient.
+func patient(elements string) string {
+	return "chartmap: 1\ncodes:\n  sex: { map: { F: female, M: male } }\nmaps:\n- name: p\n  resource: Patient\n  from: patients\n  id: _id\n  elements:\n    " + elements
+}
+
+func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, chart, want string }{
+		{"a key that is misspelt", "chartmap: 1\nmap: []\nmaps: []", `c.yaml:2:1: unknown key "map" in the chart map; did you mean "maps"?`},
+		{"another version", "chartmap: 2\nmaps: []", "c.yaml:1:11: only version 1"},
+		{"no chart map", "a: 1", "c.yaml:1:1: this is not a chart map"},
+		{"no YAML", "a: [", "c.yaml:1:1: not YAML"},
+		{"nothing", "", "not YAML: the file is empty"},
+		{"two documents", "chartmap: 1\n---\nb: 2", "more than one YAML document"},
+		{"a bad time zone", "chartmap: 1\ndefaults: { timezone: Europe/Olso }\nmaps: []", `c.yaml:2:23: timezone: there is no time zone "Europe/Olso"`},
+		{"a word of the defaults", "chartmap: 1\ndefaults: { onUnknownCode: keeplocal }\nmaps: []", "did you mean keep-local?"},
+		{"no such type", strings.Replace(patient("active: a"), "Patient", "Patiant", 1), `"Patiant" is no resource type of R4; did you mean Patient?`},
+		{"a type by another case", strings.Replace(patient("active: a"), "Patient", "patient", 1), "did you mean Patient?"},
+		{"no id", strings.Replace(patient("active: a"), "  id: _id\n", "", 1), `map "p" has no id; add id: …`},
+		{"no such element", patient("birthdate: { $from: dob, $as: date }"), `c.yaml:10:5: Patient has no element "birthdate" in R4; did you mean birthDate?`},
+		{"a choice without its type", patient("deceased: { $from: d, $as: not }"), `Patient has no element "deceased" in R4; name the type: deceasedBoolean, deceasedDateTime`},
+		{"an element within a type", patient("name: { $list1: { famly: last } }"), "HumanName has no element"},
+		{"a list where one value goes", patient("birthDate: { $list1: dob }"), "Patient.birthDate holds one value"},
+		{"one value where a list goes", patient("name: { text: name }"), "c.yaml:10:11: Patient.name is a list; put it behind $list1"},
+		{"a date without conversion", patient("birthDate: dob"), "Patient.birthDate is a date and cannot be copied from a field; write $as: date"},
+		{"a conversion to another type", patient("active: { $from: a, $as: int }"), "Patient.active is a boolean; $as: int does not give one"},
+		{"an unknown conversion", patient("birthDate: { $from: a, $as: dat }"), "did you mean date?"},
+		{"an unknown directive", patient("birthDate: { $fro: a }"), `unknown key "$fro" in Patient.birthDate; did you mean "$from"?`},
+		{"directives that do not go together", patient("birthDate: { $const: \"2020\", $as: date }"), "$as does not go with $const"},
+		{"directives among elements", patient("maritalStatus: { text: a, $from: b }"), `"text" stands among directives`},
+		{"an unknown code table", patient("gender: { $from: s, $codes: sexx }"), `there is no code table "sexx"; did you mean sex?`},
+		{"a code that R4 does not allow", strings.Replace(patient("gender: { $from: s, $codes: sex }"), "female", "femal", 1), `has "femal", which Patient.gender does not allow; did you mean female?`},
+		{"a constant that R4 does not allow", patient("gender: { $const: femal }"), `Patient.gender does not allow the code "femal"; did you mean female?`},
+		{"a constant of another type", patient("active: { $const: \"true\" }"), "the $const must be true or false"},
+		{"an unquoted number for a string", patient("language: { $const: 12 }"), `put it in quotes: "12"`},
+		{"the same element twice", patient("active: a\n    active: b"), `c.yaml:11:5: "active" is written twice`},
+		{"two rules for one field", patient("active: a\n    deceasedBoolean: { $from: a, $as: not }"), `the field "a" is written by two rules (the other is in line 10); mark`},
+		{"a reference to a type that is not allowed", patient("managingOrganization: { $ref: Patient, $from: o }"), "cannot refer to a Patient; allowed: Organization"},
+		{"a reference that is none", patient("active: { $ref: Patient, $from: o }"), "not a Reference"},
+		{"no element of an array", patient("active: ."), `is the element of a $each, and this is not in one`},
+		{"slots that look alike", patient("telecom: { $slots: [ { value: a }, { value: b } ] }"), "slots 1 and 2 cannot be told apart"},
+		{"an array position", patient("active: a.0"), "has an array position"},
+		{"a path with an operator", patient("active: a.$b"), `"$b" cannot be a field name`},
+		{"a factor of zero", strings.Replace(patient("position: { latitude: b, longitude: { $from: a, $as: { linear: { mul: 0 } } } }"), "Patient", "Location", 1), "cannot be inverted"},
+		{"a required element without a rule", strings.Replace(patient("status: { $const: final }"), "Patient", "Observation", 1), "Observation.code is required by R4 and has no rule"},
+		{"a required element of an element", patient("communication: { $list1: { preferred: a } }"), "Patient.communication.language is required by R4"},
+		{"an element of Portico's own", patient("id: a"), "Patient.id is Portico's own"},
+		{"a condition with an unknown operator", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  where: { a: { $regex: x } }", 1), `unknown key "$regex" in a condition`},
+		{"a fan-out suffix with a hyphen", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  fanout: [ { suffix: a-b } ]", 1), `"a-b" cannot be the suffix of an id`},
+		{"an alias of itself", "chartmap: 1\nmaps: &a [ *a ]", "contains itself"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m, err := chartmap.Load([]byte(tt.chart), "c.yaml")
+			var found chartmap.Problems
+			if !errors.As(err, &found) || m != nil {
+				t.Fatalf("loaded: %v", err)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got\n%v\nwant\n%s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAllFaultsAreReportedAtOnceInOrder(t *testing.T) {
+	t.Parallel()
+	chart := patient("birthdate: a\n    gender: { $from: s, $codes: no }\n    name: b\n    active: { $as: not }")
+	_, err := chartmap.Load([]byte(chart), "c.yaml")
+	var found chartmap.Problems
+	if !errors.As(err, &found) || len(found) != 4 {
+		t.Fatalf("got %v", err)
+	}
+	for i := 1; i < len(found); i++ {
+		if found[i].Line < found[i-1].Line {
+			t.Errorf("out of order: %v", err)
+		}
+	}
+}
+
+func TestScalarsAreYAML12(t *testing.T) {
+	t.Parallel()
+	chart := patient(`address: { $list: [ { city: a, country: { $const: NO } }, { city: b, country: { $const: off }, state: { $const: "014" } } ] }`)
+	if _, err := chartmap.Load([]byte(chart), "c.yaml"); err != nil {
+		t.Errorf("NO and off are words: %v", err)
+	}
+	_, err := chartmap.Load([]byte(strings.Replace(chart, `"014"`, "014", 1)), "c.yaml")
+	if err == nil || !strings.Contains(err.Error(), `put it in quotes: "014"`) {
+		t.Errorf("014 is a number: %v", err)
+	}
+}
+
+func TestJSONIsAChartMapToo(t *testing.T) {
+	t.Parallel()
+	chart := `{"chartmap": 1, "maps": [{"name": "p", "resource": "Patient", "from": "p", "id": "_id", "elements": {"active": {"$from": "a"}}}]}`
+	if _, err := chartmap.Load([]byte(chart), "c.json"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCodeTablesAreReadFromFiles(t *testing.T) {
+	t.Parallel()
+	chart := strings.Replace(patient("gender: { $from: s, $codes: sex }"), "{ map: { F: female, M: male } }", "{ csv: codes/sex.csv }", 1)
+	for content, want := range map[string]string{
+		"F,female\nM,male\n":        "",
+		"F,female\nF,male\n":        "there twice",
+		"F\n":                       "record 1 is not a code",
+		"F,\"fe\n":                  "csv:",
+		"source,code\nF,woman\n":    `has "woman"`,
+		"\ufeffsource,code\nF,male": "",
+	} {
+		files := fstest.MapFS{"maps/codes/sex.csv": {Data: []byte(content)}}
+		_, err := chartmap.LoadFS(files, "maps/c.yaml", []byte(chart), "c.yaml")
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", content, err, want)
+		}
+	}
+	for _, path := range []string{"../sex.csv", "/etc/passwd", "missing.csv"} {
+		bad := strings.Replace(chart, "codes/sex.csv", path, 1)
+		if _, err := chartmap.LoadFS(fstest.MapFS{}, "maps/c.yaml", []byte(bad), "c.yaml"); err == nil {
+			t.Errorf("%s was read", path)
+		}
+	}
+}
+
+func TestLintWarnsOfWhatHasNoEffectYet(t *testing.T) {
+	t.Parallel()
+	found := chartmap.Lint(clinic.ChartMap(), "chart.yaml").Error()
+	for _, want := range []string{"visible", "transitions", "onCreate", "$writableBy", "$once"} {
+		if !strings.Contains(found, "warning: "+want+" is checked, but has no effect yet") {
+			t.Errorf("no warning of %s in\n%s", want, found)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(clinic.ChartMap())
+	f.Add([]byte(patient("active: a")))
+	f.Add([]byte("a: &a [*a]"))
+	if data, err := os.ReadFile("testdata/every/chart.yaml"); err == nil {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := chartmap.LoadFS(fstest.MapFS{}, "c.yaml", data, "c.yaml")
+		if (m == nil) == (err == nil) {
+			t.Fatalf("%v, %v", m, err)
+		}
+		var found chartmap.Problems
+		if err != nil && (!errors.As(err, &found) || len(found) == 0) {
+			t.Fatalf("a fault without its place: %v", err)
+		}
+	})
+}
