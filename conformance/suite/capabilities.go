@@ -26,8 +26,11 @@ func capabilities(t *testing.T, c *client, can capability) {
 		}
 	})
 	t.Run("G6 every search parameter declared is understood", func(t *testing.T) {
+		// Most values are right for several types: so are the parts of a composite,
+		// whose types the statement does not tell.
 		sample := map[string]string{
-			"number": "1", "date": "2020-01-01", "string": "a", "token": "a", "reference": "a", "quantity": "1", "uri": "urn:a",
+			"number": "2020", "date": "2020", "string": "2020", "token": "2020", "reference": "2020", "quantity": "2020", "uri": "urn:a",
+			"composite": "2020$2020",
 		}
 		for _, r := range can.Rest[0].Resource {
 			for _, p := range r.SearchParam {
@@ -36,7 +39,11 @@ func capabilities(t *testing.T, c *client, can capability) {
 					t.Errorf("%s: no sample for a %s parameter", p.Name, p.Type)
 					continue
 				}
-				if a := c.do(t, "GET", r.Type+"?_count=1&"+p.Name+"="+value, ""); a.StatusCode != 200 {
+				a := c.do(t, "GET", r.Type+"?_count=1&"+p.Name+"="+value, "")
+				if a.StatusCode != 200 && p.Type == "composite" { // some have three parts
+					a = c.do(t, "GET", r.Type+"?_count=1&"+p.Name+"="+value+"$2020", "")
+				}
+				if a.StatusCode != 200 {
 					t.Errorf("%s?%s=%s: %d %.300s", r.Type, p.Name, value, a.StatusCode, a.body)
 				}
 			}
