@@ -119,7 +119,7 @@ func (o options) wants(name string) bool {
 
 // run measures what was asked for.
 func run(ctx context.Context, o options) (*report, error) {
-	rep := &report{}
+	rep := newReport()
 	if o.url != "" {
 		c := newClient(strings.TrimSuffix(o.url, "/"), max(o.clients, busy))
 		return rep, measure(ctx, o, c, nil, o.write, rep)

@@ -228,6 +228,19 @@ func TestOverBudget(t *testing.T) {
 	}
 }
 
+func TestABusyMachineIsMentioned(t *testing.T) {
+	t.Parallel()
+	for load, want := range map[float64]bool{0: false, 1: false, 1.1: true, 9: true} {
+		var out bytes.Buffer
+		if err := (&report{Cores: 2, Load: load}).writeText(&out); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(out.String(), "too high"); got != want {
+			t.Errorf("with a load of %v on 2 cores: %s", load, out.String())
+		}
+	}
+}
+
 func TestCPUTimeOfAProcessGrows(t *testing.T) {
 	t.Parallel()
 	before, ok := cpuOf(os.Getpid())

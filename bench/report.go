@@ -4,6 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -64,7 +68,19 @@ type row struct {
 
 // report is what a run found out.
 type report struct {
-	Rows []row `json:"measurements"`
+	Cores int     `json:"cores"`
+	Load  float64 `json:"load"` // average of the machine before the run; 0 when it is not known
+	Rows  []row   `json:"measurements"`
+}
+
+// newReport looks at the machine.
+func newReport() *report {
+	r := &report{Cores: runtime.NumCPU()}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		first, _, _ := strings.Cut(string(b), " ")
+		r.Load, _ = strconv.ParseFloat(first, 64)
+	}
+	return r
 }
 
 func (r *report) add(m row) {
@@ -94,6 +110,9 @@ func (r *report) writeText(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if _, err := fmt.Fprintf(w, "%d cores, load %.1f before the run%s\n", r.Cores, r.Load, r.caution()); err != nil {
+		return err
+	}
 	for i, m := range r.Rows {
 		var err error
 		switch {
@@ -112,6 +131,14 @@ func (r *report) writeText(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// caution says what to think of the figures.
+func (r *report) caution() string {
+	if r.Load > float64(r.Cores)/2 {
+		return ": others were using the machine, and these figures are too high"
+	}
+	return ""
 }
 
 // limit is the budget as the table shows it.
