@@ -9,7 +9,8 @@ import (
 )
 
 // Explain implements store.Explainer. Documents that Find would drop after the
-// server returned them count as returned.
+// server returned them count as returned. A search after a cursor is answered
+// in several parts; the plan has their sum, and the index of the last.
 func (s *Store) Explain(ctx context.Context, q store.Query) (store.Plan, error) {
 	if err := q.Validate(); err != nil {
 		return store.Plan{}, err
@@ -21,10 +22,32 @@ func (s *Store) Explain(ctx context.Context, q store.Query) (store.Plan, error) 
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	p := s.plan(q)
+	var sum store.Plan
+	for _, part := range p.parts {
+		plan, err := s.explain(ctx, p, part)
+		if err != nil {
+			return store.Plan{}, err
+		}
+		plan.Keys += sum.Keys
+		plan.Docs += sum.Docs
+		plan.Returned += sum.Returned
+		plan.Sorted = plan.Sorted || sum.Sorted
+		sum = plan
+		if q.Limit > 0 && sum.Returned >= int64(q.Limit) {
+			sum.Returned = int64(q.Limit)
+			break
+		}
+	}
+	return sum, nil
+}
+
+// explain asks the server how it would search for one phase.
+func (s *Store) explain(ctx context.Context, p search, part phase) (store.Plan, error) {
+	q := p.query
 	db, coll := s.namespace(q.Collection)
 	find := bson.D{
 		{Key: "find", Value: coll},
-		{Key: "filter", Value: p.full},
+		{Key: "filter", Value: p.filter(part)},
 		{Key: "sort", Value: sorting(q.Order)},
 	}
 	if q.Limit > 0 {

@@ -134,6 +134,9 @@ func (d dialect) and(parts []store.Filter) compiled {
 // conditions where no key is in both, since that is what every planner
 // understands best.
 func conjoined(a, b bson.D) bson.D {
+	if len(b) == 0 {
+		return a
+	}
 	if len(a) == 0 {
 		return b
 	}

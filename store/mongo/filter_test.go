@@ -86,29 +86,36 @@ func TestFiltersInMongoDBsLanguage(t *testing.T) {
 
 func TestCursorsInMongoDBsLanguage(t *testing.T) {
 	t.Parallel()
-	id := []store.Key{{Path: "_id"}}
 	recent := []store.Key{{Path: "dt", Desc: true}}
-	three := []store.Key{{Path: "a"}, {Path: "b.c", Desc: true}}
+	const epoch = `{"$date":"1970-01-01T00:00:00Z"}`
 	tests := []struct {
 		claim  string
 		order  []store.Key
 		cursor []any
-		want   string
+		want   []string
 	}{
-		{"nothing before the first", recent, nil, `null`},
-		{"by _id alone the bound is strict", id, []any{"m"},
-			`{"_id":{"$not":{"$lte":"m"}},"$nor":[{"_id":{"$type":["minKey","null","number"]}},{"_id":{"$eq":null}}]}`},
-		{"descending, the types above are left out", recent, []any{bson.DateTime(0), "m"},
-			`{"dt":{"$not":{"$gt":{"$date":"1970-01-01T00:00:00Z"}}},` +
-				`"$nor":[{"dt":{"$type":["timestamp","regex","dbPointer","javascript","javascriptWithScope","maxKey"]}}],` +
-				`"$or":[{"dt":{"$ne":{"$date":"1970-01-01T00:00:00Z"}}},{"$or":[{"_id":{"$lt":"m"}},` +
-				`{"_id":{"$type":["minKey","undefined","null","number"]}},{"_id":{"$eq":null}},{"_id":{"$exists":false}},{"_id":{"$eq":[]}},{"_id":{"$eq":{"$numberDouble":"NaN"}}}]}]}`},
-		{"null at the end of a descending order", recent, []any{nil, "m"},
-			`{"$nor":[{"dt":{"$type":["number","string","symbol","object","binData","objectId","bool","date","timestamp","regex","dbPointer","javascript","javascriptWithScope","maxKey"]}}],` +
-				`"$or":[{"dt":{"$ne":null}},{"$or":[{"_id":{"$lt":"m"}},` +
-				`{"_id":{"$type":["minKey","undefined","null","number"]}},{"_id":{"$eq":null}},{"_id":{"$exists":false}},{"_id":{"$eq":[]}},{"_id":{"$eq":{"$numberDouble":"NaN"}}}]}]}`},
-		{"null in the middle says nothing", three, []any{1, nil, "m"},
-			`{"a":{"$not":{"$lt":1}},"$nor":[{"a":{"$type":["minKey","null"]}},{"a":{"$eq":null}}]}`},
+		{"nothing is before the first", recent, nil, []string{`null`}},
+		{"by _id alone", nil, []any{"m"},
+			[]string{`{"_id":{"$not":{"$lte":"m"}},"$nor":[{"_id":{"$type":["minKey","null","number"]}}]}`}},
+		{"first the rest of the same date, then earlier dates", recent, []any{bson.DateTime(0), "m"}, []string{
+			`{"dt":{"$eq":` + epoch + `},"_id":{"$not":{"$gte":"m"}},` +
+				`"$nor":[{"_id":{"$type":["object","binData","objectId","bool","date","timestamp","regex","dbPointer","javascript","javascriptWithScope","maxKey"]}}]}`,
+			`{"dt":{"$not":{"$gte":` + epoch + `}},` +
+				`"$nor":[{"dt":{"$type":["timestamp","regex","dbPointer","javascript","javascriptWithScope","maxKey"]}}]}`,
+		}},
+		{"null at the beginning", []store.Key{{Path: "a"}, {Path: "_id"}}, []any{nil, 7}, []string{
+			`{"a":{"$eq":null},"_id":{"$not":{"$lte":7}},"$nor":[{"_id":{"$type":["minKey","null"]}}]}`,
+			`{"a":{"$not":{"$eq":null}}}`,
+		}},
+		{"null at the end", []store.Key{{Path: "a", Desc: true}, {Path: "_id"}}, []any{nil, 7}, []string{
+			`{"a":{"$eq":null},"_id":{"$not":{"$lte":7}},"$nor":[{"_id":{"$type":["minKey","null"]}}]}`,
+			`{"$or":[{"$or":[{"a":{"$eq":[]}},{"a":{"$type":"undefined"}}]},{"a":{"$type":"minKey"}}]}`,
+		}},
+		{"keys through one array", []store.Key{{Path: "a.x"}, {Path: "a.y"}, {Path: "_id"}}, []any{1, 2, 7}, []string{
+			`{"a.x":{"$eq":1},"a.y":{"$eq":2},"_id":{"$not":{"$lte":7}},"$nor":[{"_id":{"$type":["minKey","null"]}}]}`,
+			`{"a.x":{"$eq":1},"$or":[{"a.y":{"$gt":2}},{"a.y":{"$type":["string","symbol","object","array","binData","objectId","bool","date","timestamp","regex","dbPointer","javascript","javascriptWithScope","maxKey"]}}]}`,
+			`{"a.x":{"$not":{"$lte":1}},"$nor":[{"a.x":{"$type":["minKey","null"]}},{"a.x":{"$eq":null}}]}`,
+		}},
 	}
 	for _, test := range tests {
 		t.Run(test.claim, func(t *testing.T) {
@@ -117,13 +124,17 @@ func TestCursorsInMongoDBsLanguage(t *testing.T) {
 			for _, v := range test.cursor {
 				cursor = append(cursor, store.V(v))
 			}
-			got := "null"
-			if query := after(test.order, cursor); query != nil {
-				b, err := bson.MarshalExtJSON(query, false, false)
+			var got []string
+			for _, part := range phases(test.order, cursor) {
+				if part.query == nil {
+					got = append(got, "null")
+					continue
+				}
+				b, err := bson.MarshalExtJSON(part.query, false, false)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got = string(b)
+				got = append(got, string(b))
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -19,17 +19,13 @@ const maxReply = 1000
 type search struct {
 	query store.Query
 	where compiled
-	full  bson.D   // where and the cursor
+	parts []phase  // behind the cursor
 	need  []string // the fields to fetch; nil means all
 }
 
 // plan compiles a query.
 func (s *Store) plan(q store.Query) search {
-	p := search{query: q, where: s.dialect.compile(q.Where)}
-	p.full = p.where.document()
-	if behind := after(q.Order, q.After); behind != nil {
-		p.full = conjoined(p.full, behind)
-	}
+	p := search{query: q, where: s.dialect.compile(q.Where), parts: phases(q.Order, q.After)}
 	p.need = p.fields()
 	return p
 }
@@ -68,8 +64,11 @@ func (s *Store) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, er
 	}
 }
 
-// find asks for no more documents than the limit. If some of them prove not to
-// match, it asks again for as many as come.
+// filter gives what the server is asked for in a phase.
+func (p search) filter(part phase) bson.D { return conjoined(p.where.document(), part.query) }
+
+// find goes through the phases until the limit. It asks for no more documents
+// than the limit; if some prove not to match, it asks again for as many as come.
 func (s *Store) find(ctx context.Context, p search, yield func(store.Doc, error) bool) error {
 	if p.where.none {
 		return nil
@@ -78,23 +77,31 @@ func (s *Store) find(ctx context.Context, p search, yield func(store.Doc, error)
 	if p.query.Limit > 0 || len(p.query.Order) > 0 && p.query.Order[0].Path != "_id" {
 		r.seen = map[string]bool{}
 	}
-	if err := s.run(ctx, &r, p.query.Limit); err != nil || r.done {
-		return err
+	for _, part := range p.parts {
+		limit := p.query.Limit - r.yielded
+		r.part, r.fetched, r.dropped = part, 0, 0
+		if err := s.run(ctx, &r, limit); err != nil || r.done {
+			return err
+		}
+		if p.query.Limit == 0 || r.fetched < limit || r.dropped == 0 {
+			continue
+		}
+		if err := s.run(ctx, &r, 0); err != nil || r.done {
+			return err
+		}
 	}
-	if p.query.Limit == 0 || r.fetched < p.query.Limit || r.dropped == 0 {
-		return nil
-	}
-	return s.run(ctx, &r, 0)
+	return nil
 }
 
 // results is where found documents go.
 type results struct {
 	search
+	part    phase
 	yield   func(store.Doc, error) bool
 	seen    map[string]bool // _ids, where one might come twice
 	yielded int
-	fetched int
-	dropped int
+	fetched int // in this phase
+	dropped int // in this phase
 	done    bool
 }
 
@@ -114,7 +121,7 @@ func (s *Store) run(ctx context.Context, r *results, limit int) error {
 	}
 	first, cancel := s.bounded(ctx)
 	defer cancel()
-	cursor, err := s.collection(q.Collection).Find(first, r.full, opts)
+	cursor, err := s.collection(q.Collection).Find(first, r.filter(r.part), opts)
 	if err != nil {
 		return readFault(first, "find", err)
 	}
@@ -164,7 +171,7 @@ func (r *results) take(d bson.Raw) {
 		r.dropped++
 		return
 	}
-	if q.After != nil && store.ComparePositions(q.Order, store.Position(q.Order, d), q.After) <= 0 {
+	if q.After != nil && !r.part.has(q.Order, store.Position(q.Order, d), q.After) {
 		r.dropped++
 		return
 	}
@@ -223,7 +230,7 @@ func (s *Store) Count(ctx context.Context, q store.Query) (int64, error) {
 	if q.Limit > 0 {
 		opts.SetLimit(int64(q.Limit))
 	}
-	n, err := s.collection(q.Collection).CountDocuments(ctx, p.full, opts)
+	n, err := s.collection(q.Collection).CountDocuments(ctx, p.where.document(), opts)
 	if err != nil {
 		return 0, readFault(ctx, "count", err)
 	}

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"math"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -81,42 +82,99 @@ func ordinary(v store.Value) bool {
 	return false
 }
 
-// after gives conditions that every document behind the cursor satisfies, and
-// where the fields of the order are no arrays and hold values of common types,
-// no other. What they let through besides is dropped by its position.
-//
-// The first key is bounded by what must not be there, from which MongoDB
-// derives the bounds of an index scan: had the document any element before the
-// cursor's, it would stand before the cursor.
-func after(order []store.Key, cursor store.Cursor) bson.D {
-	if cursor == nil {
-		return nil
-	}
-	order = store.CompleteOrder(order)
-	strict := len(order) == 1
-	all := notBefore(order[0], cursor[0], strict)
-	if !strict && (ordinary(cursor[0]) || cursor[0].Type == bson.TypeNull) {
-		if rest := beyond(order[1:], cursor[1:]); rest != nil {
-			different := field(order[0].Path, field("$ne", cursor[0]))
-			all = conjoined(all, field("$or", bson.A{different, rest}))
-		}
-	}
-	return all
+// phase is one part of what stands behind a cursor: the documents whose first
+// depth keys are the cursor's and whose next one stands behind it. The phases of
+// a cursor, from the deepest, follow each other in the order of the search, and
+// each has bounds in an index that holds the keys.
+type phase struct {
+	query bson.D // what all of these documents satisfy, and perhaps others
+	depth int
 }
 
-// notBefore says that no value at the key stands before v (or, when strict,
-// at v).
-func notBefore(k store.Key, v store.Value, strict bool) bson.D {
-	var out bson.D
-	if ordinary(v) {
-		op := "$lt"
+// phases gives those behind the cursor; of no cursor, the one that has all.
+func phases(order []store.Key, cursor store.Cursor) []phase {
+	if cursor == nil {
+		return []phase{{}}
+	}
+	order = store.CompleteOrder(order)
+	var out []phase
+	for depth := len(order) - 1; depth >= 0; depth-- {
+		query := behind(order[:depth], order[depth], cursor[depth])
+		for i := depth - 1; i >= 0; i-- {
+			query = conjoined(same(order[i].Path, cursor[i]), query)
+		}
+		out = append(out, phase{query: query, depth: depth})
+	}
+	return out
+}
+
+// has says whether a document at that position belongs to the phase.
+func (p phase) has(order []store.Key, position, cursor store.Cursor) bool {
+	if cursor == nil {
+		return true
+	}
+	for i, k := range store.CompleteOrder(order) {
+		c := store.Compare(position[i], cursor[i])
 		if k.Desc {
-			op = "$gt"
+			c = -c
 		}
-		if strict {
-			op += "e"
+		if c != 0 {
+			return i == p.depth && c > 0
 		}
-		out = field(k.Path, field("$not", field(op, v)))
+	}
+	return false
+}
+
+// same takes every document whose value at path may be v.
+func same(path string, v store.Value) bson.D {
+	switch {
+	case v.Type == bson.TypeNull && strings.Contains(path, "."):
+		// It is also null where the path ends in an array of something else
+		// than documents, which $eq does not see.
+		return nil
+	case rank(v) == 1:
+		return emptyArray(path)
+	}
+	return field(path, field("$eq", v))
+}
+
+// emptyArray takes what sorts as undefined.
+func emptyArray(path string) bson.D {
+	return field("$or", bson.A{field(path, field("$eq", bson.A{})), field(path, field("$type", "undefined"))})
+}
+
+// behind takes every document whose value at the key may stand behind v.
+func behind(before []store.Key, k store.Key, v store.Value) bson.D {
+	null := v.Type == bson.TypeNull
+	switch {
+	case null && k.Desc:
+		return field("$or", bson.A{emptyArray(k.Path), field(k.Path, field("$type", "minKey"))})
+	case shared(before, k), !null && !ordinary(v):
+		return someBehind(k, v)
+	case null:
+		return field(k.Path, field("$not", field("$eq", nil)))
+	}
+	return noneBefore(k, v)
+}
+
+// shared says whether the key may lead through the same array as an earlier
+// one. Which element counts then depends on both.
+func shared(before []store.Key, k store.Key) bool {
+	for _, b := range before {
+		if top(b.Path) == top(k.Path) {
+			return true
+		}
+	}
+	return false
+}
+
+// noneBefore says that no value at the key is v or stands before it: MongoDB
+// derives the bounds of an index scan from that, and an array with such an
+// element would stand there itself.
+func noneBefore(k store.Key, v store.Value) bson.D {
+	op := "$lte"
+	if k.Desc {
+		op = "$gte"
 	}
 	// A whole array has the type array whatever its elements are, and a field
 	// that is not there has none.
@@ -126,17 +184,36 @@ func notBefore(k store.Key, v store.Value, strict bool) bson.D {
 			names = append(names, name)
 		}
 	}
-	var other bson.A
-	if len(names) > 0 {
-		other = append(other, field(k.Path, field("$type", names)))
-	}
-	if rank(v) > 2 && !k.Desc {
+	other := bson.A{field(k.Path, field("$type", names))}
+	if !k.Desc && k.Path != "_id" {
 		other = append(other, field(k.Path, field("$eq", nil)))
 	}
-	if other == nil {
-		return out
+	return bson.D{{Key: k.Path, Value: field("$not", field(op, v))}, {Key: "$nor", Value: other}}
+}
+
+// someBehind says that some value at the key stands behind v, or may.
+func someBehind(k store.Key, v store.Value) bson.D {
+	names, op := beside(v, k.Desc), "$gt"
+	if k.Desc {
+		op = "$lt"
 	}
-	return append(out, bson.E{Key: "$nor", Value: other})
+	var any bson.A
+	if ordinary(v) {
+		any = append(any, field(k.Path, field(op, v)))
+	} else {
+		names = append(names, kinds()[rank(v)]...)
+	}
+	any = append(any, field(k.Path, field("$type", names)))
+	if k.Desc {
+		any = append(any, missing(k.Path)...)
+	}
+	if k.Desc && rank(v) == 3 { // NaN is before all numbers but compares with none
+		any = append(any, field(k.Path, field("$eq", math.NaN())))
+	}
+	if rank(v) <= 1 && !k.Desc {
+		return nil // all documents without a value, too
+	}
+	return field("$or", any)
 }
 
 // beside names the types that sort below that of v, or above it.
@@ -152,38 +229,6 @@ func beside(v store.Value, below bool) []string {
 		names = append(names, k...)
 	}
 	return names
-}
-
-// beyond gives a condition for the documents that stand behind the cursor by
-// the remaining keys: some value behind the first of them, or at it and beyond
-// by those that follow. nil where there is nothing useful to say.
-func beyond(order []store.Key, cursor store.Cursor) bson.D {
-	k, v := order[0], cursor[0]
-	if !ordinary(v) {
-		return nil
-	}
-	op := "$gt"
-	if k.Desc {
-		op = "$lt"
-	}
-	any := bson.A{
-		field(k.Path, field(op, v)),
-		field(k.Path, field("$type", beside(v, k.Desc))),
-	}
-	if k.Desc {
-		// Missing fields are null; NaN is before all numbers but compares with
-		// none.
-		any = append(any, missing(k.Path)...)
-		any = append(any, field(k.Path, field("$eq", math.NaN())))
-	}
-	if len(order) > 1 {
-		at := field(k.Path, field("$eq", v))
-		if rest := beyond(order[1:], cursor[1:]); rest != nil {
-			at = field("$and", bson.A{at, rest})
-		}
-		any = append(any, at)
-	}
-	return field("$or", any)
 }
 
 // missing takes every document without a value at path, also those where the
