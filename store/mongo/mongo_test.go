@@ -1,6 +1,7 @@
 package mongo_test
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/portico-fhir/portico/store"
@@ -11,8 +12,24 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
+	var uris sync.Map // of the stores that were opened
+	openAt := func(t *testing.T, uri string) store.Store {
+		s, err := mongo.Open(t.Context(), uri, mongo.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		uris.Store(s, uri)
+		return s
+	}
 	suite := &storetest.Suite{
-		Open:   func(t *testing.T) store.Store { return open(t, mongo.Options{}) },
+		Open: func(t *testing.T) store.Store { return openAt(t, mongotest.URI(t)) },
+		Reopen: func(t *testing.T, s store.Store) store.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			uri, _ := uris.Load(s)
+			return openAt(t, uri.(string))
+		},
 		Skip:   mongotest.Skip(),
 		Random: random(),
 	}

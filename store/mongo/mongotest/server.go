@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,13 +32,26 @@ type server struct {
 	input io.Closer
 }
 
-var started = sync.OnceValues(start)
+var started = sync.OnceValues(func() (*server, error) { return start() })
+
+// Standalone gives the URI of a server of the test's own that says it has
+// neither replica set nor transactions. It is the test server even where a
+// real one is named.
+func Standalone(t testing.TB) string {
+	t.Helper()
+	s, err := start("--standalone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.input.Close() })
+	return s.uri
+}
 
 // The script runs the server until its standard input ends, which it does when
 // the test process exits, however that ends; then it removes the data, so that
 // the server need not end in order.
 const script = `
-"$0" --host 127.0.0.1 --port 0 --storage-path "$1/data" --cache-size 256M --log-level INFO </dev/null 2>&1 &
+"$0" --host 127.0.0.1 --port 0 --storage-path "$1/data" --cache-size 256M --log-level INFO $2 </dev/null 2>&1 &
 pid=$!
 trap '' INT TERM HUP
 cat >/dev/null
@@ -47,7 +61,7 @@ rm -rf "$1"
 `
 
 // start runs the installed server until it listens.
-func start() (*server, error) {
+func start(flags ...string) (*server, error) {
 	program, err := installed()
 	if err != nil {
 		return nil, err
@@ -58,7 +72,7 @@ func start() (*server, error) {
 	}
 	// The command outlives every test, so it has no context, and nobody waits
 	// for it: it ends when this process does and its input with it.
-	cmd := exec.Command("/bin/sh", "-c", script, program, dir) //nolint:noctx // see above
+	cmd := exec.Command("/bin/sh", "-c", script, program, dir, strings.Join(flags, " ")) //nolint:noctx // see above
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
