@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/load"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/schema"
@@ -55,7 +56,7 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 	}
 	loader := &load.Loader{
 		Repository: &recordsOnly{repo},
-		Validator:  &schema.Validator{Base: c.BaseURL + "/fhir"},
+		Validator:  &invariant.Validator{Schema: &schema.Validator{Base: c.BaseURL + "/fhir"}},
 		Failed:     func(x load.Failure) { fmt.Fprintln(std.err, x) },
 		Progress:   progress(std.err),
 		Every:      2 * time.Second,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/portico-fhir/portico/conformance"
 	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
@@ -47,7 +48,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 			Base: base, Describe: repo.Describe, Cursors: cursors,
 			DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
 		},
-		Validator:    &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)},
+		Validator:    &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}},
 		Metadata:     metadata,
 		Log:          log,
 		Limits:       c.HTTP.limits(),
@@ -70,7 +71,7 @@ func repository(c Config, base string, st store.Store, log *slog.Logger) (*route
 	if err != nil {
 		return nil, fmt.Errorf("search.timezone: %w", err)
 	}
-	repo := &router.Router{Records: &record.Repository{Store: st, Location: location}}
+	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location}}
 	chart, err := loadChart(c)
 	if err != nil || chart == nil {
 		return repo, err

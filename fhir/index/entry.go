@@ -40,7 +40,7 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	typ, r, root := Of(t), x.reader(), doc.Root()
 	var scoped []string
 	for _, p := range typ.params {
-		if p.Type == fhir.ParamComposite || p.Type == fhir.ParamSpecial {
+		if p.Type == fhir.ParamComposite {
 			continue // found by their parts
 		}
 		for _, v := range r.values(p, root) {

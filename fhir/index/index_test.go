@@ -184,7 +184,7 @@ func conditions(t *testing.T, x *Indexer, typ fhir.Type, from indexed, asked map
 	}
 	var out []fhir.Term
 	for _, p := range Of(typ).params {
-		if p.Type == fhir.ParamComposite || p.Type == fhir.ParamSpecial || asked[p.Name] > 30 {
+		if p.Type == fhir.ParamComposite || asked[p.Name] > 30 {
 			continue
 		}
 		if asked[p.Name] == 0 {

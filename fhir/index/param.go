@@ -60,7 +60,7 @@ var patientScoped = []string{
 // clinicalDates are the names of the parameter that gives a resource's place in
 // time, the first that a type has.
 var clinicalDates = []string{
-	"date", "authoredon", "authored", "authored-on", "effective-time", "whenhandedover", "recorded-date", "onset-date",
+	"authoredon", "authored", "authored-on", "date", "effective-time", "whenhandedover", "recorded-date", "onset-date",
 	"sent", "start", "created", "start-date", "recorded", "started", "effective",
 }
 
@@ -74,7 +74,7 @@ func compile(t fhir.Type) *Type {
 		if firstCode+i >= 0x7f {
 			panic(fmt.Sprintf("index: %s has more parameters than codes", t))
 		}
-		if p.Expression == "" || slices.Contains(internal, p.Name) {
+		if p.Expression == "" || p.Type == fhir.ParamSpecial || slices.Contains(internal, p.Name) {
 			continue
 		}
 		c.exprs = alternatives(t, p.Expression)
@@ -140,6 +140,15 @@ func (it *Type) samePatient(p *param) bool {
 		return ""
 	}
 	return p.Name == "subject" && strip(p) != "" && strip(p) == strip(it.patient)
+}
+
+// ClinicalDate is the parameter whose earliest moment is Entries.Date; nil for
+// types without one.
+func (it *Type) ClinicalDate() *fhir.SearchParam {
+	if it.clinic == nil {
+		return nil
+	}
+	return it.clinic.SearchParam
 }
 
 // Params are the parameters that can be searched by, sorted by name.

@@ -2,6 +2,8 @@ package index
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,22 +127,24 @@ func (c *compiler) scope(pk string, e fhir.Expr) store.Filter {
 	return c.in(keys)
 }
 
-func (c *compiler) in(keys []store.Value) store.Filter {
-	switch len(keys) {
+func (c *compiler) in(keys []store.Value) store.Filter { return in(c.Field, keys) }
+
+func in(path string, values []store.Value) store.Filter {
+	switch len(values) {
 	case 0:
 		return store.None()
 	case 1:
-		return store.Eq{Path: c.Field, Value: keys[0]}
+		return store.Eq{Path: path, Value: values[0]}
 	}
-	return store.In{Path: c.Field, Values: keys}
+	return store.In{Path: path, Values: values}
 }
 
 func (c *compiler) is(key string) Plan { return exact(c.in([]store.Value{store.String(key)})) }
 
-// or gathers equal keys into one In, which an index walks in order.
+// or gathers equalities into one In, which an index walks in order.
 func (c *compiler) or(e fhir.Or) (Plan, error) {
 	out := Plan{Exact: true}
-	var keys []store.Value
+	keys := make(map[string][]store.Value) // by path
 	var any store.Or
 	for _, part := range e {
 		p, err := c.expr(part)
@@ -150,20 +154,15 @@ func (c *compiler) or(e fhir.Or) (Plan, error) {
 		out.Exact = out.Exact && p.Exact
 		switch f := p.Where.(type) {
 		case store.Eq:
-			if f.Path == c.Field {
-				keys = append(keys, f.Value)
-				continue
-			}
+			keys[f.Path] = append(keys[f.Path], f.Value)
 		case store.In:
-			if f.Path == c.Field {
-				keys = append(keys, f.Values...)
-				continue
-			}
+			keys[f.Path] = append(keys[f.Path], f.Values...)
+		default:
+			any = append(any, p.Where)
 		}
-		any = append(any, p.Where)
 	}
-	if len(keys) > 0 {
-		any = append(any, c.in(keys))
+	for _, path := range slices.Sorted(maps.Keys(keys)) {
+		any = append(any, in(path, keys[path]))
 	}
 	out.Where = any
 	if len(any) == 1 {

@@ -30,7 +30,7 @@ func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.
 		if err := pause(ctx, attempt); err != nil {
 			return nil, err
 		}
-		p := plan{now: r.now(), newID: r.newID, moved: moved}
+		p := plan{now: r.now(), newID: r.newID, index: r.indexer(), moved: moved}
 		if err := r.plan(ctx, &p, changes); err != nil {
 			return nil, err
 		}
@@ -96,11 +96,7 @@ func (r *Repository) index(ctx context.Context, types []fhir.Type) error {
 	var missing []store.Index
 	for _, t := range types {
 		if _, ok := r.indexed.Load(t); !ok {
-			missing = append(missing, store.Index{
-				Collection: collection(t),
-				Name:       "lastUpdated",
-				Keys:       []store.Key{{Path: fieldUpdated}, {Path: fieldID}},
-			})
+			missing = append(missing, indexes(collection(t))...)
 		}
 	}
 	if len(missing) == 0 {
@@ -113,6 +109,16 @@ func (r *Repository) index(ctx context.Context, types []fhir.Type) error {
 		r.indexed.Store(t, true)
 	}
 	return nil
+}
+
+// indexes are those of the current versions of one type. The date stands behind
+// the entry, so that what has an entry is found from the newest to the oldest.
+func indexes(collection string) []store.Index {
+	return []store.Index{
+		{Collection: collection, Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldID}}},
+		{Collection: collection, Name: "date", Keys: byDate(true)},
+		{Collection: collection, Name: "entries", Keys: append([]store.Key{{Path: fieldKeys}}, byDate(true)...)},
+	}
 }
 
 // plan reads what the changes start from and fills p.

@@ -5,21 +5,26 @@
 // # Layout
 //
 //	collection       document
-//	<Type>           { _id: <id>, v: <version>, ts: <last updated>, del: true?, body: <JSON> }   the current version
+//	<Type>           { _id: <id>, v: <version>, ts: <last updated>, dt?: <clinical date>,
+//	                   k?: [<entry>…], del: true?, body: <JSON> }                                the current version
 //	<Type>_history   { _id: <id>/<version, ten digits>, v, ts, del?, body? }                     the versions before it
-//	portico_formats  { _id: "records", format: 1 }                                               the number of this layout
+//	portico_formats  { _id: "records", format: 2 }                                               the number of this layout
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId
 // and meta.lastUpdated, which are spliced in; a read hands out these bytes. Its
 // subtype tells whether it is plain (0) or one block of S2 compression (128). A
-// delete marker has del and no body. Search keys will stand beside these
-// fields in the current document, as dt (the clinical date) and k (the entries),
-// made where encode makes the document; a change of their form raises the number
-// of the layout.
+// delete marker has del and no body. dt and k are made from the body by fhir/index
+// and stand in the current document only; a change of their form, as of any other
+// field, raises the number of the layout.
 //
 //	index            keys             for
-//	_id              id               read, _id, paging
+//	_id              id               read, _id
 //	lastUpdated      ts, id           _lastUpdated and _sort by it
+//	date             dt desc, id      pages of everything, newest first
+//	entries          k, dt desc, id   all other parameters
+//
+// Whether the entries decide what matches, or a candidate has to be looked at,
+// is what fhir/index says of each query.
 //
 // # Versions
 //
@@ -39,5 +44,5 @@
 // Specification: R4 3.1.0 (read, vread, update, delete, create, history),
 // 2.28.3 (id, meta), 3.1.1.3.3 (_id, _lastUpdated).
 //
-// It may import fhir, fhir/search and store.
+// It may import fhir, fhir/index and store.
 package record

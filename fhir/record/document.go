@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -18,6 +19,8 @@ const (
 	fieldUpdated = "ts"
 	fieldDeleted = "del"
 	fieldBody    = "body"
+	fieldDate    = "dt"
+	fieldKeys    = "k"
 )
 
 // version is one version of a resource, as a document holds it.
@@ -25,8 +28,9 @@ type version struct {
 	number  int64
 	updated time.Time
 	deleted bool
-	body    []byte // nil for a delete marker
-	packed  packed // of body, when it was read from a document
+	body    []byte        // nil for a delete marker
+	packed  packed        // of body, when it was read from a document
+	entries index.Entries // of a current version that is about to be written
 }
 
 // encode makes the document of v. In <Type> its id is the logical id, in
@@ -39,6 +43,12 @@ func encode(id string, v version) store.Doc {
 	doc = bsoncore.AppendStringElement(doc, fieldID, id)
 	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
 	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
+	if v.entries.Date != nil {
+		doc = bsoncore.AppendDateTimeElement(doc, fieldDate, v.entries.Date.UnixMilli())
+	}
+	if len(v.entries.Keys) > 0 {
+		doc = appendKeys(doc, v.entries.Keys)
+	}
 	if v.deleted {
 		doc = bsoncore.AppendBooleanElement(doc, fieldDeleted, true)
 	} else {
@@ -49,6 +59,18 @@ func encode(id string, v version) store.Doc {
 		panic(err) // start is what AppendDocumentStart gave
 	}
 	return store.Doc(doc)
+}
+
+func appendKeys(doc []byte, keys []string) []byte {
+	start, doc := bsoncore.AppendArrayElementStart(doc, fieldKeys)
+	for i, k := range keys {
+		doc = bsoncore.AppendStringElement(doc, strconv.Itoa(i), k)
+	}
+	doc, err := bsoncore.AppendArrayEnd(doc, start)
+	if err != nil {
+		panic(err) // start is what AppendArrayElementStart gave
+	}
+	return doc
 }
 
 // decode reads a document of id. What it gives may share the document's bytes.

@@ -11,7 +11,7 @@ import (
 )
 
 // format is the number of the layout that doc.go describes.
-const format = 1
+const format = 2
 
 const (
 	formatCollection = "portico_formats"

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -13,6 +14,7 @@ import (
 type plan struct {
 	now     time.Time
 	newID   func() string
+	index   *index.Indexer
 	moved   map[string]bool // history ids that turned out to be taken
 	ops     []store.Op
 	results []fhir.Result
@@ -63,6 +65,9 @@ func (p *plan) add(c fhir.Change, cur version) error {
 			return malformed(err)
 		}
 		next.body = body
+		if next.entries, err = p.index.Index(c.Key.Type, body); err != nil {
+			return malformed(err)
+		}
 	}
 	p.write(c.Key, cur, next)
 	p.answer(status, next.resource(c.Key))

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
-	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -16,30 +16,30 @@ type Repository struct {
 	Store    store.Store
 	Now      func() time.Time // nil: time.Now
 	NewID    func() string    // nil: NewID; must be unguessable and never repeat
-	Location *time.Location   // of dates without a zone in searches; nil: UTC
+	Location *time.Location   // of dates without a zone; nil: UTC
+	Base     string           // FHIR base URL: references below it are to here
 
 	indexed sync.Map // fhir.Type: its indexes are declared
 }
 
 var _ fhir.Repository = (*Repository)(nil)
 
-// Describe says that every type can be kept, and that it can be found by _id and
-// _lastUpdated.
+// Describe says that every type can be kept, and found by R4's parameters.
 func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	if !t.Valid() {
 		return fhir.Capability{}
 	}
+	typ := index.Of(t)
 	c := fhir.Capability{
 		Read: true, VRead: true, HistoryInstance: true,
 		Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
 		Versioning: "versioned",
 		Source:     "Kept by Portico as sent, with all versions.",
+		Params:     typ.Params(),
+		Sortable:   []string{paramID, paramUpdated},
 	}
-	for _, name := range []string{paramID, paramUpdated} {
-		if p, ok := search.Lookup(t, name); ok {
-			c.Params = append(c.Params, p)
-			c.Sortable = append(c.Sortable, name)
-		}
+	if p := typ.ClinicalDate(); p != nil {
+		c.Sortable = append(c.Sortable, p.Name)
 	}
 	return c
 }

@@ -2,13 +2,15 @@ package record
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
 
-// The search parameters of every resource that records are found by.
+// The parameters that are fields of their own.
 const (
 	paramID      = "_id"
 	paramUpdated = "_lastUpdated"
@@ -18,156 +20,245 @@ const (
 // memory is bounded when resources are large (R4 3.1.1.5.4 allows fewer).
 const maxPage = 8 << 20
 
+// Bounds on searches whose candidates have to be looked at one by one: for one
+// page, and for a total.
+const (
+	maxLooked  = 20_000
+	maxCounted = 100_000
+)
+
+// finding is one search on its way.
+type finding struct {
+	*Repository
+	q     *fhir.Query
+	plan  index.Plan
+	find  store.Query
+	match index.Matcher
+}
+
 // Search returns the current resources of one type that match, deleted ones left
-// out (R4 3.1.1).
+// out (R4 3.1.1). Without _sort the clinically newest come first.
 func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
-	var page fhir.Page
-	where, err := r.filter(q.Where)
+	f, err := r.finding(q)
 	if err != nil {
-		return page, err
+		return fhir.Page{}, err
 	}
-	where = store.And{store.Exists{Path: fieldDeleted}, where}
+	var page fhir.Page
 	if q.Total || q.Count < 1 {
-		n, err := r.Store.Count(ctx, store.Query{Collection: collection(q.Type), Where: where})
+		n, err := f.count(ctx)
 		if err != nil {
-			return page, fault("count", err)
+			return page, err
 		}
 		page.Total = &n
 	}
 	if q.Count < 1 {
 		return page, nil
 	}
-	find := store.Query{Collection: collection(q.Type), Where: where, Limit: q.Count + 1}
-	if find.Order, err = order(q.Sort); err != nil {
-		return page, err
+	return page, f.page(ctx, &page)
+}
+
+// finding compiles a search.
+func (r *Repository) finding(q *fhir.Query) (*finding, error) {
+	f := &finding{Repository: r, q: q, match: index.Matcher{Indexer: *r.indexer(), Now: r.now()}}
+	c := index.Compiler{Indexer: *r.indexer(), Field: fieldKeys, Now: r.now(), Own: r.own}
+	var err error
+	if f.plan, err = c.Compile(q.Type, q.Where); err != nil {
+		return nil, err
 	}
-	if find.After, err = store.UnmarshalCursor([]byte(q.Cursor)); err != nil {
-		return page, fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Search again from the first page.").Because(err)
+	f.find = store.Query{Collection: collection(q.Type), Where: f.plan.Where}
+	if !entered(f.plan.Where) {
+		f.find.Where = store.And{store.Exists{Path: fieldDeleted}, f.plan.Where}
+	}
+	if f.find.Order, err = order(q); err != nil {
+		return nil, err
+	}
+	f.find.After, err = store.UnmarshalCursor([]byte(q.Cursor))
+	if err != nil {
+		return nil, fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Search again from the first page.").Because(err)
+	}
+	return f, nil
+}
+
+// page reads one page, and one candidate more to know whether there is a next.
+func (f *finding) page(ctx context.Context, page *fhir.Page) error {
+	if f.plan.Exact {
+		f.find.Limit = f.q.Count + 1
 	}
 	var last store.Doc
 	size := 0
-	for doc, err := range r.Store.Find(ctx, find) {
+	for doc, err := range f.matches(ctx, maxLooked) {
 		if err != nil {
-			return page, fault("search", err)
+			return err
 		}
-		if len(page.Resources) == q.Count || size >= maxPage {
-			page.Next = string(store.Position(find.Order, last).Marshal())
-			break
+		if len(page.Resources) == f.q.Count || size >= maxPage {
+			page.Next = string(store.Position(f.find.Order, last).Marshal())
+			return nil
 		}
-		last = doc
-		id, _ := store.ID(doc).StringValueOK()
-		v, err := decode(id, doc)
-		if err != nil {
-			return page, fault("search", err)
-		}
-		size += len(v.body)
-		page.Resources = append(page.Resources, v.resource(fhir.Key{Type: q.Type, ID: id}))
+		last = doc.raw
+		size += len(doc.resource.Body)
+		page.Resources = append(page.Resources, doc.resource)
 	}
-	return page, nil
+	return nil
 }
 
-// order gives the keys of _sort; by id without any.
-func order(sort []fhir.SortKey) ([]store.Key, error) {
-	var keys []store.Key
-	for _, k := range sort {
-		switch k.Param.Name {
-		case paramID:
-			keys = append(keys, store.Key{Path: fieldID, Desc: k.Desc})
-		case paramUpdated:
-			keys = append(keys, store.Key{Path: fieldUpdated, Desc: k.Desc})
-		default:
-			return nil, unsupported(k.Param)
+// found is a document and the resource in it.
+type found struct {
+	raw      store.Doc
+	resource fhir.Resource
+}
+
+// matches yields what matches, looking at no more than most candidates where
+// the index does not decide.
+func (f *finding) matches(ctx context.Context, most int) iter.Seq2[found, error] {
+	return func(yield func(found, error) bool) {
+		looked := 0
+		for doc, err := range f.Store.Find(ctx, f.find) {
+			if err != nil {
+				yield(found{}, fault("search", err))
+				return
+			}
+			res, ok, err := f.candidate(doc)
+			if err != nil {
+				yield(found{}, err)
+				return
+			}
+			if looked++; !f.plan.Exact && looked > most {
+				yield(found{}, fhir.Errorf(fhir.CodeTooCostly, "", "More than %d resources would have to be looked at one by one. Narrow the search down, by patient or by date.", most))
+				return
+			}
+			if ok && !yield(found{doc, res}, nil) {
+				return
+			}
 		}
+	}
+}
+
+// candidate reads a document, and decides where the index has not.
+func (f *finding) candidate(doc store.Doc) (fhir.Resource, bool, error) {
+	id, _ := store.ID(doc).StringValueOK()
+	v, err := decode(id, doc)
+	if err != nil {
+		return fhir.Resource{}, false, fault("search", err)
+	}
+	res := v.resource(fhir.Key{Type: f.q.Type, ID: id})
+	if f.plan.Exact {
+		return res, true, nil
+	}
+	ok, err := f.match.Match(f.q.Type, v.body, f.q.Where)
+	if err != nil {
+		return res, false, fault("search", err)
+	}
+	return res, ok, nil
+}
+
+func (f *finding) count(ctx context.Context) (int64, error) {
+	if f.plan.Exact {
+		n, err := f.Store.Count(ctx, store.Query{Collection: f.find.Collection, Where: f.find.Where})
+		if err != nil {
+			return 0, fault("count", err)
+		}
+		return n, nil
+	}
+	all := *f
+	all.find.After = nil
+	var n int64
+	for _, err := range all.matches(ctx, maxCounted) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// entered reports whether a filter holds only for documents with an entry:
+// delete markers have none, and need not be told apart then.
+func entered(f store.Filter) bool {
+	switch f := f.(type) {
+	case store.Eq:
+		return f.Path == fieldKeys
+	case store.In:
+		return f.Path == fieldKeys
+	case store.Prefix:
+		return f.Path == fieldKeys
+	case store.Elem:
+		return f.Path == fieldKeys
+	case store.And:
+		for _, part := range f {
+			if entered(part) {
+				return true
+			}
+		}
+		return false
+	case store.Or:
+		for _, part := range f {
+			if !entered(part) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// order gives the keys of _sort; without any, what is clinically newest comes
+// first, which is how the index stands.
+func order(q *fhir.Query) ([]store.Key, error) {
+	keys := []store.Key{}
+	for _, k := range q.Sort {
+		switch {
+		case k.Param.Name == paramID:
+			keys = append(keys, store.Key{Path: fieldID, Desc: k.Desc})
+		case k.Param.Name == paramUpdated:
+			keys = append(keys, store.Key{Path: fieldUpdated, Desc: k.Desc})
+		case k.Param == index.Of(q.Type).ClinicalDate():
+			keys = append(keys, byDate(k.Desc)...)
+		default:
+			return nil, fhir.Errorf(fhir.CodeNotSupported, "http._sort", "%s cannot be sorted by %s.", q.Type, k.Param.Name)
+		}
+	}
+	if len(keys) == 0 {
+		keys = byDate(true)
 	}
 	return store.CompleteOrder(keys), nil
 }
 
-// filter compiles a condition.
-func (r *Repository) filter(e fhir.Expr) (store.Filter, error) {
-	switch e := e.(type) {
-	case nil:
-		return store.All(), nil
-	case fhir.And:
-		parts, err := r.filters(e)
-		return store.And(parts), err
-	case fhir.Or:
-		if values, ok := ids(e); ok {
-			return store.In{Path: fieldID, Values: values}, nil
-		}
-		parts, err := r.filters(e)
-		return store.Or(parts), err
-	case fhir.Not:
-		part, err := r.filter(e.Expr)
-		return store.Not{Filter: part}, err
-	case fhir.Term:
-		return r.term(e)
-	default:
-		return nil, fhir.Errorf(fhir.CodeNotSupported, "", "Records cannot be searched in this way.")
+// byDate orders by the clinical date, in the direction of the index or against it.
+func byDate(desc bool) []store.Key {
+	return []store.Key{{Path: fieldDate, Desc: desc}, {Path: fieldID, Desc: !desc}}
+}
+
+func (r *Repository) indexer() *index.Indexer {
+	return &index.Indexer{Base: r.Base, Location: r.location()}
+}
+
+// own compiles the terms on _id and _lastUpdated. Every resource has both, so
+// that :missing is decided without looking.
+func (r *Repository) own(t fhir.Term) (where store.Filter, ok bool, err error) {
+	if t.Param.Name != paramID && t.Param.Name != paramUpdated {
+		return nil, false, nil
 	}
-}
-
-func (r *Repository) filters(exprs []fhir.Expr) ([]store.Filter, error) {
-	parts := make([]store.Filter, 0, len(exprs))
-	for _, e := range exprs {
-		f, err := r.filter(e)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, f)
-	}
-	return parts, nil
-}
-
-// ids recognises _id=a,b,…, which is one walk over the index rather than many
-// conditions.
-func ids(or fhir.Or) ([]store.Value, bool) {
-	values := make([]store.Value, 0, len(or))
-	for _, e := range or {
-		t, ok := e.(fhir.Term)
-		if !ok || t.Param.Name != paramID || t.Modifier != "" {
-			return nil, false
-		}
-		id, ok := idOf(t.Value)
-		if !ok {
-			return nil, false
-		}
-		values = append(values, store.String(id))
-	}
-	return values, true
-}
-
-// idOf gives the id that a token asks for: ids have no system.
-func idOf(v fhir.Value) (string, bool) {
-	token, ok := v.(fhir.TokenValue)
-	return token.Code, ok && token.System == "" && !token.AnyCode
-}
-
-// term compiles one comparison. Every resource has both values, so that
-// :missing is decided without looking.
-func (r *Repository) term(t fhir.Term) (store.Filter, error) {
-	if missing, ok := t.Value.(fhir.BoolValue); ok && t.Modifier == fhir.ModMissing && (t.Param.Name == paramID || t.Param.Name == paramUpdated) {
-		if missing {
-			return store.None(), nil
-		}
-		return store.All(), nil
+	unsupported := fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched in this way.", t.Param.Name)
+	if t.Modifier != "" && t.Modifier != fhir.ModMissing {
+		return nil, true, unsupported
 	}
 	switch v := t.Value.(type) {
+	case fhir.BoolValue:
+		if v {
+			return store.None(), true, nil
+		}
+		return store.All(), true, nil
 	case fhir.TokenValue:
-		if t.Param.Name != paramID || t.Modifier != "" {
-			break
+		// Ids have no system.
+		if v.System != "" || v.AnyCode {
+			return store.None(), true, nil
 		}
-		id, ok := idOf(v)
-		if !ok {
-			return store.None(), nil
-		}
-		return store.Eq{Path: fieldID, Value: store.String(id)}, nil
+		return store.Eq{Path: fieldID, Value: store.String(v.Code)}, true, nil
 	case fhir.DateValue:
-		if t.Param.Name != paramUpdated || t.Modifier != "" {
-			break
-		}
-		return r.updated(t.Prefix, v.Date)
+		where, err = r.updated(t.Prefix, v.Date)
+		return where, true, err
 	}
-	return nil, unsupported(t.Param)
+	return nil, true, unsupported
 }
 
 // updated compares lastUpdated, an instant, with the span of a date (R4
@@ -210,8 +301,4 @@ func instant(t time.Time) store.Value {
 		ms++
 	}
 	return store.V(time.UnixMilli(ms).UTC())
-}
-
-func unsupported(p *fhir.SearchParam) error {
-	return fhir.Errorf(fhir.CodeNotSupported, "http.query."+p.Name, "Records cannot be searched or sorted by %s in this way.", p.Name)
 }

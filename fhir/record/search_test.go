@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,12 @@ import (
 
 func param(t testing.TB, name string) *fhir.SearchParam {
 	t.Helper()
-	p, ok := fhirsearch.Lookup("Basic", name)
+	return paramOf(t, "Basic", name)
+}
+
+func paramOf(t testing.TB, typ fhir.Type, name string) *fhir.SearchParam {
+	t.Helper()
+	p, ok := fhirsearch.Lookup(typ, name)
 	if !ok {
 		t.Fatal("no parameter", name)
 	}
@@ -202,12 +208,12 @@ func TestG7_14_PagesStandWhileOthersWrite(t *testing.T) {
 func TestSearchRefuses(t *testing.T) {
 	onEach(t, func(t *testing.T, r *record.Repository) {
 		calendar(t, r)
-		tag := param(t, "_tag")
+		content := param(t, "_content")
 		for claim, q := range map[string]fhir.Query{
-			"another parameter":          {Where: fhir.Term{Param: tag, Value: fhir.TokenValue{Code: "x", AnySystem: true}}},
-			"another parameter, missing": {Where: fhir.Term{Param: tag, Modifier: fhir.ModMissing, Value: fhir.BoolValue(true)}},
-			"deep inside":                {Where: fhir.And{fhir.Not{Expr: fhir.Or{id(t, "x"), fhir.Term{Param: tag, Value: fhir.TokenValue{Code: "x"}}}}}},
-			"another sort":               {Sort: []fhir.SortKey{{Param: tag}}},
+			"another parameter":          {Where: fhir.Term{Param: content, Value: fhir.TokenValue{Code: "x", AnySystem: true}}},
+			"another parameter, missing": {Where: fhir.Term{Param: content, Modifier: fhir.ModMissing, Value: fhir.BoolValue(true)}},
+			"deep inside":                {Where: fhir.And{fhir.Not{Expr: fhir.Or{id(t, "x"), fhir.Term{Param: content, Value: fhir.TokenValue{Code: "x"}}}}}},
+			"another sort":               {Sort: []fhir.SortKey{{Param: content}}},
 			"a modifier":                 {Where: fhir.Term{Param: param(t, "_id"), Modifier: fhir.ModContains, Value: fhir.TokenValue{Code: "x"}}},
 			"a modifier among several":   {Where: fhir.Or{fhir.Term{Param: param(t, "_id"), Modifier: fhir.ModExact, Value: fhir.TokenValue{Code: "x", AnySystem: true}}}},
 		} {
@@ -215,10 +221,64 @@ func TestSearchRefuses(t *testing.T) {
 			_, err := r.Search(t.Context(), &q)
 			wantCode(t, claim, err, fhir.CodeNotSupported)
 		}
-		for _, cursor := range []string{"x", "\x02", "\x02\xff\xff\xff\x7f", "\x7f\x7f"} {
+		for _, cursor := range []string{"x", "\x02", "\x02\xff\xff\xff\x7f", "\x7f"} {
 			_, err := r.Search(t.Context(), &fhir.Query{Type: "Basic", Count: 5, Cursor: cursor})
 			if err == nil {
 				t.Errorf("the cursor %q is taken", cursor)
+			}
+		}
+	})
+}
+
+func TestG7_4_RecordsAreFoundByR4sParameters(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		r.Base = "http://localhost:8080/fhir"
+		observation := func(id, patient, code, at, value string) fhir.Change {
+			body := fmt.Sprintf(`{"resourceType": "Observation", "id": %q, "status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": %q}]},
+				"category": [{"coding": [{"system": "c", "code": "laboratory"}]}], "subject": {"reference": "Patient/%s"},
+				"effectiveDateTime": %q, "valueQuantity": {"value": %s, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}}`, id, code, patient, at, value)
+			return fhir.Change{Method: fhir.Put, Key: fhir.Key{Type: "Observation", ID: id}, Body: []byte(body)}
+		}
+		commit(t, r,
+			observation("o1", "amy", "29463-7", "2026-01-01T10:00:00Z", "70"),
+			observation("o2", "amy", "8302-2", "2026-02-01", "170"),
+			observation("o3", "tom", "29463-7", "2026-03-01T10:00:00Z", "71.5"),
+			observation("o4", "amy", "29463-7", "2026-04-01T10:00:00Z", "70.4"),
+			observation("o5", "amy", "29463-7", "2026-05-01T10:00:00Z", "99"))
+		commit(t, r, fhir.Change{Method: fhir.Delete, Key: fhir.Key{Type: "Observation", ID: "o5"}})
+		p := func(name string) *fhir.SearchParam { return paramOf(t, "Observation", name) }
+		patient := fhir.Term{Param: p("patient"), Value: fhir.ReferenceValue{Type: "Patient", ID: "amy"}}
+		weight := fhir.Term{Param: p("code"), Value: fhir.TokenValue{System: "http://loinc.org", Code: "29463-7"}}
+		seventy := fhir.QuantityValue{NumberValue: fhir.NumberValue{Value: big.NewRat(70, 1), Low: big.NewRat(139, 2), High: big.NewRat(141, 2)}, Code: "kg"}
+		byDate := func(desc bool) []fhir.SortKey { return []fhir.SortKey{{Param: p("date"), Desc: desc}} }
+		for _, tt := range []struct {
+			claim string
+			where fhir.Expr
+			sort  []fhir.SortKey
+			want  string
+		}{
+			{"a patient's, newest first", patient, nil, "o4 o2 o1"},
+			{"a patient's weights", fhir.And{patient, weight}, byDate(true), "o4 o1"},
+			{"a patient's weights, oldest first", fhir.And{weight, patient}, byDate(false), "o1 o4"},
+			{"a patient's, of several codes", fhir.And{patient, fhir.Or{weight, fhir.Term{Param: p("code"), Value: fhir.TokenValue{Code: "8302-2", AnySystem: true}}}}, nil, "o4 o2 o1"},
+			{"all but the weights", fhir.Not{Expr: weight}, nil, "o2"},
+			{"in a month", fhir.Term{Param: p("date"), Value: date(t, "2026-02")}, nil, "o2"},
+			{"since a day", fhir.And{patient, fhir.Term{Param: p("date"), Prefix: fhir.GE, Value: date(t, "2026-02-01")}}, nil, "o4 o2"},
+			{"by its quantity", fhir.Term{Param: p("value-quantity"), Value: seventy}, nil, "o4 o1"},
+			{"by code and quantity of one element", fhir.Term{Param: p("code-value-quantity"), Value: fhir.CompositeValue{
+				{Param: p("code"), Value: weight.Value}, {Param: p("value-quantity"), Prefix: fhir.GT, Value: seventy},
+			}}, nil, "o4 o3"},
+			{"without a performer", fhir.Term{Param: p("performer"), Modifier: fhir.ModMissing, Value: fhir.BoolValue(true)}, nil, "o4 o3 o2 o1"},
+		} {
+			for _, count := range []int{1, 2, 9} {
+				got := strings.Join(search(t, r, fhir.Query{Type: "Observation", Where: tt.where, Sort: tt.sort, Count: count}), " ")
+				if got != tt.want {
+					t.Errorf("%s, pages of %d: found %q, want %q", tt.claim, count, got, tt.want)
+				}
+			}
+			page, err := r.Search(t.Context(), &fhir.Query{Type: "Observation", Where: tt.where})
+			if want := int64(len(strings.Fields(tt.want))); err != nil || *page.Total != want {
+				t.Errorf("%s: total %v, %v; want %d", tt.claim, page.Total, err, want)
 			}
 		}
 	})

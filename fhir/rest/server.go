@@ -28,8 +28,8 @@ type Server struct {
 	Repository fhir.Repository
 	// Search parses searches on types.
 	Search *search.Parser
-	// Validator checks the bodies of writes.
-	Validator *schema.Validator
+	// Validator checks the bodies of writes. Its error is a *fhir.Error.
+	Validator Validator
 	// Metadata are the answers of /metadata by mode; "full" must be there.
 	Metadata map[string]Statement
 	// Ready says why the server cannot serve now; nil: it always can.
@@ -60,6 +60,11 @@ type Server struct {
 	pools    *pools
 	inFlight atomic.Int64
 	draining atomic.Bool
+}
+
+// Validator accepts or refuses a resource of a type.
+type Validator interface {
+	Validate(body []byte, want fhir.Type) (schema.Info, error)
 }
 
 // Statement is a CapabilityStatement as it is sent. ETag is quoted.
