@@ -3,9 +3,13 @@ package fhir
 import "strings"
 
 // Nearest returns the one of known that name is most likely a misspelling of,
-// or "" when none is close: case aside, at most a third of its letters differ.
+// or "" when none is close: case aside, two letters or at most a third of them
+// differ, in short names one.
 func Nearest(name string, known []string) string {
-	best, distance := "", len(name)/3+1
+	best, distance := "", max(len(name)/3+1, 3)
+	if len(name) < 4 {
+		distance = 2
+	}
 	lower := strings.ToLower(name)
 	for _, k := range known {
 		if abs(len(k)-len(name)) >= distance && !strings.EqualFold(k, name) {

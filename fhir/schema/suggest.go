@@ -36,16 +36,12 @@ func suggestion(d *def, name []byte) string {
 	if variants := choiceVariants(d, key); variants != "" {
 		return "; a choice is written with its type, for example " + variants
 	}
-	best, distance := "", 3
 	all := d.fields()
+	names := make([]string, len(all))
 	for i := range all {
-		if have := all[i].name; bytes.EqualFold(key, []byte(have)) {
-			best = have
-			break
-		} else if n := editDistance(have, string(key), distance); n < distance {
-			best, distance = have, n
-		}
+		names[i] = all[i].name
 	}
+	best := fhir.Nearest(string(key), names)
 	if best == "" {
 		return ""
 	}
@@ -65,30 +61,4 @@ func choiceVariants(d *def, key []byte) string {
 		names = names[:maxVariants]
 	}
 	return strings.Join(names, ", ")
-}
-
-// editDistance is the number of characters to insert, delete or replace to turn
-// a into b, or limit when it is not less than that.
-func editDistance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := min(row[j]+1, row[j+1]+1)
-			if a[i] == b[j] {
-				next = min(next, diagonal)
-			} else {
-				next = min(next, diagonal+1)
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return min(row[len(b)], limit)
 }
