@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"fhir/record", "fhir/chartmap"},
 	{"fhir/index"},
 	{"fhir/search"},
+	{"fhir/subset"},
 	{"fhir/invariant"},
 	{"fhir/schema"},
 	{"fhir/path"},
@@ -33,7 +34,7 @@ var layers = [][]string{
 // which nothing in the product imports.
 var exceptions = []string{
 	"store/storetest", "store/mongo/mongotest", "conformance/suite",
-	"fhir/search/internal/gen", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "testdata/clinic/gen",
+	"fhir/search/internal/gen", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "testdata/clinic/gen",
 }
 
 // allowed are the modules that each package may import itself, test files aside,
@@ -55,6 +56,7 @@ var allowed = map[string][]string{
 	"fhir/router":     {},
 	"fhir/schema":     {"github.com/go-json-experiment/json"},
 	"fhir/search":     {"go.mongodb.org/mongo-driver/v2"},
+	"fhir/subset":     {"github.com/go-json-experiment/json"},
 	"store":           {"go.mongodb.org/mongo-driver/v2", "golang.org/x/text"},
 	"store/memory":    {"go.mongodb.org/mongo-driver/v2"},
 	"store/mongo":     {"go.mongodb.org/mongo-driver/v2", "golang.org/x/text"},
