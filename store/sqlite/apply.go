@@ -119,15 +119,24 @@ func (w *writer) applyChecked(ops []store.Op) error {
 			return opError(i, err)
 		}
 	}
+	if err := w.writeEntries(list); err != nil {
+		return fmt.Errorf("%w: %w", errHalf, err)
+	}
 	return nil
 }
 
 func (w *writer) applyOne(i int, op store.Op) error {
-	var p pending
-	if err := w.check(op, &p, false); err != nil {
+	list := make([]pending, 1)
+	if err := w.check(op, &list[0], false); err != nil {
 		return opError(i, err)
 	}
-	return opError(i, w.carry(&p))
+	if err := w.carry(&list[0]); err != nil {
+		return opError(i, err)
+	}
+	if err := w.writeEntries(list); err != nil {
+		return fmt.Errorf("%w: %w", errHalf, err)
+	}
+	return nil
 }
 
 // opError gives the *store.OpError for what is the matter with op i. What is
@@ -242,25 +251,16 @@ func (w *writer) locate(coll *collection, id []byte) (int64, store.Doc, error) {
 	return s.int(0), bytes.Clone(doc), err
 }
 
-// carry writes the document, then its entries. When the former fails nothing
-// has changed.
+// carry writes the document. When that fails nothing has changed. Its entries
+// are left to writeEntries.
 func (w *writer) carry(p *pending) error {
-	var err error
 	switch p.kind {
 	case store.Insert:
-		err = w.insert(p)
+		return w.insert(p)
 	case store.Delete:
-		err = w.conn.run(p.coll.remove, p.rid)
-	default:
-		err = w.replace(p)
+		return w.conn.run(p.coll.remove, p.rid)
 	}
-	if err != nil {
-		return err
-	}
-	if err := w.write(p.changes, p.rid); err != nil {
-		return fmt.Errorf("%w: %w", errHalf, err)
-	}
-	return nil
+	return w.replace(p)
 }
 
 func (w *writer) insert(p *pending) error {

@@ -83,7 +83,7 @@ func recordIndexes(collection string) []store.Index {
 }
 
 // fill makes a store of n records and gives their ids and patients.
-func fill(b testing.TB, n, patients int) (*Store, []store.Value, []string) {
+func fill(b testing.TB, n, patients int, indexes []store.Index) (*Store, []store.Value, []string) {
 	b.Helper()
 	dir, err := os.MkdirTemp("/tmp", "portico-bench")
 	if err != nil {
@@ -91,7 +91,7 @@ func fill(b testing.TB, n, patients int) (*Store, []store.Value, []string) {
 	}
 	b.Cleanup(func() { os.RemoveAll(dir) })
 	s := open(b, dir, Options{})
-	if err := s.Ensure(b.Context(), recordIndexes("Observation")); err != nil {
+	if err := s.Ensure(b.Context(), indexes); err != nil {
 		b.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -116,7 +116,7 @@ func fill(b testing.TB, n, patients int) (*Store, []store.Value, []string) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	s, ids, _ := fill(b, 20_000, 200)
+	s, ids, _ := fill(b, 20_000, 200, recordIndexes("Observation"))
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	measured(b, func() {
@@ -133,7 +133,7 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkSearch(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
-		s, _, names := fill(b, n, n/100)
+		s, _, names := fill(b, n, n/100, recordIndexes("Observation"))
 		order := []store.Key{{Path: "dt", Desc: true}, {Path: "_id"}}
 		run := func(name string, limit, least int, where func(i int) store.Filter) {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
@@ -167,9 +167,16 @@ func BenchmarkSearch(b *testing.B) {
 }
 
 func BenchmarkCreate(b *testing.B) {
+	light := []store.Index{{Collection: "Observation", Name: "ts", Keys: []store.Key{{Path: "ts"}, {Path: "_id"}}}}
+	for name, indexes := range map[string][]store.Index{"15 entries": recordIndexes("Observation"), "1 entry": light} {
+		benchmarkCreate(b, name, indexes)
+	}
+}
+
+func benchmarkCreate(b *testing.B, name string, indexes []store.Index) {
 	for _, clients := range []int{1, 32} {
-		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			s, _, _ := fill(b, 20_000, 200)
+		b.Run(fmt.Sprintf("%s/clients=%d", name, clients), func(b *testing.B) {
+			s, _, _ := fill(b, 20_000, 200, indexes)
 			r := rand.New(rand.NewPCG(3, 4))
 			docs := make([]store.Doc, b.N)
 			for i := range docs {

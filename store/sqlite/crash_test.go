@@ -122,7 +122,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	prepareCrash(t, dir)
-	kills, until := 0, time.Now().Add(9*time.Second)
+	kills, until := 0, time.Now().Add(6*time.Second)
 	for kills < 40 && time.Now().Before(until) {
 		cmd := child(t, "write", dir)
 		out, err := cmd.StdoutPipe()

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -103,15 +102,9 @@ func (w *writer) ensure(ctx context.Context, def store.Index) error {
 	return nil
 }
 
-// built is one entry of an index that is being built.
-type built struct {
-	key []byte
-	rid int64
-}
-
 // build makes the entries of the documents that there are.
 func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
-	var list []built
+	var list []row
 	docs := 0
 	err := w.conn.each(coll.scan, func(s *stmt) error {
 		if docs++; docs&0xFF == 0 && ctx.Err() != nil {
@@ -133,12 +126,12 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 			return w.buildUnique(ix, keys, rid, s.blob(0))
 		}
 		for _, key := range keys {
-			list = append(list, built{key, rid})
+			list = append(list, row{key, rid})
 		}
 		if len(list) < buildEntries {
 			return nil
 		}
-		err = w.flush(ix, list)
+		err = w.eachRow(ix.insert, list)
 		clear(list)
 		list = list[:0]
 		return err
@@ -146,18 +139,7 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 	if err != nil {
 		return err
 	}
-	return w.flush(ix, list)
-}
-
-// flush writes entries in order.
-func (w *writer) flush(ix *index, list []built) error {
-	slices.SortFunc(list, func(a, b built) int { return bytes.Compare(a.key, b.key) })
-	for _, b := range list {
-		if err := w.conn.run(ix.insert, b.key, b.rid); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.eachRow(ix.insert, list)
 }
 
 func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64, id []byte) error {
@@ -169,5 +151,9 @@ func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64, id []byte) err
 	if err != nil {
 		return err
 	}
-	return w.eachKey(ix.insert, keys, rid)
+	rows := make([]row, len(keys))
+	for i, key := range keys {
+		rows[i] = row{key, rid}
+	}
+	return w.eachRow(ix.insert, rows)
 }

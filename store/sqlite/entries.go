@@ -54,34 +54,67 @@ func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64, id []b
 	return list, nil
 }
 
-// write carries the changes out for the document with that rid.
-func (w *writer) write(changes []change, rid int64) error {
-	for _, c := range changes {
-		if err := w.eachKey(c.ix.remove, c.removed, rid); err != nil {
-			return err
-		}
-		if err := w.eachKey(c.ix.insert, c.added, rid); err != nil {
-			return err
+// row is one entry in an index's table.
+type row struct {
+	key []byte
+	rid int64
+}
+
+// writeEntries carries out what the ops change in the indexes: index by index
+// and in the order of the keys, so that what lies together is written together.
+func (w *writer) writeEntries(list []pending) error {
+	var done []*index
+	for i := range list {
+		for _, c := range list[i].changes {
+			if slices.Contains(done, c.ix) {
+				continue
+			}
+			done = append(done, c.ix)
+			removed, added := rowsOf(list[i:], c.ix)
+			if err := w.eachRow(c.ix.remove, removed); err != nil {
+				return err
+			}
+			if err := w.eachRow(c.ix.insert, added); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// eachKey runs a statement that takes a key and a rid.
-func (w *writer) eachKey(sql string, keys [][]byte, rid int64) error {
-	if len(keys) == 0 {
+func rowsOf(list []pending, ix *index) (removed, added []row) {
+	for i := range list {
+		for _, c := range list[i].changes {
+			if c.ix != ix {
+				continue
+			}
+			for _, key := range c.removed {
+				removed = append(removed, row{key, list[i].rid})
+			}
+			for _, key := range c.added {
+				added = append(added, row{key, list[i].rid})
+			}
+		}
+	}
+	return removed, added
+}
+
+// eachRow runs a statement that takes a key and a rid, in the order of the keys.
+func (w *writer) eachRow(sql string, rows []row) error {
+	if len(rows) == 0 {
 		return nil
 	}
+	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.key, b.key) })
 	s, err := w.conn.prepare(sql)
 	if err != nil {
 		return err
 	}
 	defer s.release()
-	if err := s.bindInt(1, rid); err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if err := s.bindBlob(0, key); err != nil {
+	for _, r := range rows {
+		if err := s.bindBlob(0, r.key); err != nil {
+			return err
+		}
+		if err := s.bindInt(1, r.rid); err != nil {
 			return err
 		}
 		if _, err := s.step(); err != nil {

@@ -226,7 +226,7 @@ func (s *Store) prepareFile(c *conn) error {
 		"PRAGMA journal_mode=WAL",
 		"PRAGMA synchronous=FULL",
 		"PRAGMA wal_autocheckpoint=0",
-		"PRAGMA cache_size=-16384",
+		"PRAGMA cache_size=-32768",
 		"BEGIN IMMEDIATE",
 	} {
 		if err := c.exec(sql); err != nil {
