@@ -115,6 +115,9 @@ type Capability struct {
 	Params []*SearchParam
 	// Sortable tells which of Params _sort accepts, by name.
 	Sortable []string
+	// Include are the references that _include follows from this type, and
+	// RevInclude those that _revinclude follows to it, both as Type:parameter.
+	Include, RevInclude []string
 	// Source says in a sentence where the resources live, for the
 	// documentation of the CapabilityStatement.
 	Source string

@@ -1,0 +1,111 @@
+package join
+
+import (
+	"context"
+	"sync"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// Limits bound the work of one search. Zero means the default.
+type Limits struct {
+	// IDs is how many resources one chain or _has may lead to; 5,000.
+	IDs int
+	// Reads is how many resources may be looked at besides the matches; 20,000.
+	Reads int
+	// Included is how many resources one page may include, 1,000, and Bytes
+	// how many bytes they may have together; 32 MiB.
+	Included, Bytes int
+	// Rounds is how often :iterate may go on from what was included; 20.
+	Rounds int
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, d := range []struct {
+		limit *int
+		value int
+	}{{&l.IDs, 5000}, {&l.Reads, 20_000}, {&l.Included, 1000}, {&l.Bytes, 32 << 20}, {&l.Rounds, 20}} {
+		if *d.limit == 0 {
+			*d.limit = d.value
+		}
+	}
+	return l
+}
+
+// Repository is a Repository that resolves chains, _has and includes, and leaves
+// everything else to Inner. Set the fields before the first call. Safe for
+// concurrent use. Which parameters Inner has is asked once for the lists of
+// includes, and again for each search.
+type Repository struct {
+	Inner  fhir.Repository
+	Base   string // the server's FHIR base URL without a trailing slash
+	Limits Limits
+
+	// few is how many hits are looked at before candidates are, and how many
+	// candidates; 0 means the constants. Tests set it.
+	few int
+
+	once  sync.Once
+	lists map[fhir.Type]lists
+}
+
+var _ fhir.Repository = (*Repository)(nil)
+
+// Read implements [fhir.Repository].
+func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) {
+	return r.Inner.Read(ctx, key)
+}
+
+// Version implements [fhir.Repository].
+func (r *Repository) Version(ctx context.Context, key fhir.Key, version string) (fhir.Resource, error) {
+	return r.Inner.Version(ctx, key, version)
+}
+
+// History implements [fhir.Repository].
+func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
+	return r.Inner.History(ctx, q)
+}
+
+// Commit implements [fhir.Repository].
+func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
+	return r.Inner.Commit(ctx, changes)
+}
+
+// Search implements [fhir.Repository]. The page, its position and its total are
+// Inner's; Included holds what the includes add to this page, sorted by type and
+// id, each once and none that is a match on the page. CodeTooCostly when a limit
+// is reached, CodeNotSupported for a parameter that Inner does not have.
+func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
+	if !joins(q.Where) && len(q.Include) == 0 {
+		return r.Inner.Search(ctx, q)
+	}
+	req := r.request()
+	plain := *q
+	plain.Include = nil
+	var err error
+	if plain.Where, err = req.resolve(ctx, q.Type, q.Where, nil); err != nil {
+		return fhir.Page{}, err
+	}
+	if err := req.check(q.Include); err != nil {
+		return fhir.Page{}, err
+	}
+	page, err := r.Inner.Search(ctx, &plain)
+	if err != nil || len(q.Include) == 0 || len(page.Resources) == 0 {
+		return page, err
+	}
+	if page.Included, err = req.include(ctx, q.Include, page.Resources); err != nil {
+		return fhir.Page{}, err
+	}
+	return page, nil
+}
+
+func (r *Repository) request() *request {
+	req := &request{
+		inner: r.Inner, base: r.Base, limits: r.Limits.withDefaults(),
+		glance: glance, most: batchSize, types: make(map[fhir.Type]*resourceType),
+	}
+	if r.few > 0 {
+		req.glance, req.most = r.few, r.few
+	}
+	return req
+}

@@ -1,0 +1,168 @@
+package join
+
+import (
+	"context"
+
+	"github.com/portico-fhir/portico/fhir"
+)
+
+// joins reports whether there is a chain or _has in a condition.
+func joins(e fhir.Expr) bool {
+	switch e := e.(type) {
+	case fhir.And:
+		for _, part := range e {
+			if joins(part) {
+				return true
+			}
+		}
+	case fhir.Or:
+		for _, part := range e {
+			if joins(part) {
+				return true
+			}
+		}
+	case fhir.Not:
+		return joins(e.Expr)
+	case fhir.Chain, fhir.Has:
+		return true
+	}
+	return false
+}
+
+// never reports whether nothing satisfies a resolved condition.
+func never(e fhir.Expr) bool {
+	or, ok := e.(fhir.Or)
+	return ok && len(or) == 0
+}
+
+// resolve gives a condition without chains and _has that holds for the same
+// resources of type t, among those for which known holds: the rest does not
+// matter, since the caller asks for both.
+func (r *request) resolve(ctx context.Context, t fhir.Type, e fhir.Expr, known fhir.And) (fhir.Expr, error) {
+	if !joins(e) {
+		return e, nil
+	}
+	switch e := e.(type) {
+	case fhir.And:
+		return r.and(ctx, t, e, known)
+	case fhir.Or:
+		out := fhir.Or{}
+		for _, part := range e {
+			part, err := r.resolve(ctx, t, part, known)
+			if err != nil {
+				return nil, err
+			}
+			if or, ok := part.(fhir.Or); ok {
+				out = append(out, or...)
+			} else {
+				out = append(out, part)
+			}
+		}
+		return out, nil
+	case fhir.Not:
+		part, err := r.resolve(ctx, t, e.Expr, known)
+		return fhir.Not{Expr: part}, err
+	case fhir.Chain:
+		return r.chain(ctx, t, e, known)
+	case fhir.Has:
+		return r.has(ctx, t, e, known)
+	}
+	return e, nil
+}
+
+// and resolves the parts of a conjunction, each with the help of what the
+// others say. The parts stay in their order.
+func (r *request) and(ctx context.Context, t fhir.Type, e, known fhir.And) (fhir.Expr, error) {
+	known = append(fhir.And{}, known...)
+	for _, part := range e {
+		if !joins(part) {
+			known = append(known, part)
+		}
+	}
+	out := make(fhir.And, len(e))
+	for i, part := range e {
+		if !joins(part) {
+			out[i] = part
+			continue
+		}
+		resolved, err := r.resolve(ctx, t, part, known)
+		if err != nil {
+			return nil, err
+		}
+		if never(resolved) {
+			return fhir.Or{}, nil
+		}
+		out[i] = resolved
+		known = append(known, resolved)
+	}
+	return out, nil
+}
+
+// chain turns a condition on what is referred to into one on the reference.
+func (r *request) chain(ctx context.Context, t fhir.Type, c fhir.Chain, known fhir.And) (fhir.Expr, error) {
+	if err := r.of(t).can(c.Param); err != nil {
+		return nil, err
+	}
+	return r.answer(ctx, lookup{
+		asked: t, known: known, expr: c,
+		typ: c.Target, where: c.Where,
+		name: c.Param.Name + "." + string(c.Target),
+		take: func(res fhir.Resource) ([]string, error) { return []string{res.ID}, nil },
+		narrow: func(matches []fhir.Resource) (fhir.Expr, error) {
+			ids, err := r.idsOf(matches, c.Param, c.Target)
+			if err != nil {
+				return nil, err
+			}
+			return r.of(c.Target).oneOf(ids)
+		},
+		result: func(ids []string) (fhir.Expr, error) { return referring(c.Param, c.Target, ids), nil },
+	})
+}
+
+// has turns a condition on what refers to a resource into one on its id.
+func (r *request) has(ctx context.Context, t fhir.Type, h fhir.Has, known fhir.And) (fhir.Expr, error) {
+	if err := r.of(h.Source).can(h.Param); err != nil {
+		return nil, err
+	}
+	if _, err := r.of(t).id(); err != nil {
+		return nil, err
+	}
+	return r.answer(ctx, lookup{
+		asked: t, known: known, expr: h,
+		typ: h.Source, where: h.Where,
+		name: "_has:" + string(h.Source) + ":" + h.Param.Name,
+		take: func(res fhir.Resource) ([]string, error) { return r.idsOf([]fhir.Resource{res}, h.Param, t) },
+		narrow: func(matches []fhir.Resource) (fhir.Expr, error) {
+			ids := make([]string, len(matches))
+			for i, m := range matches {
+				ids[i] = m.ID
+			}
+			return referring(h.Param, t, ids), nil
+		},
+		result: r.of(t).oneOf,
+	})
+}
+
+// idsOf are the ids of the resources of type t that any of these refers to by p,
+// each once.
+func (r *request) idsOf(resources []fhir.Resource, p *fhir.SearchParam, t fhir.Type) ([]string, error) {
+	var ids []string
+	seen := make(map[string]bool)
+	for _, res := range resources {
+		doc, err := parse(res)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := r.references(doc, res.Type, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			if k.Type == t && !seen[k.ID] {
+				seen[k.ID] = true
+				ids = append(ids, k.ID)
+			}
+		}
+	}
+	return ids, nil
+}
