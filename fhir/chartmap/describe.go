@@ -13,6 +13,7 @@ import (
 // that lead to a value in some branch, and to none in any that cannot be tested.
 func (s *served) describe(loc *time.Location) {
 	s.sortable = []string{"_id"}
+	s.paths, s.keys = map[*fhir.SearchParam][][]step{}, map[*fhir.SearchParam][]sortKey{}
 	for _, p := range search.Params(s.typ) {
 		if !s.answers(p, loc) {
 			continue
@@ -57,6 +58,7 @@ func (s *served) answers(p *fhir.SearchParam, loc *time.Location) bool {
 	if !ok {
 		return false
 	}
+	s.paths[p] = paths
 	sites := 0
 	for _, b := range s.branches {
 		for _, path := range paths {
@@ -79,16 +81,12 @@ type sortKey struct {
 	present cond // the resource has it
 }
 
-func (b *branch) sortKey(p *fhir.SearchParam) (key sortKey, sortable bool) {
+func (b *branch) sortKey(p *fhir.SearchParam, paths [][]step) (key sortKey, sortable bool) {
 	if p.Name == "_lastUpdated" {
 		if b.updated == nil {
 			return sortKey{present: never}, true
 		}
 		return sortKey{b.updated, b.updated.present()}, true
-	}
-	paths, ok := expression(p.Expression, b.Resource)
-	if !ok {
-		return sortKey{}, false
 	}
 	var sk seeker
 	var any []cond
@@ -104,12 +102,13 @@ func (b *branch) sortKey(p *fhir.SearchParam) (key sortKey, sortable bool) {
 	return sortKey{&sk.dates[0].moment, some(any...)}, !sk.dates[0].elem
 }
 
-// sorts reports whether all branches can be brought into one order: each has at
-// most one date, stored in the same form.
+// sorts finds the keys of all branches and reports whether they can be brought
+// into one order: each has at most one date, stored in the same form.
 func (s *served) sorts(p *fhir.SearchParam) bool {
 	var form *moment
+	var keys []sortKey
 	for _, b := range s.branches {
-		key, ok := b.sortKey(p)
+		key, ok := b.sortKey(p, s.paths[p])
 		switch {
 		case !ok:
 			return false
@@ -119,6 +118,8 @@ func (s *served) sorts(p *fhir.SearchParam) bool {
 		default:
 			form = key.moment
 		}
+		keys = append(keys, key)
 	}
+	s.keys[p] = keys
 	return form != nil
 }

@@ -23,11 +23,28 @@ func (q *query) cond(b *branch, e fhir.Expr) (cond, error) {
 	case nil:
 		return always, nil
 	case fhir.And:
-		cs, err := q.conds(b, e)
-		return every(cs...), err
+		var all []cond
+		for _, part := range e {
+			c, err := q.cond(b, part)
+			if err != nil {
+				return nil, err
+			}
+			if isNever(c) {
+				return never, nil
+			}
+			all = append(all, c)
+		}
+		return every(all...), nil
 	case fhir.Or:
-		cs, err := q.conds(b, e)
-		return some(cs...), err
+		var any []cond
+		for _, part := range e {
+			c, err := q.cond(b, part)
+			if err != nil {
+				return nil, err
+			}
+			any = append(any, c)
+		}
+		return some(any...), nil
 	case fhir.Not:
 		c, err := q.cond(b, e.Expr)
 		if err != nil {
@@ -38,18 +55,6 @@ func (q *query) cond(b *branch, e fhir.Expr) (cond, error) {
 		return q.term(b, e)
 	}
 	return nil, fmt.Errorf("a %T cannot be searched", e)
-}
-
-func (q *query) conds(b *branch, es []fhir.Expr) ([]cond, error) {
-	out := make([]cond, len(es))
-	for i, e := range es {
-		c, err := q.cond(b, e)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = c
-	}
-	return out, nil
 }
 
 func (q *query) term(b *branch, t fhir.Term) (cond, error) {
@@ -124,13 +129,9 @@ func (q *query) test(b *branch, p *fhir.SearchParam, t *test) (cond, error) {
 		d := date{moment: *b.updated}
 		return d.search(&seeker{}, nil, t), nil
 	}
-	paths, ok := expression(p.Expression, b.Resource)
-	if !ok {
-		return nil, fmt.Errorf("search parameter %s: its expression is not understood", p.Name)
-	}
 	var sk seeker
 	var any []cond
-	for _, path := range paths {
+	for _, path := range q.paths[p] {
 		any = append(any, b.body.search(&sk, path, t))
 	}
 	if sk.unsupported {
@@ -237,10 +238,7 @@ func (q *query) sorted(b *branch, c cond, sort []fhir.SortKey) ([]*stream, error
 			add(store.Key{Path: "_id", Desc: k.Desc})
 			break
 		}
-		key, ok := b.sortKey(k.Param)
-		if !ok {
-			return nil, fmt.Errorf("sort parameter %s of %s: more than one date", k.Param.Name, q.typ)
-		}
+		key := q.keys[k.Param][b.number]
 		path := noField
 		if key.moment != nil {
 			path = key.path

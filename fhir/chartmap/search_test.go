@@ -339,6 +339,18 @@ func showAll(es []fhir.Expr) string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
+// thinned keeps a few documents of each collection.
+func thinned(ops []store.Op) []store.Op {
+	var out []store.Op
+	n := map[string]int{}
+	for _, op := range ops {
+		if n[op.Collection]++; n[op.Collection]%20 < 2 {
+			out = append(out, op)
+		}
+	}
+	return out
+}
+
 // TestPushedDownSearchIsBruteForce is the law of the chart map: what the store
 // finds is what reading every resource finds.
 func TestPushedDownSearchIsBruteForce(t *testing.T) {
@@ -346,7 +358,11 @@ func TestPushedDownSearchIsBruteForce(t *testing.T) {
 	for name, open := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := repositoryOn(t, open, clinicOps(t))
+			ops := clinicOps(t)
+			if name == "mongo" && !mongotest.Real() {
+				ops = thinned(ops) // the test server answers slowly
+			}
+			r := repositoryOn(t, open, ops)
 			for _, typ := range r.Map.Types() {
 				all := everything(t.Context(), t, r, fhir.Query{Type: typ, Count: 10_000})
 				o := newOracle(t, all, r.Map.Location, clinic.Today())
