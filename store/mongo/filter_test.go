@@ -30,8 +30,11 @@ func TestFiltersInMongoDBsLanguage(t *testing.T) {
 		{"but not a document", eq("_id", evil), `{"_id":{"$eq":{"$gt":""}}}`, true},
 		{"In", store.In{Path: "a", Values: []store.Value{store.V(1), store.V(nil)}}, `{"a":{"$in":[1,null]}}`, true},
 		{"In nothing", store.In{Path: "a"}, `{"_id":{"$in":[]}}`, true},
-		{"In with what looks like an operator", store.In{Path: "a", Values: []store.Value{store.V(1), store.V(evil)}},
-			`{"$or":[{"a":{"$eq":{"$gt":""}}},{"a":{"$in":[1]}}]}`, true},
+		{
+			"In with what looks like an operator",
+			store.In{Path: "a", Values: []store.Value{store.V(1), store.V(evil)}},
+			`{"$or":[{"a":{"$eq":{"$gt":""}}},{"a":{"$in":[1]}}]}`, true,
+		},
 		{"Range", store.Range{Path: "a", Low: low, High: high}, `{"a":{"$gte":1,"$lt":9}}`, true},
 		{"Prefix escapes what has a meaning", store.Prefix{Path: "a", Value: ".*a-b\\$"}, `{"a":{"$regex":"^\\.\\*a\\-b\\\\\\$"}}`, true},
 		{"a NUL byte in a pattern", store.Prefix{Path: "a", Value: "\x00"}, `{"a":{"$regex":"^\\x00"}}`, true},
@@ -41,12 +44,18 @@ func TestFiltersInMongoDBsLanguage(t *testing.T) {
 		{"Exists", store.Exists{Path: "a", Want: true}, `{"a":{"$exists":true}}`, true},
 		{"And of different paths is one document", store.And{eq("a", 1), eq("b", 2)}, `{"a":{"$eq":1},"b":{"$eq":2}}`, true},
 		{"And of one path", store.And{eq("a", 1), eq("a", 2)}, `{"a":{"$eq":1},"$and":[{"a":{"$eq":2}}]}`, true},
-		{"And of three of one path", store.And{eq("a", 1), eq("a", 2), eq("a", 3)},
-			`{"$and":[{"a":{"$eq":1},"$and":[{"a":{"$eq":2}}]},{"a":{"$eq":3}}]}`, true},
+		{
+			"And of three of one path",
+			store.And{eq("a", 1), eq("a", 2), eq("a", 3)},
+			`{"$and":[{"a":{"$eq":1},"$and":[{"a":{"$eq":2}}]},{"a":{"$eq":3}}]}`, true,
+		},
 		{"And with none", store.And{eq("a", 1), store.None()}, `{"_id":{"$in":[]}}`, true},
 		{"Or", store.Or{eq("a", 1), eq("b", 2)}, `{"$or":[{"a":{"$eq":1}},{"b":{"$eq":2}}]}`, true},
-		{"two Ors", store.And{store.Or{eq("a", 1), eq("b", 2)}, store.Or{eq("c", 1), eq("d", 2)}},
-			`{"$or":[{"a":{"$eq":1}},{"b":{"$eq":2}}],"$and":[{"$or":[{"c":{"$eq":1}},{"d":{"$eq":2}}]}]}`, true},
+		{
+			"two Ors",
+			store.And{store.Or{eq("a", 1), eq("b", 2)}, store.Or{eq("c", 1), eq("d", 2)}},
+			`{"$or":[{"a":{"$eq":1}},{"b":{"$eq":2}}],"$and":[{"$or":[{"c":{"$eq":1}},{"d":{"$eq":2}}]}]}`, true,
+		},
 		{"Or with all", store.Or{eq("a", 1), store.All()}, `{}`, true},
 		{"Not of a condition keeps its path", store.Not{Filter: eq("a", 1)}, `{"a":{"$not":{"$eq":1}}}`, true},
 		{"Not of an _id", store.Not{Filter: eq("_id", "x")}, `{"_id":{"$not":{"$eq":"x"}}}`, true},
@@ -54,15 +63,24 @@ func TestFiltersInMongoDBsLanguage(t *testing.T) {
 		{"Not of several", store.Not{Filter: store.And{eq("a", 1), eq("b", 2)}}, `{"$nor":[{"a":{"$eq":1},"b":{"$eq":2}}]}`, true},
 		{"Not of none", store.Not{Filter: store.None()}, `{}`, true},
 		{"Not of all", store.Not{Filter: store.All()}, `{"_id":{"$in":[]}}`, true},
-		{"Elem on fields", store.Elem{Path: "a", Where: store.And{eq("x", 1), eq("y", 2)}},
-			`{"a":{"$elemMatch":{"x":{"$eq":1},"y":{"$eq":2}}}}`, true},
+		{
+			"Elem on fields",
+			store.Elem{Path: "a", Where: store.And{eq("x", 1), eq("y", 2)}},
+			`{"a":{"$elemMatch":{"x":{"$eq":1},"y":{"$eq":2}}}}`, true,
+		},
 		{"Elem on itself", store.Elem{Path: "a", Where: store.Range{Low: low, High: high}}, `{"a":{"$elemMatch":{"$gte":1,"$lt":9}}}`, true},
 		{"Elem of any element", store.Elem{Path: "a", Where: store.All()}, `{"a":{"$elemMatch":{"$exists":true}}}`, true},
 		{"Elem of no element", store.Elem{Path: "a", Where: store.None()}, `{"_id":{"$in":[]}}`, true},
-		{"Elem with Or on itself", store.Elem{Path: "a", Where: store.Or{eq("", 1), store.Prefix{Value: "b"}}},
-			`{"$or":[{"a":{"$elemMatch":{"$eq":1}}},{"a":{"$elemMatch":{"$regex":"^b"}}}]}`, true},
-		{"Elem with Not on itself", store.Elem{Path: "a", Where: store.Not{Filter: store.Or{eq("", 1), store.Range{Low: high}}}},
-			`{"a":{"$elemMatch":{"$not":{"$eq":1}}}}`, false},
+		{
+			"Elem with Or on itself",
+			store.Elem{Path: "a", Where: store.Or{eq("", 1), store.Prefix{Value: "b"}}},
+			`{"$or":[{"a":{"$elemMatch":{"$eq":1}}},{"a":{"$elemMatch":{"$regex":"^b"}}}]}`, true,
+		},
+		{
+			"Elem with Not on itself",
+			store.Elem{Path: "a", Where: store.Not{Filter: store.Or{eq("", 1), store.Range{Low: high}}}},
+			`{"a":{"$elemMatch":{"$not":{"$eq":1}}}}`, false,
+		},
 		{"Elem within Elem", store.Elem{Path: "a", Where: store.Elem{Where: eq("", 1)}}, `{"a":{"$elemMatch":{"$elemMatch":{"$eq":1}}}}`, true},
 		{"what is not exact is not negated", store.Not{Filter: store.Elem{Path: "a", Where: store.And{eq("", 1), eq("", 2)}}}, `{}`, false},
 	}
@@ -95,8 +113,11 @@ func TestCursorsInMongoDBsLanguage(t *testing.T) {
 		want   []string
 	}{
 		{"nothing is before the first", recent, nil, []string{`null`}},
-		{"by _id alone", nil, []any{"m"},
-			[]string{`{"_id":{"$not":{"$lte":"m"}},"$nor":[{"_id":{"$type":["minKey","null","number"]}}]}`}},
+		{
+			"by _id alone", nil,
+			[]any{"m"},
+			[]string{`{"_id":{"$not":{"$lte":"m"}},"$nor":[{"_id":{"$type":["minKey","null","number"]}}]}`},
+		},
 		{"first the rest of the same date, then earlier dates", recent, []any{bson.DateTime(0), "m"}, []string{
 			`{"dt":{"$eq":` + epoch + `},"_id":{"$not":{"$gte":"m"}},` +
 				`"$nor":[{"_id":{"$type":["object","binData","objectId","bool","date","timestamp","regex","dbPointer","javascript","javascriptWithScope","maxKey"]}}]}`,

@@ -26,8 +26,23 @@ func sorting(order []store.Key) bson.D {
 // sort, by the names that $type knows them by.
 func kinds() [][]string {
 	return [][]string{
-		{"minKey"}, {"undefined"}, {"null"}, {"number"}, {"string", "symbol"}, {"object"}, {"array"}, {"binData"},
-		{"objectId"}, {"bool"}, {"date"}, {"timestamp"}, {"regex"}, {"dbPointer"}, {"javascript"}, {"javascriptWithScope"}, {"maxKey"},
+		{"minKey"},
+		{"undefined"},
+		{"null"},
+		{"number"},
+		{"string", "symbol"},
+		{"object"},
+		{"array"},
+		{"binData"},
+		{"objectId"},
+		{"bool"},
+		{"date"},
+		{"timestamp"},
+		{"regex"},
+		{"dbPointer"},
+		{"javascript"},
+		{"javascriptWithScope"},
+		{"maxKey"},
 	}
 }
 
