@@ -34,7 +34,7 @@ var layers = [][]string{
 // which nothing in the product imports.
 var exceptions = []string{
 	"store/storetest", "store/mongo/mongotest", "conformance/suite",
-	"fhir/search/internal/gen", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "testdata/clinic/gen",
+	"internal/definitions", "fhir/search/internal/gen", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "testdata/clinic/gen",
 }
 
 // allowed are the modules that each package may import itself, test files aside,

@@ -7,14 +7,11 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"go/format"
-	"log"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/portico-fhir/portico/internal/definitions"
 )
 
 type definition struct {
@@ -40,21 +37,10 @@ type constraint struct {
 var everywhere = map[string]bool{"ele-1": true, "ext-1": true, "txt-1": true, "txt-2": true}
 
 func main() {
-	log.SetFlags(0)
-	if len(os.Args) != 3 {
-		log.Fatal("usage: gen PACKAGE_DIR OUTPUT")
-	}
-	rows, err := read(os.Args[1])
-	if err != nil {
-		log.Fatal(err)
-	}
-	src, err := format.Source(table(rows))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := os.WriteFile(os.Args[2], src, 0o644); err != nil {
-		log.Fatal(err)
-	}
+	definitions.Main(func(dir string) ([]byte, error) {
+		rows, err := read(dir)
+		return table(rows), err
+	})
 }
 
 type row struct {
@@ -65,23 +51,12 @@ type row struct {
 // read collects the constraints where they are defined: a type repeats those
 // of the types of its elements, and those of the type it derives from.
 func read(dir string) ([]row, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "StructureDefinition-*.json"))
+	all, err := definitions.Read[definition](dir, "StructureDefinition")
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no StructureDefinition files in %s", dir)
-	}
 	var rows []row
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		var d definition
-		if err := json.Unmarshal(data, &d); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
+	for _, d := range all {
 		if d.Derivation == "constraint" || (d.Kind != "resource" && d.Kind != "complex-type") {
 			continue
 		}

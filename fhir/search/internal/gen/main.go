@@ -6,14 +6,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"go/format"
-	"log"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/portico-fhir/portico/internal/definitions"
 )
 
 // definition is what the table keeps of a SearchParameter.
@@ -34,43 +31,21 @@ type component struct {
 }
 
 func main() {
-	log.SetFlags(0)
-	if len(os.Args) != 3 {
-		log.Fatal("usage: gen PACKAGE_DIR OUTPUT")
-	}
-	defs, err := read(os.Args[1])
-	if err != nil {
-		log.Fatal(err)
-	}
-	src, err := format.Source(table(defs))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := os.WriteFile(os.Args[2], src, 0o644); err != nil {
-		log.Fatal(err)
-	}
+	definitions.Main(func(dir string) ([]byte, error) {
+		defs, err := read(dir)
+		return table(defs), err
+	})
 }
 
 // read collects the definitions that name a type and can be evaluated: the
 // package also holds examples, and extensions' parameters without a base.
 func read(dir string) ([]definition, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "SearchParameter-*.json"))
+	all, err := definitions.Read[definition](dir, "SearchParameter")
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no SearchParameter files in %s", dir)
-	}
 	var defs []definition
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		var d definition
-		if err := json.Unmarshal(data, &d); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
+	for _, d := range all {
 		example := strings.HasPrefix(d.ID, "example")
 		if example || len(d.Base) == 0 || (d.Expression == "" && !strings.HasPrefix(d.Code, "_")) {
 			continue
