@@ -12,3 +12,4 @@
 package search
 
 //go:generate go run ./internal/gen ../../.cache/r4-examples/package params_gen.go
+//go:generate go run ./internal/compartments ../../.cache/r4-examples/package compartments_gen.go

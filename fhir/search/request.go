@@ -38,7 +38,15 @@ type Parser struct {
 
 // Request is a parsed search.
 type Request struct {
+	// Query is what to ask; nil when the search is on several types.
 	Query *fhir.Query
+	// Queries are what to ask, one after the other, when it is; Count and
+	// Position are the size of the page over all of them and where it starts.
+	Queries  []*fhir.Query
+	Count    int
+	Position string
+	// Shape is how much of each resource is wanted.
+	Shape Shape
 	// Used are the parameters that took effect, for the self link (R4
 	// 3.1.1.1.3).
 	Used []Pair
@@ -47,6 +55,7 @@ type Request struct {
 
 	cursors *Cursors
 	caller  string
+	scope   string // where the search looks, as the path of the URL has it
 }
 
 // Parse reads the parameters of a search on t. Every problem is reported, as
@@ -55,13 +64,42 @@ type Request struct {
 // asked for. A bad value is refused always. Caller names who asks; cursors that
 // were issued to somebody else are refused.
 func (p *Parser) Parse(t fhir.Type, params []Pair, lenient bool, caller string) (*Request, error) {
+	return p.ParseWithin(fhir.Key{}, t, params, lenient, caller)
+}
+
+// ParseWithin reads a search on t that is restricted to the compartment of a
+// resource (R4 3.1.1.2); without a compartment it is Parse.
+func (p *Parser) ParseWithin(of fhir.Key, t fhir.Type, params []Pair, lenient bool, caller string) (*Request, error) {
+	r, err := p.read(of, t, params, lenient)
+	if err != nil {
+		return nil, err
+	}
+	req := &Request{
+		Query: r.query, Shape: r.shape, Used: r.used, Ignored: r.ignored,
+		cursors: p.Cursors, caller: caller, scope: string(t),
+	}
+	if of.Type != "" {
+		req.scope = of.String() + "/" + string(t)
+	}
+	if r.query.Cursor, err = req.open(r.cursor); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// read reads the parameters of a search on one type.
+func (p *Parser) read(of fhir.Key, t fhir.Type, params []Pair, lenient bool) (*reader, error) {
 	if len(params) > maxParams {
 		return nil, fhir.Errorf(fhir.CodeTooCostly, "", "The search has %d parameters; at most %d are allowed.", len(params), maxParams)
 	}
-	r := reader{parser: p, can: map[fhir.Type]fhir.Capability{}, lenient: lenient, seen: map[string]bool{}}
+	r := &reader{parser: p, can: map[fhir.Type]fhir.Capability{}, lenient: lenient, seen: map[string]bool{}}
 	r.query = &fhir.Query{Type: t, Count: p.DefaultCount}
 	for _, pair := range params {
 		r.pair(pair)
+	}
+	r.finish()
+	if of.Type != "" {
+		r.within(of)
 	}
 	if len(r.issues) > 0 {
 		return nil, &fhir.Error{Issues: r.issues}
@@ -76,16 +114,17 @@ func (p *Parser) Parse(t fhir.Type, params []Pair, lenient bool, caller string) 
 	default:
 		r.query.Where = fhir.And(r.where)
 	}
-	req := &Request{Query: r.query, Used: r.used, Ignored: r.ignored, cursors: p.Cursors, caller: caller}
-	if r.cursor != "" {
-		position, err := p.Cursors.open(r.cursor, req.binding())
-		if err != nil {
-			return nil, err
-		}
-		r.query.Cursor = position
-		req.Used = append(req.Used, Pair{"_cursor", r.cursor})
+	return r, nil
+}
+
+// open gives the position of the request's cursor, "" without one.
+func (r *Request) open(cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
 	}
-	return req, nil
+	position, err := r.cursors.open(cursor, r.binding())
+	r.Used = append(r.Used, Pair{"_cursor", cursor})
+	return position, err
 }
 
 // NextPairs gives the parameters of the next link for a Page.Next.
@@ -103,7 +142,7 @@ func (r *Request) NextPairs(next string) []Pair {
 // aside.
 func (r *Request) binding() string {
 	var b strings.Builder
-	for _, part := range []string{r.caller, string(r.Query.Type)} {
+	for _, part := range []string{r.caller, r.scope} {
 		b.WriteString(strconv.Quote(part))
 	}
 	for _, p := range r.Used {
@@ -127,6 +166,7 @@ type reader struct {
 	cursor  string
 	// countOnly is set by _summary=count, which outweighs _count.
 	countOnly bool
+	shape     Shape
 	seen      map[string]bool // result parameters so far
 	values    int
 }

@@ -17,8 +17,7 @@ var resultParams = map[string]bool{
 	"_include:recurse": true, "_revinclude:recurse": true,
 }
 
-// result reads one of them. Each may be given once, but
-// for includes.
+// result reads one of them. Each may be given once, but for includes.
 func (r *reader) result(p Pair) {
 	if strings.HasPrefix(p.Name, "_include") || strings.HasPrefix(p.Name, "_revinclude") {
 		r.include(p)
@@ -38,6 +37,8 @@ func (r *reader) result(p Pair) {
 		r.total(p)
 	case "_summary":
 		r.summary(p)
+	case "_elements":
+		r.elements(p)
 	case "_cursor":
 		r.cursor = p.Value
 		if p.Value == "" {
@@ -72,21 +73,6 @@ func (r *reader) total(p Pair) {
 		r.query.Total = true
 	default:
 		r.fail(fhir.CodeInvalid, p.Name, "_total must be none, estimate or accurate.")
-		return
-	}
-	r.used = append(r.used, p)
-}
-
-func (r *reader) summary(p Pair) {
-	switch p.Value {
-	case "false":
-	case "count":
-		r.countOnly = true
-	case "true", "text", "data":
-		r.refuse(p.Name, "_summary=%s is not supported.", p.Value)
-		return
-	default:
-		r.fail(fhir.CodeInvalid, p.Name, "_summary must be true, text, data, count or false.")
 		return
 	}
 	r.used = append(r.used, p)
