@@ -66,6 +66,45 @@ func (*Constant) node() {}
 type Expr struct {
 	Root Node
 	text string
+	lead []string // element names that must lead somewhere for a result; see leadOf
+}
+
+func newExpr(root Node, text string) *Expr {
+	return &Expr{Root: root, text: text, lead: leadOf(root)}
+}
+
+// leadOf gives the names that an expression begins with, if without what they
+// lead to it has no result: nothing comes from nothing (FHIRPath 2.0, 4.5), but
+// for functions like exists() and operators like |.
+func leadOf(n Node) []string {
+	switch n := n.(type) {
+	case *Member:
+		names, base := n.chain(nil)
+		if base != nil {
+			return leadOf(base)
+		}
+		return names
+	case *TypeOp:
+		return leadOf(n.Input)
+	case *Call:
+		switch n.Name {
+		case "where", "ofType", "as", "select", "extension", "resolve", "first", "last":
+			if n.Input != nil {
+				return leadOf(n.Input)
+			}
+		}
+	}
+	return nil
+}
+
+// chain appends the names of the path that ends in n, the first one first, and
+// gives what it starts from; nil is the context.
+func (n *Member) chain(names []string) ([]string, Node) {
+	base := n.Input
+	if m, ok := base.(*Member); ok {
+		names, base = m.chain(names)
+	}
+	return append(names, n.Name), base
 }
 
 // String gives the expression as it was parsed, for an alternative the whole it is
@@ -84,7 +123,7 @@ func (e *Expr) Alternatives() []*Expr {
 			collect(b.Right)
 			return
 		}
-		parts = append(parts, &Expr{Root: n, text: e.text})
+		parts = append(parts, newExpr(n, e.text))
 	}
 	collect(e.Root)
 	return parts

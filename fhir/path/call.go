@@ -56,7 +56,10 @@ func (ev *evaluator) call(n *Call, s *scope) (Collection, error) {
 		}
 		return ofType(input, name), nil
 	}
-	args := make([]Collection, len(n.Args))
+	var args []Collection
+	if len(n.Args) > 0 {
+		args = make([]Collection, len(n.Args))
+	}
 	for i, a := range n.Args {
 		var err error
 		if args[i], err = ev.eval(a, s); err != nil {

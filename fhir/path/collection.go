@@ -1,6 +1,9 @@
 package path
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // existence holds the functions about a collection as a whole (FHIRPath 2.0,
 // 5.1).
@@ -138,18 +141,8 @@ func (ev *evaluator) tree(name string, in Collection, _ []Collection) (Collectio
 		}
 		return out, true, ev.spend(len(out))
 	case "descendants":
-		var out Collection
-		for level := in; len(level) > 0; {
-			var below Collection
-			for _, it := range level {
-				below = append(below, it.children()...)
-			}
-			if err := ev.spend(len(below)); err != nil {
-				return nil, true, err
-			}
-			out, level = append(out, below...), below
-		}
-		return out, true, nil
+		out, err := ev.descendants(in)
+		return out, true, err
 	case "now":
 		return Collection{{kind: DateTime, when: temporal{t: ev.clock(), prec: toMilli, kind: DateTime, zone: true, digits: 3}}}, true, nil
 	case "today":
@@ -159,4 +152,40 @@ func (ev *evaluator) tree(name string, in Collection, _ []Collection) (Collectio
 		return Collection{{kind: Time, when: temporal{t: ev.clock(), prec: toMilli, kind: Time, digits: 3}}}, true, nil
 	}
 	return nil, false, nil
+}
+
+// descendants gives all below the items, level by level. Those of one element are
+// kept: some constraints ask for them again and again.
+func (ev *evaluator) descendants(in Collection) (Collection, error) {
+	single := len(in) == 1 && in[0].doc != nil
+	if single {
+		if known, ok := ev.below[in[0].at]; ok && known.doc == in[0].doc {
+			return known.all, ev.spend(len(known.all) / 8)
+		}
+	}
+	var out Collection
+	for level := in; len(level) > 0; {
+		before := len(out)
+		for _, it := range level {
+			out = slices.AppendSeq(out, it.Children(""))
+		}
+		level = out[before:]
+		if err := ev.spend(len(level)); err != nil {
+			return nil, err
+		}
+	}
+	out = out[:len(out):len(out)]
+	if single {
+		if ev.below == nil {
+			ev.below = make(map[int32]descendants)
+		}
+		ev.below[in[0].at] = descendants{in[0].doc, out}
+	}
+	return out, nil
+}
+
+// descendants are all that is below an element.
+type descendants struct {
+	doc *Doc
+	all Collection
 }

@@ -117,11 +117,11 @@ var quantityText = regexp.MustCompile(`^([+-]?\d+(?:\.\d+)?)\s*(?:'([^']+)'|([a-
 
 func toQuantity(it Item) (Item, bool) {
 	if it.kind == Quantity {
-		return quantity(it.num, it.text), true
+		return quantity(it.rat(), it.text), true
 	}
 	if it.kind != String {
 		d, ok := toDecimal(it)
-		return quantity(d.num, "1"), ok
+		return quantity(d.rat(), "1"), ok
 	}
 	m := quantityText.FindStringSubmatch(it.text)
 	if m == nil {

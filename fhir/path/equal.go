@@ -38,7 +38,7 @@ func (ev *evaluator) equalItems(a, b Item) (same, known bool, err error) {
 		if !sameUnit(a.text, b.text) {
 			return false, false, nil // it would take a conversion to know
 		}
-		return a.num.Cmp(b.num) == 0, true, nil
+		return a.rat().Cmp(b.rat()) == 0, true, nil
 	case temporalKind(a) && temporalKind(b) && (a.kind == Time) == (b.kind == Time):
 		c, known := a.when.order(b.when)
 		return known && c == 0, known, nil
@@ -146,7 +146,7 @@ func (ev *evaluator) equivalentItems(a, b Item) (bool, error) {
 		places := min(decimals(a), decimals(b))
 		return x.FloatString(places) == y.FloatString(places), nil
 	case a.kind == Quantity && b.kind == Quantity:
-		return sameUnit(a.text, b.text) && a.num.Cmp(b.num) == 0, nil
+		return sameUnit(a.text, b.text) && a.rat().Cmp(b.rat()) == 0, nil
 	case a.kind == String && b.kind == String:
 		return normal(a.text) == normal(b.text), nil
 	case a.kind == Element && b.kind == Element:
@@ -202,9 +202,9 @@ func order(a, b Item) (c int, known bool, err error) {
 	case xok && yok:
 		return x.Cmp(y), true, nil
 	case a.kind == Quantity && yok:
-		return a.num.Cmp(y), a.text == "1", nil
+		return a.rat().Cmp(y), a.text == "1", nil
 	case a.kind == Quantity && b.kind == Quantity:
-		return a.num.Cmp(b.num), sameUnit(a.text, b.text), nil
+		return a.rat().Cmp(b.rat()), sameUnit(a.text, b.text), nil
 	case a.kind == String && b.kind == String:
 		return strings.Compare(a.text, b.text), true, nil
 	case temporalKind(a) && temporalKind(b) && (a.kind == Time) == (b.kind == Time):

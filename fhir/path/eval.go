@@ -31,6 +31,9 @@ var errEval = errors.New("FHIRPath")
 // ErrTooCostly or tells of a misuse, such as several items where an operator
 // needs one; it quotes no values.
 func (e *Expr) Eval(env *Env, context Item) (Collection, error) {
+	if len(e.lead) > 0 && context.doc != nil && !context.leads(e.lead) {
+		return nil, nil
+	}
 	if env == nil {
 		env = &Env{}
 	}
@@ -61,6 +64,7 @@ type evaluator struct {
 	left           int
 	now            time.Time
 	resource, root *Item
+	below          map[int32]descendants // of elements, once asked for
 }
 
 // clock gives the same moment throughout an evaluation.
@@ -109,46 +113,68 @@ func (ev *evaluator) eval(n Node, s *scope) (Collection, error) {
 	return nil, fmt.Errorf("%w: unknown expression", errEval)
 }
 
-// member navigates. At the start of a path the name may be that of the
-// context's type: Patient.name.
+// member navigates along a path of names at once, so that only what stands at
+// its end becomes an item. At its start the name may be that of the context's
+// type: Patient.name.
 func (ev *evaluator) member(n *Member, s *scope) (Collection, error) {
+	var room [8]string
+	names, base := n.chain(room[:0])
 	input := s.this
-	if n.Input != nil {
+	if base != nil {
 		var err error
-		if input, err = ev.eval(n.Input, s); err != nil {
+		if input, err = ev.eval(base, s); err != nil {
 			return nil, err
 		}
-	} else if len(input) == 1 && input[0].is(n.Name) && n.Name[0] <= 'Z' {
-		return input, nil
+	} else if len(input) == 1 {
+		if names = input[0].withoutType(names); len(names) == 0 {
+			return input, nil
+		}
 	}
 	var out Collection
 	for _, it := range input {
 		if it.doc == nil {
 			continue
 		}
-		before := len(out)
-		out = it.doc.members(out, it.at, n.Name)
-		if err := ev.spend(len(out) - before); err != nil {
-			return nil, err
-		}
+		it.doc.walk(it.at, names, func(at int32, end bool) bool {
+			if end {
+				out = append(out, it.doc.item(at))
+			}
+			ev.left--
+			return ev.left >= 0
+		})
 	}
-	return out, nil
+	return out, ev.spend(len(names))
 }
 
-// members appends the children of a node that have the name. It steps over those
-// with another name at once, however many there are.
-func (d *Doc) members(out Collection, at int32, name string) Collection {
-	for head := d.nodes[at].first; head >= 0; head = d.nodes[head].group {
-		if d.nodes[head].name != name {
+// withoutType drops the first name of a path where it is the type of the item.
+func (it Item) withoutType(names []string) []string {
+	if names[0][0] <= 'Z' && it.is(names[0]) {
+		return names[1:]
+	}
+	return names
+}
+
+// leads reports whether there is something at the end of a path.
+func (it Item) leads(names []string) bool {
+	if names = it.withoutType(names); len(names) == 0 {
+		return true
+	}
+	return !it.doc.walk(it.at, names, func(_ int32, end bool) bool { return !end })
+}
+
+// walk visits what is met along a path below a node, depth first, until visit
+// returns false; it then returns false as well. end tells the end of the path.
+func (d *Doc) walk(at int32, names []string, visit func(at int32, end bool) bool) bool {
+	name, rest := names[0], names[1:]
+	for c := d.child(at, name); c >= 0 && d.nodes[c].name == name; c = d.nodes[c].next {
+		if d.void(c) {
 			continue
 		}
-		for c := head; c >= 0 && d.nodes[c].name == name; c = d.nodes[c].next {
-			if !d.void(c) {
-				out = append(out, d.item(c))
-			}
+		if !visit(c, len(rest) == 0) || len(rest) > 0 && !d.walk(c, rest, visit) {
+			return false
 		}
 	}
-	return out
+	return true
 }
 
 // void reports whether a node is the null that holds a place in an array.

@@ -26,7 +26,7 @@ func (ev *evaluator) fhir(name string, in Collection, args []Collection) (Collec
 			return nil, true, nil
 		}
 		it := in[0]
-		it.doc = nil
+		it.num, it.doc = it.rat(), nil
 		return Collection{it}, true, nil
 	case "resolve":
 		var out Collection
@@ -55,23 +55,16 @@ func (it Item) hasValue() bool {
 func extensions(in Collection, url string) Collection {
 	var out Collection
 	for _, it := range in {
-		for _, child := range it.children() {
-			if child.doc.nodes[child.at].name == "extension" && child.childText("url") == url {
-				out = append(out, child)
+		if it.doc == nil {
+			continue
+		}
+		for c := it.doc.child(it.at, "extension"); c >= 0 && it.doc.nodes[c].name == "extension"; c = it.doc.nodes[c].next {
+			if it.doc.childText(c, "url") == url {
+				out = append(out, it.doc.item(c))
 			}
 		}
 	}
 	return out
-}
-
-// childText gives the text of the child element with this name.
-func (it Item) childText(name string) string {
-	for _, c := range it.children() {
-		if c.doc.nodes[c.at].name == name {
-			return c.text
-		}
-	}
-	return ""
 }
 
 // resolve finds what a Reference, canonical or uri points at: a contained
@@ -79,7 +72,10 @@ func (it Item) childText(name string) string {
 func (it Item) resolve() (Item, bool) {
 	text := it.text
 	if it.kind == Element {
-		text = it.childText("reference")
+		text = ""
+		if it.doc != nil {
+			text = it.doc.childText(it.at, "reference")
+		}
 	}
 	ref := fhir.ParseReference(text, "")
 	switch {
@@ -102,9 +98,9 @@ func (d *Doc) contained(id string) (Item, bool) {
 	if id == "" {
 		return d.Root(), true
 	}
-	for _, c := range d.Root().children() {
-		if d.nodes[c.at].name == "contained" && c.childText("id") == id {
-			return c, true
+	for c := d.child(0, "contained"); c >= 0 && d.nodes[c].name == "contained"; c = d.nodes[c].next {
+		if d.childText(c, "id") == id {
+			return d.item(c), true
 		}
 	}
 	return Item{}, false

@@ -36,7 +36,7 @@ type Item struct {
 	bool bool
 	int  int64
 	text string
-	num  *big.Rat
+	num  *big.Rat // of a computed value; rat gives that of an element too
 	when temporal
 	// doc and at say where the element stands; doc is nil for computed values.
 	doc *Doc
@@ -174,11 +174,27 @@ func formatDecimal(it Item) string {
 	if it.doc != nil && it.kind == Decimal {
 		return string(it.JSON())
 	}
-	if it.num.IsInt() {
-		return it.num.Num().String()
+	num := it.rat()
+	if num.IsInt() {
+		return num.Num().String()
 	}
-	s := strings.TrimRight(it.num.FloatString(8), "0")
+	s := strings.TrimRight(num.FloatString(8), "0")
 	return strings.TrimSuffix(s, ".")
+}
+
+// rat gives the value of a Decimal or Quantity. That of an element is made from
+// its text when it is asked for, since most are only passed on.
+func (it Item) rat() *big.Rat {
+	if it.num != nil || it.doc == nil {
+		return it.num
+	}
+	at := it.at
+	if it.kind == Quantity {
+		at = it.doc.child(at, "value")
+	}
+	n := &it.doc.nodes[at]
+	r, _ := ParseDecimal(it.doc.text[n.start:n.end])
+	return r
 }
 
 // number gives the value of an Integer or Decimal.
@@ -187,7 +203,7 @@ func (it Item) number() (*big.Rat, bool) {
 	case Integer:
 		return new(big.Rat).SetInt64(it.int), true
 	case Decimal:
-		return it.num, true
+		return it.rat(), true
 	}
 	return nil, false
 }

@@ -19,7 +19,7 @@ func (ev *evaluator) math(name string, in Collection, args []Collection) (Collec
 		return nil, true, err
 	}
 	if it.kind == Quantity && name == "abs" {
-		return Collection{quantity(new(big.Rat).Abs(it.num), it.text)}, true, nil
+		return Collection{quantity(new(big.Rat).Abs(it.rat()), it.text)}, true, nil
 	}
 	n, ok := it.number()
 	if !ok {

@@ -162,7 +162,7 @@ func arithmetic(op string, left, right Collection) (Collection, error) {
 		if op == "-" {
 			sign = -1
 		}
-		when, err := a.when.add(b.num, b.text, sign)
+		when, err := a.when.add(b.rat(), b.text, sign)
 		if err != nil {
 			return nil, err
 		}
@@ -223,7 +223,7 @@ func calculate(op string, x, y *big.Rat) (*big.Rat, bool) {
 
 // quantityArithmetic works where no conversion of units is needed.
 func quantityArithmetic(op string, a, b Item) (Collection, error) {
-	r, ok := calculate(op, a.num, b.num)
+	r, ok := calculate(op, a.rat(), b.rat())
 	if !ok {
 		return nil, nil
 	}
@@ -272,7 +272,7 @@ func (ev *evaluator) unary(n *Unary, s *scope) (Collection, error) {
 	case Integer:
 		return Collection{Int(-it.int)}, nil
 	case Decimal:
-		return Collection{decimal(new(big.Rat).Neg(it.num))}, nil
+		return Collection{decimal(new(big.Rat).Neg(it.rat()))}, nil
 	}
-	return Collection{quantity(new(big.Rat).Neg(it.num), it.text)}, nil
+	return Collection{quantity(new(big.Rat).Neg(it.rat()), it.text)}, nil
 }

@@ -29,7 +29,7 @@ func Parse(s string) (*Expr, error) {
 	if p.tok.kind != tokEnd {
 		return nil, p.fail(p.tok.at, "unexpected %q", p.tok.text)
 	}
-	return &Expr{Root: root, text: s}, nil
+	return newExpr(root, s), nil
 }
 
 // MustParse is Parse for expressions that are constants of the program; it

@@ -1,13 +1,10 @@
 package path
 
 import (
-	"bytes"
 	"errors"
 	"iter"
 	"strconv"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // TypeID names a type within a Model; 0 is an unknown type.
@@ -47,6 +44,7 @@ const merged = 'm'
 // immutable, safe for concurrent use.
 type Doc struct {
 	src   []byte
+	text  string // the same, for parts of it that need no copy
 	nodes []node
 	model Model
 }
@@ -59,9 +57,9 @@ var errShape = errors.New("path: not the JSON of a resource")
 // NewDoc indexes JSON that fhir/schema accepted. On other JSON it may fail or
 // index a part of it, but does not panic.
 func NewDoc(src []byte, model Model) (*Doc, error) {
-	b := builder{doc: &Doc{src: src, model: model, nodes: make([]node, 0, 16+len(src)/24)}}
-	b.dec = jsontext.NewDecoder(bytes.NewBuffer(src), jsontext.AllowDuplicateNames(true))
-	if b.dec.PeekKind() != '{' {
+	text := string(src)
+	b := builder{doc: &Doc{src: src, text: text, model: model, nodes: make([]node, 0, 16+len(src)/24)}, scanner: scanner{text: text}}
+	if b.peek() != '{' {
 		return nil, errShape
 	}
 	root := b.add(node{parent: -1, index: -1})
@@ -140,22 +138,42 @@ func (d *Doc) path(at int32) string {
 	return s
 }
 
+// child gives the first child of a node with the name, -1 for none.
+func (d *Doc) child(at int32, name string) int32 {
+	for c := d.nodes[at].first; c >= 0; c = d.nodes[c].group {
+		if d.nodes[c].name == name {
+			return c
+		}
+	}
+	return -1
+}
+
+// childText gives the text of the first child with the name.
+func (d *Doc) childText(at int32, name string) string {
+	c := d.child(at, name)
+	if c < 0 || d.nodes[c].json != '"' {
+		return ""
+	}
+	text, _ := unquote(d.text[d.nodes[c].start:d.nodes[c].end])
+	return text
+}
+
 // item makes the Item of a node and decodes its value.
 func (d *Doc) item(at int32) Item {
 	n := &d.nodes[at]
 	it := Item{kind: Element, doc: d, at: at}
-	raw := d.src[n.start:n.end]
+	raw := d.text[n.start:n.end]
 	switch n.json {
 	case 't', 'f':
 		it.kind, it.bool = Boolean, n.json == 't'
 	case '0':
-		d.number(&it, string(raw))
+		d.number(&it, raw)
 	case '"':
-		text, err := jsontext.AppendUnquote(nil, raw)
-		if err != nil {
+		text, ok := unquote(raw)
+		if !ok {
 			return it
 		}
-		it.kind, it.text = String, string(text)
+		it.kind, it.text = String, text
 		d.temporal(&it)
 	case '{':
 		if d.model.IsA(n.typ, "Quantity") {
@@ -172,9 +190,18 @@ func (d *Doc) number(it *Item, s string) {
 			return
 		}
 	}
-	if r, ok := ParseDecimal(s); ok {
-		it.kind, it.num = Decimal, r
+	if readable(s) {
+		it.kind = Decimal
 	}
+}
+
+// readable reports whether ParseDecimal reads s.
+func readable(s string) bool {
+	if len(s) <= 40 && strings.Trim(s, "0123456789") == "." {
+		return s[0] != '.' && s[len(s)-1] != '.'
+	}
+	_, ok := ParseDecimal(s)
+	return ok
 }
 
 // temporal gives dates and times their value, by the type of the element.
@@ -203,41 +230,27 @@ func (d *Doc) temporal(it *Item) {
 // quantity gives a FHIR Quantity the value of a FHIRPath one (R4 2.9.1.1): UCUM code, or
 // the unit as printed. One with a comparator stays an element.
 func (d *Doc) quantity(it *Item) {
-	var value *Item
-	unit, code, comparator := "", "", false
-	for c := d.nodes[it.at].first; c >= 0; c = d.nodes[c].next {
-		switch d.nodes[c].name {
-		case "value":
-			v := d.item(c)
-			value = &v
-		case "code":
-			code = d.item(c).text
-		case "unit":
-			unit = d.item(c).text
-		case "comparator":
-			comparator = true
-		}
-	}
-	if value == nil || comparator {
+	value := d.child(it.at, "value")
+	if value < 0 || d.nodes[value].json != '0' || d.child(it.at, "comparator") >= 0 {
 		return
 	}
-	num, ok := value.number()
-	if !ok {
+	if n := &d.nodes[value]; !readable(d.text[n.start:n.end]) {
 		return
 	}
-	if code == "" {
-		code = unit
+	unit := d.childText(it.at, "code")
+	if unit == "" {
+		unit = d.childText(it.at, "unit")
 	}
-	if code == "" {
-		code = "1"
+	if unit == "" {
+		unit = "1"
 	}
-	it.kind, it.num, it.text = Quantity, num, code
+	it.kind, it.text = Quantity, unit
 }
 
 // builder makes the nodes of a Doc in one pass.
 type builder struct {
+	scanner
 	doc   *Doc
-	dec   *jsontext.Decoder
 	depth int
 }
 
@@ -253,29 +266,26 @@ func (b *builder) object(at int32) error {
 		return errShape
 	}
 	defer func() { b.depth-- }()
-	if _, err := b.dec.ReadToken(); err != nil {
-		return err
-	}
 	n := &b.doc.nodes[at]
-	n.start, n.json = int32(b.dec.InputOffset())-1, '{'
+	n.start, n.json = int32(b.pos), '{'
 	if n.typ == 0 {
-		n.typ = b.doc.model.Resource(resourceType(b.doc.src[n.start:]))
+		n.typ = b.doc.model.Resource(resourceType(b.text[n.start:]))
 	}
 	last := siblings{-1, -1}
 	var companions []int32
-	for b.dec.PeekKind() == '"' {
-		name, err := b.dec.ReadToken()
+	for b.open('{'); ; {
+		name, more, err := b.key()
 		if err != nil {
 			return err
 		}
-		if err := b.member(at, name.String(), &last, &companions); err != nil {
+		if !more {
+			break
+		}
+		if err := b.member(at, name, &last, &companions); err != nil {
 			return err
 		}
 	}
-	if _, err := b.dec.ReadToken(); err != nil {
-		return err
-	}
-	b.doc.nodes[at].end = int32(b.dec.InputOffset())
+	b.doc.nodes[at].end = int32(b.pos)
 	b.pair(at, companions, &last)
 	return nil
 }
@@ -283,12 +293,12 @@ func (b *builder) object(at int32) error {
 // member reads one member: a value, or each value of an array.
 func (b *builder) member(at int32, name string, last *siblings, companions *[]int32) error {
 	if name == "resourceType" {
-		return b.dec.SkipValue()
+		return b.skip()
 	}
 	plain, companion := strings.CutPrefix(name, "_")
 	element, typ, ok := b.doc.model.Member(b.doc.nodes[at].typ, plain)
 	if !ok {
-		return b.dec.SkipValue()
+		return b.skip()
 	}
 	add := func(index int32) error {
 		c := b.add(node{name: element, parent: at, index: index, typ: typ})
@@ -299,22 +309,19 @@ func (b *builder) member(at int32, name string, last *siblings, companions *[]in
 		}
 		return b.value(c)
 	}
-	if b.dec.PeekKind() != '[' {
+	if b.peek() != '[' {
 		return add(-1)
 	}
-	if _, err := b.dec.ReadToken(); err != nil {
-		return err
-	}
-	for i := int32(0); b.dec.PeekKind() != ']'; i++ {
-		if b.dec.PeekKind() == 0 {
-			return errShape
+	b.open('[')
+	for i := int32(0); ; i++ {
+		more, err := b.element()
+		if err != nil || !more {
+			return err
 		}
 		if err := add(i); err != nil {
 			return err
 		}
 	}
-	_, err := b.dec.ReadToken()
-	return err
 }
 
 // value reads a value that is not an array.
@@ -322,17 +329,16 @@ func (b *builder) value(at int32) error {
 	if len(b.doc.nodes) > maxNodes {
 		return errShape
 	}
-	kind := b.dec.PeekKind()
+	kind := b.peek()
 	if kind == '{' {
 		return b.object(at)
 	}
-	raw, err := b.dec.ReadValue()
-	if err != nil {
+	start := b.pos
+	if err := b.skip(); err != nil {
 		return err
 	}
 	n := &b.doc.nodes[at]
-	n.end = int32(b.dec.InputOffset())
-	n.start, n.json = n.end-int32(len(raw)), byte(kind)
+	n.start, n.end, n.json = int32(start), int32(b.pos), kind
 	return nil
 }
 
@@ -391,27 +397,20 @@ func (b *builder) pair(at int32, companions []int32, last *siblings) {
 }
 
 // resourceType finds the type of the resource whose JSON begins s.
-func resourceType(s []byte) string {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(s), jsontext.AllowDuplicateNames(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return ""
-	}
-	for dec.PeekKind() == '"' {
-		name, err := dec.ReadToken()
-		if err != nil {
+func resourceType(s string) string {
+	sc := scanner{text: s}
+	for sc.open('{'); ; {
+		name, more, err := sc.key()
+		if err != nil || !more {
 			return ""
 		}
-		if name.String() != "resourceType" {
-			if dec.SkipValue() != nil {
-				return ""
-			}
-			continue
-		}
-		value, err := dec.ReadToken()
-		if err != nil || value.Kind() != '"' {
+		kind, start := sc.peek(), sc.pos
+		if sc.skip() != nil {
 			return ""
 		}
-		return value.String()
+		if name == "resourceType" && kind == '"' {
+			value, _ := unquote(s[start:sc.pos])
+			return value
+		}
 	}
-	return ""
 }
