@@ -135,8 +135,10 @@ func (c *coded) anyLocal() cond {
 		}
 		return exactly{c.in(values(kept))}
 	}
-	return exactly{conjunction([]store.Filter{c.ref.text(), oneWord(c.path),
-		store.Not{Filter: store.In{Path: c.path, Values: c.table.sources(func(*code) bool { return true })}}})}
+	return exactly{conjunction([]store.Filter{
+		c.ref.text(), oneWord(c.path),
+		store.Not{Filter: store.In{Path: c.path, Values: c.table.sources(func(*code) bool { return true })}},
+	})}
 }
 
 // localIs holds where the local code s is kept.

@@ -68,7 +68,9 @@ func (s *served) answers(p *fhir.SearchParam, loc *time.Location) bool {
 				if sk.unsupported {
 					return false
 				}
-				sites += sk.sites
+				if t.kind != testPresent {
+					sites += sk.sites
+				}
 			}
 		}
 	}

@@ -25,11 +25,22 @@ func TestIDsOfUsualKeysAreTheKeys(t *testing.T) {
 		key  any
 		want string
 	}{
-		{"p1", "p1"}, {"a-b.c", "a-b.c"}, {"007", "007"}, {oid, "507f1f77bcf86cd799439011"},
-		{int32(5), "5"}, {int64(5), "5"}, {5.0, "5"}, {bson.NewDecimal128(0x3040000000000000, 5), "5"}, {int64(-5), "-n5"},
+		{"p1", "p1"},
+		{"a-b.c", "a-b.c"},
+		{"007", "007"},
+		{oid, "507f1f77bcf86cd799439011"},
+		{int32(5), "5"},
+		{int64(5), "5"},
+		{5.0, "5"},
+		{bson.NewDecimal128(0x3040000000000000, 5), "5"},
+		{int64(-5), "-n5"},
 		{int64(math.MinInt64), "-n9223372036854775808"},
 		// What could be taken for something else is escaped.
-		{"5", "-s5"}, {"507f1f77bcf86cd799439011", "-s507f1f77bcf86cd799439011"}, {"-s5", "-s.2ds5"}, {"x-bp", "-sx.2dbp"}, {"a b/ø", "-sa.20b.2f.c3.b8"},
+		{"5", "-s5"},
+		{"507f1f77bcf86cd799439011", "-s507f1f77bcf86cd799439011"},
+		{"-s5", "-s.2ds5"},
+		{"x-bp", "-sx.2dbp"},
+		{"a b/ø", "-sa.20b.2f.c3.b8"},
 		{"..", "-s.2e.2e"},
 	}
 	for _, tt := range tests {

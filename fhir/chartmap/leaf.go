@@ -229,12 +229,16 @@ func (i *integer) get(e *encoder, f *frame) state {
 
 // has is exact but for fractions, which no filter tells from whole numbers.
 func (i *integer) has() (present, own cond) {
-	c := roughly{i.scalar(store.Range{Path: i.path, Low: &store.Bound{Value: store.V(i.low), Inclusive: true},
-		High: &store.Bound{Value: store.V(i.high), Inclusive: true}}),
+	c := roughly{
+		i.scalar(store.Range{
+			Path: i.path, Low: &store.Bound{Value: store.V(i.low), Inclusive: true},
+			High: &store.Bound{Value: store.V(i.high), Inclusive: true},
+		}),
 		func(doc store.Doc) bool {
 			n, ok := whole(store.Lookup(doc, i.path))
 			return ok && n >= i.low && n <= i.high
-		}}
+		},
+	}
 	return c, c
 }
 
@@ -279,8 +283,10 @@ func (d *decimal) has() (present, own cond) {
 
 // number holds where the value is a number that can be written.
 func (r ref) number() store.Filter {
-	return r.scalar(store.Range{Path: r.path, Low: &store.Bound{Value: store.V(-maxDecimal), Inclusive: true},
-		High: &store.Bound{Value: store.V(maxDecimal), Inclusive: true}})
+	return r.scalar(store.Range{
+		Path: r.path, Low: &store.Bound{Value: store.V(-maxDecimal), Inclusive: true},
+		High: &store.Bound{Value: store.V(maxDecimal), Inclusive: true},
+	})
 }
 
 // date is a date, dateTime or instant.

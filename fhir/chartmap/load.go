@@ -220,8 +220,10 @@ func (l *loader) zone(n *yaml.Node, what string) *time.Location {
 	return loc
 }
 
-var mapKeys = []string{"name", "resource", "from", "where", "id", "version", "updated", "compartment", "visible", "labels", "fanout",
-	"onCreate", "transitions", "writable", "review", "unmapped", "concurrency", "elements"}
+var mapKeys = []string{
+	"name", "resource", "from", "where", "id", "version", "updated", "compartment", "visible", "labels", "fanout",
+	"onCreate", "transitions", "writable", "review", "unmapped", "concurrency", "elements",
+}
 
 // header is an entry of maps before its elements are read.
 type header struct {

@@ -55,9 +55,20 @@ func samples(t testing.TB) map[string][]bson.D {
 // junk draws a value that a field may turn out to have.
 func junk(r *rand.Rand, old any) any {
 	at := time.Date(2026, 3, 1+r.IntN(28), 22, r.IntN(60), 0, r.IntN(2)*1e6, time.UTC)
-	all := []any{nil, "", " ", "x y", "F", "2026-03-0x", "2026-03", "1900", "M\x01", "été", int32(5), int64(-1), 2.5, math.NaN(), math.Inf(1), true, false, at,
-		bson.ObjectID{1, 2, 3}, bson.D{}, bson.D{{Key: "x", Value: 1}}, bson.A{}, bson.A{old}, bson.A{nil, "x"}, bson.A{bson.D{}}, bson.A{bson.A{old}},
-		bson.NewDecimal128(0x3040000000000000, 5), bson.Binary{Subtype: 4, Data: make([]byte, 16)}, "-b", "0", "p1-a"}
+	all := []any{
+		nil, "", " ", "x y", "F", "2026-03-0x", "2026-03", "1900", "M\x01", "été", int32(5), int64(-1), 2.5, math.NaN(), math.Inf(1), true, false, at,
+		bson.ObjectID{1, 2, 3},
+		bson.D{},
+		bson.D{{Key: "x", Value: 1}},
+		bson.A{},
+		bson.A{old},
+		bson.A{nil, "x"},
+		bson.A{bson.D{}},
+		bson.A{bson.A{old}},
+		bson.NewDecimal128(0x3040000000000000, 5),
+		bson.Binary{Subtype: 4, Data: make([]byte, 16)},
+		"-b", "0", "p1-a",
+	}
 	return all[r.IntN(len(all))]
 }
 

@@ -111,14 +111,15 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 		return t
 	}
 	var one found
-	all := o.values(p)
-	if len(all) > 0 {
-		for range 5 { // most have some value
-			if vs := all[rapid.IntRange(0, len(all)-1).Draw(rt, "resource")]; len(vs) > 0 {
-				one = vs[rapid.IntRange(0, len(vs)-1).Draw(rt, "value")]
-				break
-			}
+	var all [][]found
+	for _, vs := range o.values(p) {
+		if len(vs) > 0 {
+			all = append(all, vs)
 		}
+	}
+	if len(all) > 0 {
+		vs := rapid.SampledFrom(all).Draw(rt, "resource")
+		one = rapid.SampledFrom(vs).Draw(rt, "value")
 	}
 	switch p.Type {
 	case fhir.ParamToken:

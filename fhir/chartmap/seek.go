@@ -172,6 +172,7 @@ func (o *object) token(s *seeker, t *test) cond {
 	code := "value"
 	switch o.typ {
 	case "CodeableConcept":
+		s.sites-- // its text alone is no code
 		return o.whole(s, "coding", "", nil, t)
 	case "Coding":
 		code = "code"
