@@ -116,6 +116,7 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		}
 	}
 	if c.Search {
+		r.SearchInclude, r.SearchRevInclude = c.Include, c.RevInclude
 		for _, p := range c.Params {
 			r.SearchParam = append(r.SearchParam, searchParam{Name: p.Name, Definition: p.URL, Type: p.Type})
 		}

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/conformance"
+	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/invariant"
+	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
@@ -29,10 +31,11 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 			return nil, err
 		}
 	}
-	repo, err := repository(c, base, st, log)
+	types, err := repository(c, base, st, log)
 	if err != nil {
 		return nil, err
 	}
+	repo := &join.Repository{Inner: types, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,7 @@ func loadChart(c Config) (*chartmap.Map, error) {
 }
 
 // statements are the answers of /metadata.
-func statements(c Config, base string, repo *router.Router) (map[string]rest.Statement, error) {
+func statements(c Config, base string, repo fhir.Repository) (map[string]rest.Statement, error) {
 	b := thisBuild()
 	about := &conformance.Server{
 		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe,

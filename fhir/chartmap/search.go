@@ -79,8 +79,13 @@ func (q *query) term(b *branch, t fhir.Term) (cond, error) {
 	return q.test(b, t.Param, probe)
 }
 
+// mismatched refuses a modifier or a kind of value that has no counterpart in the
+// EHR's fields.
 func mismatched(t fhir.Term) error {
-	return fmt.Errorf("search parameter %s: a %T with modifier %q", t.Param.Name, t.Value, t.Modifier)
+	if t.Modifier != "" {
+		return fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "The modifier :%s is not supported on %q here.", t.Modifier, t.Param.Name)
+	}
+	return fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%q cannot be searched in this way here.", t.Param.Name)
 }
 
 // value turns a search value into a test.
@@ -105,7 +110,7 @@ func (q *query) value(t fhir.Term) (*test, error) {
 	default:
 		return nil, mismatched(t)
 	}
-	if t.Modifier != "" && out.kind != testText {
+	if t.Modifier != "" && (out.kind != testText || t.Modifier != fhir.ModExact && t.Modifier != fhir.ModContains) {
 		return nil, mismatched(t)
 	}
 	if !searchable(text) {
