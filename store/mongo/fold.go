@@ -44,7 +44,7 @@ type spelling struct {
 	folded string
 }
 
-// folds makes the table when it is first needed; it takes some 20 ms.
+// folds makes the table when it is first needed; it takes up to 100 ms.
 var folds = sync.OnceValue(func() *table {
 	t := &table{first: map[rune][]spelling{}, inner: map[rune][]spelling{}}
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -137,12 +137,14 @@ func common(a, b []rune) int {
 // contains v, or starts with it. Where it is not exact it takes more strings.
 func (d dialect) foldPattern(v string, contains bool) (pattern string, exact bool) {
 	runes := []rune(store.Fold(v))
+	whole := len(runes) <= d.longest
+	runes = runes[:min(len(runes), d.longest)] // each takes a byte at least
 	ways := spellings(runes, contains)
 	var b strings.Builder
 	if !contains && len(runes) > 0 {
 		b.WriteString("^" + d.marks + "*")
 	}
-	exact = d.exact || len(runes) == 0
+	exact = whole && (d.exact || len(runes) == 0)
 	for i := 0; i < len(runes); {
 		end := ways.cut(i)
 		part, precise := d.stretch(ways, i, end)
@@ -170,18 +172,24 @@ func (l lattice) cut(from int) int {
 	return end
 }
 
-// maxWays bounds the ways to spell one stretch that are written out.
-const maxWays = 64
+// maxWays bounds the ways to spell one stretch that are written out, and
+// maxStretch the runes of such a stretch.
+const (
+	maxWays    = 64
+	maxStretch = 12
+)
 
 // stretch gives an expression for the spellings of the runes from..end. With
 // too many ways to spell them it takes any text made of the right letters.
 func (d dialect) stretch(l lattice, from, end int) (string, bool) {
-	ways := d.ways(l, from, end)
-	if len(ways) == 1 {
-		return ways[0], true
-	}
-	if len(ways) <= maxWays {
-		return "(?:" + strings.Join(ways, "|") + ")", true
+	if end-from <= maxStretch {
+		ways := d.ways(l, from, end)
+		if len(ways) == 1 {
+			return ways[0], true
+		}
+		if len(ways) <= maxWays {
+			return "(?:" + strings.Join(ways, "|") + ")", true
+		}
 	}
 	var all []rune
 	for i := from; i < end; i++ {

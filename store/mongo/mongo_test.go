@@ -53,8 +53,8 @@ func random() storetest.Random {
 	}
 }
 
-// docs is enough for the claims on index use; the test server takes a second
-// for a thousand.
+// docs is how many documents the claims on index use need at least, since the
+// test server keeps indexes slowly.
 func docs() int {
 	if mongotest.Real() {
 		return 0
