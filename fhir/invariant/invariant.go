@@ -3,6 +3,7 @@ package invariant
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,29 +24,30 @@ type constraint struct {
 // rule is a constraint ready to be evaluated.
 type rule struct {
 	*constraint
-	expr *path.Expr
+	expr    *path.Expr
+	outward bool // it speaks of the resource that the element stands in
 }
 
-// member is an element of a type.
-type member struct {
-	parent path.TypeID
-	name   string
+// memberRules are the rules of one element of a type.
+type memberRules struct {
+	name  string
+	rules []rule
 }
 
 // ruleSet finds the rules of an element by its type or by its place.
 type ruleSet struct {
 	byType   map[path.TypeID][]rule
-	byMember map[member][]rule
+	byMember map[path.TypeID][]memberRules
 }
 
 // rules compiles the table. It is made from constants: an error is one of the
 // program, which a test would show.
 var rules = sync.OnceValue(func() ruleSet {
 	var m schema.Model
-	set := ruleSet{make(map[path.TypeID][]rule), make(map[member][]rule)}
+	set := ruleSet{make(map[path.TypeID][]rule), make(map[path.TypeID][]memberRules)}
 	for i := range constraints {
 		c := &constraints[i]
-		r := rule{c, path.MustParse(c.expr)}
+		r := rule{c, path.MustParse(c.expr), strings.Contains(c.expr, "%resource") || strings.Contains(c.expr, "%rootResource")}
 		if c.path == "DomainResource" {
 			for _, t := range fhir.Types() {
 				if id := m.Resource(string(t)); m.IsA(id, "DomainResource") {
@@ -69,17 +71,33 @@ func (s *ruleSet) add(m schema.Model, r rule) {
 		_, typ, _ = m.Member(parent, name)
 		last := i == len(names)-2
 		if last && (typ == 0 || m.Name(typ) != "BackboneElement") {
-			at := member{parent, name}
-			s.byMember[at] = append(s.byMember[at], r)
+			s.addMember(parent, name, r)
 			return
 		}
 	}
 	s.byType[typ] = append(s.byType[typ], r)
 }
 
+func (s *ruleSet) addMember(parent path.TypeID, name string, r rule) {
+	all := s.byMember[parent]
+	i := slices.IndexFunc(all, func(m memberRules) bool { return m.name == name })
+	if i < 0 {
+		s.byMember[parent] = append(all, memberRules{name, []rule{r}})
+		return
+	}
+	all[i].rules = append(all[i].rules, r)
+}
+
 // at gives the rules of a type, and those of an element there.
-func (s *ruleSet) at(p path.Place) [2][]rule {
-	return [...][]rule{s.byType[p.Type], s.byMember[member{p.Parent, p.Name}]}
+func (s *ruleSet) at(p path.Place) (lists [2][]rule) {
+	lists[0] = s.byType[p.Type]
+	for _, m := range s.byMember[p.Parent] {
+		if m.name == p.Name {
+			lists[1] = m.rules
+			break
+		}
+	}
+	return lists
 }
 
 // Bounds on one check: what it reports, and the work for one constraint on one
@@ -104,11 +122,11 @@ func Check(body []byte, warnings bool) ([]fhir.Issue, error) {
 		return len(lists[0])+len(lists[1]) > 0
 	}
 	var issues []fhir.Issue
+	env := &path.Env{MaxSteps: maxSteps}
 	for place, element := range doc.Elements(want) {
-		resource, root := element.Resources()
-		env := &path.Env{Resource: &resource, Root: &root, MaxSteps: maxSteps}
 		for _, list := range set.at(place) {
-			for _, r := range list {
+			for i := range list {
+				r := &list[i]
 				if !warnings && r.severity == fhir.SeverityWarning {
 					continue
 				}
@@ -126,7 +144,11 @@ func Check(body []byte, warnings bool) ([]fhir.Issue, error) {
 
 // check evaluates one rule. One that cannot be evaluated on this resource does
 // not hold either.
-func (r rule) check(env *path.Env, element path.Item) (fhir.Issue, bool) {
+func (r *rule) check(env *path.Env, element path.Item) (fhir.Issue, bool) {
+	if r.outward {
+		resource, root := element.Resources()
+		env = &path.Env{MaxSteps: env.MaxSteps, Resource: &resource, Root: &root}
+	}
 	c, err := r.expr.Eval(env, element)
 	if err == nil {
 		if len(c) == 0 {

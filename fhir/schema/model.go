@@ -35,10 +35,11 @@ func (Model) Type(name string) path.TypeID {
 // Member gives the element and its type behind a JSON member. The type of a nested
 // resource is 0: its resourceType says it.
 func (Model) Member(parent path.TypeID, name string) (element string, typ path.TypeID, ok bool) {
-	// A primitive has no members but those of its companion.
-	d := defOf("Element")
+	var d *def
 	if k := kind(parent - 1); parent != 0 && k >= kindComplex {
 		d = k.def()
+	} else {
+		d = defOf("Element") // a primitive has no members but those of its companion
 	}
 	i := d.find([]byte(name))
 	if i < 0 {
