@@ -83,6 +83,7 @@ func TestReverseChains(t *testing.T) {
 		{"Observation?patient._has:Encounter:patient:status=finished", "b1 b5"},
 		{"Practitioner?_has:Patient:general-practitioner:_has:Encounter:patient:status=planned", "d1 d2"},
 		{"Observation?_has:Observation:has-member:code=c2", "b2 b5"},
+		{"Observation?subject._has:Observation:subject:code=c1", "b1 b2 b5 b6"},
 		{"Observation?_has:Provenance:target:agent=Practitioner/d2", "b1 b2"},
 		{"Patient?_id=p3&_has:Provenance:target:agent=Practitioner/d1", "p3"},
 	}
@@ -123,6 +124,21 @@ func TestNegatedReverseChain(t *testing.T) {
 		if got := ids(page.Resources); got != "p3" {
 			t.Errorf("few=%d: got %q, want p3", few, got)
 		}
+	}
+}
+
+// The same _has beside different conditions may be narrowed differently.
+func TestNarrowedAnswersAreNotMixedUp(t *testing.T) {
+	t.Parallel()
+	r := &Repository{Inner: newFake(t, ward...), Base: base, few: 1}
+	first := parseSearch(t, r.Describe, "Patient?_has:Observation:patient:code=c1&_id=p1").Where
+	second := parseSearch(t, r.Describe, "Patient?_has:Observation:patient:code=c1&_id=p2").Where
+	page, err := r.Search(t.Context(), &fhir.Query{Type: "Patient", Count: 10, Where: fhir.Or{first, second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(page.Resources); got != "p1 p2" {
+		t.Errorf("got %q, want both", got)
 	}
 }
 

@@ -1,12 +1,12 @@
 package join
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -69,11 +69,23 @@ func (x *thing) follows(param string, to fhir.Key) bool {
 
 type world []*thing
 
-func genWorld(t *rapid.T) (world, *fake) {
+// dice make one world after another, the same ones each time.
+type dice struct {
+	*rand.Rand
+	made map[fhir.Type][]fhir.Expr // chains and _has so far, to be used again
+}
+
+func (d dice) between(low, high int) int { return low + d.IntN(high-low+1) }
+
+func (d dice) coin() bool { return d.IntN(2) == 0 }
+
+func oneOf[T any](d dice, all []T) T { return all[d.IntN(len(all))] }
+
+func genWorld(d dice) (world, *fake) {
 	var w world
 	for _, typ := range worldTypes {
-		for i := range rapid.IntRange(0, 4).Draw(t, "number of "+string(typ)) {
-			w = append(w, &thing{key: fhir.Key{Type: typ, ID: fmt.Sprintf("x%d", i)}, label: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "label")})
+		for i := range d.between(2, 6) {
+			w = append(w, &thing{key: fhir.Key{Type: typ, ID: fmt.Sprintf("x%d", i)}, label: oneOf(d, []string{"a", "b", "c"})})
 		}
 	}
 	f := &fake{resources: make(map[fhir.Type][]fhir.Resource)}
@@ -85,8 +97,8 @@ func genWorld(t *rapid.T) (world, *fake) {
 				most = 1
 			}
 			var refs []string
-			for range rapid.IntRange(0, most).Draw(t, "references") {
-				refs = append(refs, genReference(t, x, e))
+			for range d.between(0, most) {
+				refs = append(refs, genReference(d, x, e))
 			}
 			if len(refs) > 0 {
 				parts = append(parts, fmt.Sprintf(e.format, strings.Join(refs, ",")))
@@ -99,9 +111,9 @@ func genWorld(t *rapid.T) (world, *fake) {
 
 // genReference writes a reference in one of the forms there are, to something
 // that may not exist, and notes where it leads.
-func genReference(t *rapid.T, x *thing, e element) string {
-	to := fhir.Key{Type: rapid.SampledFrom(e.targets).Draw(t, "target"), ID: fmt.Sprintf("x%d", rapid.IntRange(0, 4).Draw(t, "id"))}
-	form := rapid.SampledFrom([]string{"%s", "%s", base + "/%s", "%s/_history/2", "https://other.example/fhir/%s", "#%s"}).Draw(t, "form")
+func genReference(d dice, x *thing, e element) string {
+	to := fhir.Key{Type: oneOf(d, e.targets), ID: fmt.Sprintf("x%d", d.between(0, 6))}
+	form := oneOf(d, []string{"%s", "%s", base + "/%s", "%s/_history/2", "https://other.example/fhir/%s", "#%s"})
 	if form[0] != '#' && !strings.HasPrefix(form, "https://other") {
 		x.links = append(x.links, link{e.params, to})
 	}
@@ -136,32 +148,37 @@ func paramsOf(t fhir.Type) []param {
 }
 
 // genExpr makes a condition on a type.
-func genExpr(t *rapid.T, typ fhir.Type, depth int) fhir.Expr {
+func genExpr(d dice, typ fhir.Type, depth int) fhir.Expr {
 	kinds := []string{"label"}
 	if depth > 0 {
 		kinds = []string{"label", "id", "and", "or", "not", "chain", "chain", "has", "has"}
 	}
 	few := func() []fhir.Expr {
 		var all []fhir.Expr
-		for range rapid.IntRange(1, 3).Draw(t, "parts") {
-			all = append(all, genExpr(t, typ, depth-1))
+		for range d.between(1, 3) {
+			all = append(all, genExpr(d, typ, depth-1))
 		}
 		return all
 	}
-	switch rapid.SampledFrom(kinds).Draw(t, "kind") {
+	if made := d.made[typ]; len(made) > 0 && d.between(1, 3) == 1 {
+		return oneOf(d, made)
+	}
+	switch oneOf(d, kinds) {
 	case "id":
 		p, _ := search.Lookup(typ, "_id")
-		return fhir.Term{Param: p, Value: fhir.TokenValue{Code: fmt.Sprintf("x%d", rapid.IntRange(0, 4).Draw(t, "id")), AnySystem: true}}
+		return fhir.Term{Param: p, Value: fhir.TokenValue{Code: fmt.Sprintf("x%d", d.between(0, 6)), AnySystem: true}}
 	case "and":
 		return fhir.And(few())
 	case "or":
 		return fhir.Or(few())
 	case "not":
-		return fhir.Not{Expr: genExpr(t, typ, depth-1)}
+		return fhir.Not{Expr: genExpr(d, typ, depth-1)}
 	case "chain":
-		p := rapid.SampledFrom(paramsOf(typ)).Draw(t, "param")
-		target := rapid.SampledFrom(p.targets).Draw(t, "target")
-		return fhir.Chain{Param: p.SearchParam, Target: target, Where: genExpr(t, target, depth-1)}
+		p := oneOf(d, paramsOf(typ))
+		target := oneOf(d, p.targets)
+		c := fhir.Chain{Param: p.SearchParam, Target: target, Where: genExpr(d, target, depth-1)}
+		d.made[typ] = append(d.made[typ], c)
+		return c
 	case "has":
 		var all []fhir.Has
 		for _, source := range worldTypes {
@@ -171,12 +188,13 @@ func genExpr(t *rapid.T, typ fhir.Type, depth int) fhir.Expr {
 				}
 			}
 		}
-		h := rapid.SampledFrom(all).Draw(t, "has")
-		h.Where = genExpr(t, h.Source, depth-1)
+		h := oneOf(d, all)
+		h.Where = genExpr(d, h.Source, depth-1)
+		d.made[typ] = append(d.made[typ], h)
 		return h
 	}
 	p, _ := search.Lookup(typ, "identifier")
-	return fhir.Term{Param: p, Value: fhir.TokenValue{Code: rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "label"), AnySystem: true}}
+	return fhir.Term{Param: p, Value: fhir.TokenValue{Code: oneOf(d, []string{"a", "b", "c", "d"}), AnySystem: true}}
 }
 
 // holds is what a condition means.
@@ -203,24 +221,24 @@ func (w world) holds(x *thing, e fhir.Expr) bool {
 	panic(fmt.Sprintf("%T", e))
 }
 
-func genIncludes(t *rapid.T) []fhir.Include {
+func genIncludes(d dice, t fhir.Type) []fhir.Include {
 	var all []fhir.Include
-	for range rapid.IntRange(0, 3).Draw(t, "includes") {
+	for range d.between(0, 4) {
 		in := fhir.Include{
-			Source:  rapid.SampledFrom(worldTypes).Draw(t, "source"),
-			Reverse: rapid.Bool().Draw(t, "reverse"),
-			Iterate: rapid.Bool().Draw(t, "iterate"),
+			Source:  oneOf(d, append(worldTypes, t, t)),
+			Reverse: d.coin(),
+			Iterate: d.coin(),
 		}
-		switch rapid.IntRange(0, 3).Draw(t, "what") {
+		switch d.between(0, 3) {
 		case 0:
 			if !in.Reverse {
 				in.Source = ""
 			}
 		case 1:
-			in.Target = rapid.SampledFrom(worldTypes).Draw(t, "target")
+			in.Target = oneOf(d, worldTypes)
 			fallthrough
 		default:
-			in.Param = rapid.SampledFrom(paramsOf(in.Source)).Draw(t, "param").SearchParam
+			in.Param = oneOf(d, paramsOf(in.Source)).SearchParam
 		}
 		all = append(all, in)
 	}
@@ -269,50 +287,61 @@ func (w world) included(matches []*thing, includes []fhir.Include) []string {
 
 func TestSearchesMeanWhatANaiveEvaluatorSays(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w, f := genWorld(t)
-		q := &fhir.Query{Type: rapid.SampledFrom(worldTypes).Draw(t, "type"), Count: rapid.IntRange(1, 6).Draw(t, "count"), Total: true}
-		q.Where = genExpr(t, q.Type, 3)
-		q.Include = genIncludes(t)
-		r := &Repository{Inner: f, Base: base, few: rapid.IntRange(1, 3).Draw(t, "few")}
-		var want []*thing
-		for _, x := range w { // sorted by type and id
-			if x.key.Type == q.Type && w.holds(x, q.Where) {
-				want = append(want, x)
+	found, left, included := 0, 0, 0
+	for seed := range uint64(4000) {
+		d := dice{rand.New(rand.NewPCG(seed, 0)), make(map[fhir.Type][]fhir.Expr)}
+		w, f := genWorld(d)
+		q := &fhir.Query{Type: oneOf(d, worldTypes), Count: d.between(1, 6), Total: true}
+		q.Where = genExpr(d, q.Type, d.between(1, 3))
+		q.Include = genIncludes(d, q.Type)
+		r := &Repository{Inner: f, Base: base, few: d.between(1, 3)}
+		n, more, err := w.compare(t.Context(), r, q)
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%#v\n%+v", seed, err, q.Where, q.Include)
+		}
+		found, left, included = found+n, left+len(f.resources[q.Type])-n, included+more
+	}
+	t.Logf("%d found, %d left out, %d included", found, left, included)
+}
+
+// compare runs a search page by page and says what is wrong with it.
+func (w world) compare(ctx context.Context, r fhir.Repository, q *fhir.Query) (found, included int, err error) {
+	var want []*thing
+	for _, x := range w { // sorted by type and id
+		if x.key.Type == q.Type && w.holds(x, q.Where) {
+			want = append(want, x)
+		}
+	}
+	for {
+		page, err := r.Search(ctx, q)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case *page.Total != int64(len(want)):
+			return 0, 0, fmt.Errorf("total %d, want %d", *page.Total, len(want))
+		case len(page.Resources) > len(want)-found:
+			return 0, 0, fmt.Errorf("found %s too many", ids(page.Resources))
+		}
+		matches := want[found : found+len(page.Resources)]
+		for i, res := range page.Resources {
+			if res.Key != matches[i].key {
+				return 0, 0, fmt.Errorf("found %s, want %s", res.Key, matches[i].key)
 			}
 		}
-		var got int
-		for {
-			page, err := r.Search(t.Context(), q)
-			if err != nil {
-				t.Fatalf("%#v: %v", q.Where, err)
-			}
-			if *page.Total != int64(len(want)) {
-				t.Fatalf("total %d, want %d", *page.Total, len(want))
-			}
-			if len(page.Resources) > len(want)-got {
-				t.Fatalf("found %s too many", ids(page.Resources))
-			}
-			matches := want[got : got+len(page.Resources)]
-			for i, res := range page.Resources {
-				if res.Key != matches[i].key {
-					t.Fatalf("found %s, want %s", res.Key, matches[i].key)
-				}
-			}
-			var keys []string
-			for _, res := range page.Included {
-				keys = append(keys, res.String())
-			}
-			if wanted := w.included(matches, q.Include); !slices.Equal(keys, wanted) {
-				t.Fatalf("included %v, want %v", keys, wanted)
-			}
-			got += len(page.Resources)
-			if q.Cursor = page.Next; q.Cursor == "" {
-				break
-			}
+		var keys []string
+		for _, res := range page.Included {
+			keys = append(keys, res.String())
 		}
-		if got != len(want) {
-			t.Fatalf("found %d, want %d", got, len(want))
+		if wanted := w.included(matches, q.Include); !slices.Equal(keys, wanted) {
+			return 0, 0, fmt.Errorf("included %v with %v, want %v", keys, ids(page.Resources), wanted)
 		}
-	})
+		found += len(page.Resources)
+		included += len(page.Included)
+		if q.Cursor = page.Next; q.Cursor == "" && found < len(want) {
+			return 0, 0, fmt.Errorf("found %d, want %d", found, len(want))
+		}
+		if q.Cursor == "" {
+			return found, included, nil
+		}
+	}
 }
