@@ -242,7 +242,7 @@ func (b batch) compensated(ctx context.Context) error {
 			continue
 		}
 		err = at(i, refused(err))
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.store.timeout)
 		defer cancel()
 		for j := len(undo) - 1; j >= 0; j-- {
 			if failed := undo[j](clean); failed != nil {
