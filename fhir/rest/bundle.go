@@ -5,6 +5,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/subset"
 )
 
 // flushAt is how much of a Bundle is collected before it is sent. A smaller
@@ -14,13 +15,14 @@ const flushAt = 64 << 10
 // bundle writes a Bundle (R4 2.35) around the stored bytes of its resources.
 type bundle struct {
 	w       *response
+	shape   *subset.Shape // of the resources
 	buf     []byte
 	entries int
 }
 
 // newBundle starts a Bundle of the given type.
-func newBundle(w *response, kind string, total *int64) *bundle {
-	b := &bundle{w: w, buf: (*w.pools.buffers.Get().(*[]byte))[:0]}
+func newBundle(w *response, kind string, total *int64, shape *subset.Shape) *bundle {
+	b := &bundle{w: w, shape: shape, buf: (*w.pools.buffers.Get().(*[]byte))[:0]}
 	b.add(`{"resourceType":"Bundle","type":"`, kind, `"`)
 	if total != nil {
 		b.add(`,"total":`)
@@ -65,21 +67,42 @@ func (b *bundle) open() error {
 }
 
 // resource writes fullUrl and, unless it is a delete marker, resource.
-func (b *bundle) resource(res fhir.Resource) {
+func (b *bundle) resource(res fhir.Resource) error {
 	b.add(`"fullUrl":"`, b.w.req.base, "/", string(res.Type), "/", res.ID, `"`)
 	if !res.Deleted {
 		b.add(`,"resource":`)
-		b.buf = append(b.buf, res.Body...)
+		buf, err := b.shape.Append(b.buf, res.Type, res.Body)
+		if err != nil {
+			return err
+		}
+		b.buf = buf
 	}
+	return nil
 }
 
-// match adds an entry that the search found.
-func (b *bundle) match(res fhir.Resource) error {
+// found adds what a search found and what it includes (R4 3.1.1.1.2).
+func (b *bundle) found(page fhir.Page) error {
+	for _, res := range page.Resources {
+		if err := b.entry(res, "match"); err != nil {
+			return err
+		}
+	}
+	for _, res := range page.Included {
+		if err := b.entry(res, "include"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bundle) entry(res fhir.Resource, mode string) error {
 	if err := b.open(); err != nil {
 		return err
 	}
-	b.resource(res)
-	b.add(`,"search":{"mode":"match"}}`)
+	if err := b.resource(res); err != nil {
+		return err
+	}
+	b.add(`,"search":{"mode":"`, mode, `"}}`)
 	return nil
 }
 
@@ -100,7 +123,9 @@ func (b *bundle) version(res fhir.Resource) error {
 	if err := b.open(); err != nil {
 		return err
 	}
-	b.resource(res)
+	if err := b.resource(res); err != nil {
+		return err
+	}
 	method, status := "PUT", "200"
 	switch {
 	case res.Deleted:

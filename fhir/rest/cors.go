@@ -37,7 +37,9 @@ func (s *Server) options(w *response, r *request) error {
 		h.Set("Access-Control-Allow-Origin", "*")
 	}
 	allowed := "GET, HEAD, OPTIONS"
-	if k := r.kind; k != nil {
+	if k := r.kind; r.allow != "" {
+		allowed = r.allow
+	} else if k != nil {
 		switch {
 		case r.version != "":
 			allowed = k.versionAllow

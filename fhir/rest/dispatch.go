@@ -26,7 +26,7 @@ func (s *Server) dispatch(w *response, r *request) error {
 		return err
 	}
 	r.media = accept(r.Header["Accept"])
-	if r.event.Interaction == searchType && r.Method == http.MethodPost {
+	if r.event.Interaction.search() && r.Method == http.MethodPost {
 		if err := s.readForm(w, r); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (s *Server) routeSystem(r *request, name string) (handler, error) {
 	case name == "" && r.Method == http.MethodPost:
 		return nil, notAllowed(allow(), "Batches and transactions are not supported.")
 	case name == "" || name == "_search":
-		return nil, notAllowed(allow(), "Searching all types at once is not supported. Search [base]/[type]; [base]/metadata says what is served.")
+		return s.routeSeveral(r, searchSystem, name == "_search")
 	case name == "_history":
 		return nil, notAllowed(allow(), "The history of the whole server is not supported. Ask for [type]/[id]/_history.")
 	case strings.HasPrefix(name, "$"):
@@ -187,10 +187,47 @@ func (s *Server) routeInstance(r *request, rest []string) (handler, error) {
 		return s.routeReadOnly(r, vread, s.vread, r.kind.can.VRead, r.kind.versionAllow)
 	case strings.HasPrefix(rest[0], "$"):
 		return nil, notServed("The operation %s is not supported.", rest[0])
-	case len(rest) == 1 && (rest[0] == "*" || fhir.Type(rest[0]).Valid()):
-		return nil, notServed("Searching a compartment is not supported. Search the type by patient instead.")
+	case len(rest) == 1 || rest[1] == "_search":
+		return s.routeCompartment(r, rest[0], len(rest) == 2)
 	default:
 		return nil, noRoute()
+	}
+}
+
+// routeCompartment is for [type]/[id]/[type] and [type]/[id]/* (R4 3.1.1.2).
+func (s *Server) routeCompartment(r *request, name string, form bool) (handler, error) {
+	r.within = r.key()
+	r.event.ID = ""
+	if name == "*" {
+		r.several = true
+		return s.routeSeveral(r, searchCompartment, form)
+	}
+	if !fhir.Type(name).Valid() {
+		return nil, noRoute()
+	}
+	k := s.types[fhir.Type(name)]
+	if k == nil || !k.can.Search {
+		return nil, notServed("%s cannot be searched here.", name)
+	}
+	r.kind, r.event.Type = k, k.name
+	return s.routeSeveral(r, searchCompartment, form)
+}
+
+// routeSeveral is for searches that are not on [type]: by GET, or with a form at
+// _search.
+func (s *Server) routeSeveral(r *request, i interaction, form bool) (handler, error) {
+	r.allow = "GET, HEAD, OPTIONS"
+	if form {
+		r.allow = "POST, OPTIONS"
+	}
+	switch {
+	case r.Method == http.MethodOptions:
+		return nil, nil
+	case isRead(r.Method) && !form, r.Method == http.MethodPost && form:
+		r.event.Interaction = i
+		return s.search, nil
+	default:
+		return nil, notAllowed(r.allow, "A search is a GET, or a POST to _search.")
 	}
 }
 

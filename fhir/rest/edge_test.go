@@ -44,7 +44,7 @@ func TestNegotiation(t *testing.T) {
 		{"G5.2 everything refused is 406", "*/*;q=0", "", 406, fhirJSON},
 		{"G5.2 _pretty=maybe is 400", "", "?_pretty=maybe", 400, fhirJSON},
 		{"G5.2 two formats are 400", "", "?_format=json&_format=application/json", 400, fhirJSON},
-		{"G5.2 _summary=true on read is 400", "", "?_summary=true", 400, fhirJSON},
+		{"G5.2 _summary=count on read is 400", "", "?_summary=count", 400, fhirJSON},
 		{"G5.3 the outcome comes in the type that was asked for", "application/json", "?_elements=x", 400, json},
 	} {
 		t.Run(c.claim, func(t *testing.T) {

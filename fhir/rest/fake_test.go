@@ -21,6 +21,7 @@ type fake struct {
 	versions map[fhir.Key][]fhir.Resource
 	order    []fhir.Key
 	now      func() time.Time
+	included []fhir.Resource             // on every page
 	hook     func(context.Context) error // runs before every call
 }
 
@@ -34,9 +35,13 @@ func (f *fake) Describe(t fhir.Type) fhir.Capability {
 	switch t {
 	case "Patient", "Observation":
 		id, _ := search.Lookup(t, "_id")
+		params := []*fhir.SearchParam{id}
+		if subject, ok := search.Lookup(t, "subject"); ok {
+			params = append(params, subject)
+		}
 		return fhir.Capability{
 			Read: true, VRead: true, HistoryInstance: true, Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
-			Versioning: "versioned", Params: []*fhir.SearchParam{id},
+			Versioning: "versioned", Params: params,
 		}
 	case "Slot":
 		return fhir.Capability{Read: true}
@@ -117,12 +122,29 @@ func (f *fake) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
 		n := int64(len(all))
 		total = &n
 	}
-	return cut(all, q.Count, q.Cursor, total)
+	page, err := cut(all, q.Count, q.Cursor, total)
+	page.Included = f.included
+	return page, err
 }
 
-// matches understands _id only, which is all that Describe offers.
+// matches understands _id and references, which is all that Describe offers.
 func (f *fake) matches(key fhir.Key, where fhir.Expr) bool {
-	return where == nil || strings.Contains(fmt.Sprint(where), key.ID)
+	matches := func(e fhir.Expr) bool { return f.matches(key, e) }
+	switch e := where.(type) {
+	case fhir.And:
+		return !slices.ContainsFunc(e, func(e fhir.Expr) bool { return !matches(e) })
+	case fhir.Or:
+		return slices.ContainsFunc(e, matches)
+	case fhir.Term:
+		switch v := e.Value.(type) {
+		case fhir.TokenValue:
+			return v.Code == key.ID
+		case fhir.ReferenceValue:
+			versions := f.versions[key]
+			return bytes.Contains(versions[len(versions)-1].Body, []byte(`"`+string(v.Type)+"/"+v.ID+`"`))
+		}
+	}
+	return where == nil
 }
 
 func cut(all []fhir.Resource, count int, cursor string, total *int64) (fhir.Page, error) {

@@ -16,8 +16,16 @@ const (
 	historyInstance
 	create
 	searchType
+	searchCompartment
+	searchSystem
 	interactions // how many there are
 )
+
+// search reports whether it is one that finds resources, whose parameters may
+// come in a form.
+func (i interaction) search() bool {
+	return i == searchType || i == searchCompartment || i == searchSystem
+}
 
 // String gives the code for logs and metrics.
 func (i interaction) String() string { return interactionNames[i].code }
@@ -26,15 +34,17 @@ func (i interaction) String() string { return interactionNames[i].code }
 func (i interaction) route() string { return interactionNames[i].route }
 
 var interactionNames = [interactions]struct{ code, route string }{
-	unknown:         {"unknown", ""},
-	health:          {"health", "/healthz"},
-	preflight:       {"preflight", ""},
-	capabilities:    {"capabilities", "/metadata"},
-	read:            {"read", "/[type]/[id]"},
-	vread:           {"vread", "/[type]/[id]/_history/[vid]"},
-	update:          {"update", "/[type]/[id]"},
-	remove:          {"delete", "/[type]/[id]"},
-	historyInstance: {"history-instance", "/[type]/[id]/_history"},
-	create:          {"create", "/[type]"},
-	searchType:      {"search-type", "/[type]"},
+	unknown:           {"unknown", ""},
+	health:            {"health", "/healthz"},
+	preflight:         {"preflight", ""},
+	capabilities:      {"capabilities", "/metadata"},
+	read:              {"read", "/[type]/[id]"},
+	vread:             {"vread", "/[type]/[id]/_history/[vid]"},
+	update:            {"update", "/[type]/[id]"},
+	remove:            {"delete", "/[type]/[id]"},
+	historyInstance:   {"history-instance", "/[type]/[id]/_history"},
+	create:            {"create", "/[type]"},
+	searchType:        {"search-type", "/[type]"},
+	searchCompartment: {"search-compartment", "/[type]/[id]/[type]"},
+	searchSystem:      {"search-system", "/"},
 }

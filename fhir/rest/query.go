@@ -7,6 +7,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/subset"
 )
 
 // maxPairs bounds the parameters of one request before anything looks at them.
@@ -90,17 +91,34 @@ func (r *request) presentation(p search.Pair) error {
 	return nil
 }
 
+// shape takes _summary and _elements out of the parameters of what is not a
+// search, and gives them for links.
+func (r *request) shape() (shape *subset.Shape, shown []search.Pair, err error) {
+	if len(r.params) == 0 {
+		return nil, nil, nil
+	}
+	wanted, rest, err := search.ReadShape(r.params)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range r.params {
+		if p.Name == "_summary" || p.Name == "_elements" {
+			shown = append(shown, p)
+		}
+	}
+	r.params = rest
+	shape, err = subset.New(subset.Mode(wanted.Summary), wanted.Elements, r.event.Type)
+	return shape, shown, err
+}
+
 // noParams refuses parameters that the interaction does not take. Dropping
 // them would answer another question than was asked.
 func (r *request) noParams() error {
 	for _, p := range r.params {
-		switch {
-		case p.Name == "_summary" && p.Value == "false":
-		case p.Name == "_summary", p.Name == "_elements":
-			return fhir.Errorf(fhir.CodeNotSupported, "http."+p.Name, "%s is not supported here.", p.Name)
-		default:
-			return fhir.Errorf(fhir.CodeInvalid, "http.query", "The %s interaction takes no parameter %q.", r.event.Interaction, p.Name)
+		if p.Name == "_summary" && p.Value == "false" {
+			continue
 		}
+		return fhir.Errorf(fhir.CodeInvalid, "http.query", "The %s interaction takes no parameter %q.", r.event.Interaction, p.Name)
 	}
 	return nil
 }

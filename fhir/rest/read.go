@@ -4,29 +4,42 @@ import (
 	"net/http"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/subset"
 )
 
 // read answers GET and HEAD [type]/[id] (R4 3.1.0.2).
 func (s *Server) read(w *response, r *request) error {
-	if err := r.noParams(); err != nil {
+	shape, err := r.onlyShape()
+	if err != nil {
 		return err
 	}
 	res, err := s.Repository.Read(r.ctx, r.key())
-	return s.sendVersion(w, r, res, err)
+	return s.sendVersion(w, r, res, shape, err)
 }
 
 // vread answers GET [type]/[id]/_history/[vid] (R4 3.1.0.3).
 func (s *Server) vread(w *response, r *request) error {
-	if err := r.noParams(); err != nil {
+	shape, err := r.onlyShape()
+	if err != nil {
 		return err
 	}
 	res, err := s.Repository.Version(r.ctx, r.key(), r.version)
-	return s.sendVersion(w, r, res, err)
+	return s.sendVersion(w, r, res, shape, err)
 }
 
-// sendVersion answers with one version, or with 304 when the client has it. With
+// onlyShape reads the parameters of a request that takes none but those on how
+// much of the resource is wanted.
+func (r *request) onlyShape() (*subset.Shape, error) {
+	shape, _, err := r.shape()
+	if err != nil {
+		return nil, err
+	}
+	return shape, r.noParams()
+}
+
+// sendVersion answers with what shape leaves of one version, or with 304 when the client has it. With
 // the 410 for a deleted resource goes the ETag of its delete marker.
-func (s *Server) sendVersion(w *response, r *request, res fhir.Resource, err error) error {
+func (s *Server) sendVersion(w *response, r *request, res fhir.Resource, shape *subset.Shape, err error) error {
 	if err != nil {
 		if res.Deleted {
 			w.Header().Set("Etag", etag(res.Version))
@@ -42,7 +55,14 @@ func (s *Server) sendVersion(w *response, r *request, res fhir.Resource, err err
 		w.empty(http.StatusNotModified)
 		return nil
 	}
-	return w.send(http.StatusOK, res.Body)
+	if shape.Whole() {
+		return w.send(http.StatusOK, res.Body)
+	}
+	body, err := shape.Append(nil, res.Type, res.Body)
+	if err != nil {
+		return err
+	}
+	return w.send(http.StatusOK, body)
 }
 
 // metadata answers GET /metadata (R4 3.1.0.9).

@@ -21,6 +21,9 @@ type request struct {
 	path    string        // below the base, still percent-encoded
 	kind    *kind         // of the type in the URL
 	version string        // of a vread
+	within  fhir.Key      // the resource whose compartment is searched,
+	several bool          // and that for more than one type
+	allow   string        // methods on the URL, where they do not follow from kind
 	params  []search.Pair // of the URL, and of the body of a POST _search
 	shown   []search.Pair // _format and _pretty, for links
 	prefer  prefer

@@ -5,28 +5,38 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/subset"
 )
 
-// search answers GET [type]?… and POST [type]/_search (R4 3.1.1).
+// search answers GET and POST _search on a type, on several, and in a
+// compartment (R4 3.1.1).
 func (s *Server) search(w *response, r *request) error {
-	req, err := s.Search.Parse(r.kind.name, r.params, r.prefer.lenient, caller)
+	req, path, err := s.parse(r)
 	if err != nil {
 		return err
 	}
-	page, err := s.Repository.Search(r.ctx, req.Query)
+	shape, err := subset.New(subset.Mode(req.Shape.Summary), req.Shape.Elements, req.Types()...)
 	if err != nil {
 		return err
 	}
-	b := newBundle(w, "searchset", page.Total)
-	b.link("self", string(r.kind.name), req.Used, r.shown)
+	var page fhir.Page
+	if req.Query != nil {
+		page, err = s.Repository.Search(r.ctx, req.Query)
+	} else {
+		page, err = operation.Several(r.ctx, s.Repository, req.Queries, req.Count, req.Position)
+	}
+	if err != nil {
+		return err
+	}
+	b := newBundle(w, "searchset", page.Total, shape)
+	b.link("self", path, req.Used, r.shown)
 	if page.Next != "" {
-		b.link("next", string(r.kind.name), req.NextPairs(page.Next), r.shown)
+		b.link("next", path, req.NextPairs(page.Next), r.shown)
 	}
-	for _, res := range page.Resources {
-		if err := b.match(res); err != nil {
-			return err
-		}
+	if err := b.found(page); err != nil {
+		return err
 	}
 	if len(req.Ignored) > 0 {
 		if err := b.outcome(req.Ignored); err != nil {
@@ -36,12 +46,36 @@ func (s *Server) search(w *response, r *request) error {
 	return b.close()
 }
 
+// parse reads the parameters of a search, and gives the path for its links.
+func (s *Server) parse(r *request) (req *search.Request, path string, err error) {
+	lenient := r.prefer.lenient
+	switch r.event.Interaction {
+	case searchSystem:
+		req, err = s.Search.ParseSeveral(fhir.Key{}, r.params, lenient, caller)
+		return req, "", err
+	case searchCompartment:
+		if r.several {
+			req, err = s.Search.ParseSeveral(r.within, r.params, lenient, caller)
+			return req, r.within.String() + "/*", err
+		}
+		req, err = s.Search.ParseWithin(r.within, r.kind.name, r.params, lenient, caller)
+		return req, r.within.String() + "/" + string(r.kind.name), err
+	default:
+		req, err = s.Search.Parse(r.kind.name, r.params, lenient, caller)
+		return req, string(r.kind.name), err
+	}
+}
+
 // caller is whom cursors are bound to: without authorization everybody is the
 // same one.
 const caller = ""
 
 // history answers GET [type]/[id]/_history (R4 3.1.0.11).
 func (s *Server) history(w *response, r *request) error {
+	shape, shown, err := r.shape()
+	if err != nil {
+		return err
+	}
 	q, used, err := s.historyQuery(r)
 	if err != nil {
 		return err
@@ -51,10 +85,10 @@ func (s *Server) history(w *response, r *request) error {
 		return err
 	}
 	path := q.Key.String() + "/_history"
-	b := newBundle(w, "history", page.Total)
-	b.link("self", path, used, r.shown)
+	b := newBundle(w, "history", page.Total, shape)
+	b.link("self", path, used, shown, r.shown)
 	if page.Next != "" {
-		b.link("next", path, without(used, "_cursor"), []search.Pair{{Name: "_cursor", Value: page.Next}}, r.shown)
+		b.link("next", path, without(used, "_cursor"), []search.Pair{{Name: "_cursor", Value: page.Next}}, shown, r.shown)
 	}
 	for _, res := range page.Resources {
 		if err := b.version(res); err != nil {

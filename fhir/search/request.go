@@ -294,3 +294,15 @@ func (r *reader) supported(t fhir.Type) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// Types are the types that are searched.
+func (r *Request) Types() []fhir.Type {
+	if r.Query != nil {
+		return []fhir.Type{r.Query.Type}
+	}
+	types := make([]fhir.Type, len(r.Queries))
+	for i, q := range r.Queries {
+		types[i] = q.Type
+	}
+	return types
+}

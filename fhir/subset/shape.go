@@ -18,7 +18,8 @@ const (
 	Data    Mode = "data"
 )
 
-// Shape says how much of each resource is wanted. The zero value is all of it.
+// Shape says how much of each resource is wanted. The zero value, and nil, is
+// all of it.
 // Immutable, safe for concurrent use.
 type Shape struct {
 	mode     Mode
@@ -35,10 +36,13 @@ func (s *Shape) Whole() bool {
 // with a type in front where they are meant for that one only
 // ("Patient.name"). Each must be an element of one of the types, or of the type
 // that it names: else, and when both mode and elements are given, the error is a
-// *fhir.Error.
+// *fhir.Error. When all is wanted, the Shape is nil.
 func New(mode Mode, elements []string, types ...fhir.Type) (*Shape, error) {
 	if mode != Whole && len(elements) > 0 {
 		return nil, fhir.Errorf(fhir.CodeInvalid, "http._elements", "_elements and _summary exclude each other.")
+	}
+	if mode == Whole && elements == nil {
+		return nil, nil
 	}
 	s := &Shape{mode: mode}
 	for _, name := range elements {
