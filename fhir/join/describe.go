@@ -10,13 +10,13 @@ import (
 type lists struct{ include, reverse []string }
 
 // Describe implements [fhir.Repository]: what Inner can do, and the includes
-// that follow from its parameters.
+// that follow from its parameters. Their lists are shared and read-only.
 func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	c := r.Inner.Describe(t)
 	if c.Search {
 		r.once.Do(r.list)
 		l := r.lists[t]
-		c.Include, c.RevInclude = slices.Clone(l.include), slices.Clone(l.reverse)
+		c.Include, c.RevInclude = slices.Clip(l.include), slices.Clip(l.reverse)
 	}
 	return c
 }

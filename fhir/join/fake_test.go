@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,14 @@ func newFake(t testing.TB, bodies ...string) *fake {
 func (f *fake) put(res fhir.Resource) {
 	f.resources[res.Type] = append(f.resources[res.Type], res)
 	slices.SortFunc(f.resources[res.Type], func(a, b fhir.Resource) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (f *fake) all() []fhir.Resource {
+	var all []fhir.Resource
+	for _, t := range slices.Sorted(maps.Keys(f.resources)) {
+		all = append(all, f.resources[t]...)
+	}
+	return all
 }
 
 func (f *fake) Describe(t fhir.Type) fhir.Capability {

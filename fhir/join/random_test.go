@@ -75,6 +75,10 @@ type dice struct {
 	made map[fhir.Type][]fhir.Expr // chains and _has so far, to be used again
 }
 
+func newDice(seed uint64) dice {
+	return dice{rand.New(rand.NewPCG(seed, 0)), make(map[fhir.Type][]fhir.Expr)}
+}
+
 func (d dice) between(low, high int) int { return low + d.IntN(high-low+1) }
 
 func (d dice) coin() bool { return d.IntN(2) == 0 }
@@ -197,6 +201,13 @@ func genExpr(d dice, typ fhir.Type, depth int) fhir.Expr {
 	return fhir.Term{Param: p, Value: fhir.TokenValue{Code: oneOf(d, []string{"a", "b", "c", "d"}), AnySystem: true}}
 }
 
+func genQuery(d dice) *fhir.Query {
+	q := &fhir.Query{Type: oneOf(d, worldTypes), Count: d.between(1, 6), Total: true}
+	q.Where = genExpr(d, q.Type, d.between(1, 3))
+	q.Include = genIncludes(d, q.Type)
+	return q
+}
+
 // holds is what a condition means.
 func (w world) holds(x *thing, e fhir.Expr) bool {
 	switch e := e.(type) {
@@ -289,11 +300,9 @@ func TestSearchesMeanWhatANaiveEvaluatorSays(t *testing.T) {
 	t.Parallel()
 	found, left, included := 0, 0, 0
 	for seed := range uint64(4000) {
-		d := dice{rand.New(rand.NewPCG(seed, 0)), make(map[fhir.Type][]fhir.Expr)}
+		d := newDice(seed)
 		w, f := genWorld(d)
-		q := &fhir.Query{Type: oneOf(d, worldTypes), Count: d.between(1, 6), Total: true}
-		q.Where = genExpr(d, q.Type, d.between(1, 3))
-		q.Include = genIncludes(d, q.Type)
+		q := genQuery(d)
 		r := &Repository{Inner: f, Base: base, few: d.between(1, 3)}
 		n, more, err := w.compare(t.Context(), r, q)
 		if err != nil {
