@@ -16,6 +16,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/mongo/mongotest"
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
@@ -174,7 +175,9 @@ func TestPushedDownSearchIsBruteForceOnSpoiltDocuments(t *testing.T) {
 			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))
 			for range rounds[name] {
-				lawOn(t, repositoryWith(t, open, every(t), randomOps(t, r, samples(t), 30)))
+				if name != "mongo" || mongotest.Real() { // the test server has no $and and $or in $elemMatch
+					lawOn(t, repositoryWith(t, open, every(t), randomOps(t, r, samples(t), 30)))
+				}
 				lawOn(t, repositoryOn(t, open, randomOps(t, r, clinicSamples(t), 25)))
 			}
 		})

@@ -172,3 +172,53 @@ func TestTheTaskOfTheClinicIsSearchable(t *testing.T) {
 		}
 	}
 }
+
+func TestResourcesWithoutARequiredReferenceAreWithheldAndNotCounted(t *testing.T) {
+	t.Parallel()
+	r := demoRepository(t)
+	documents := 0
+	for _, op := range clinicOps(t) {
+		if op.Collection == "relatives" {
+			documents++
+		}
+	}
+	all := everything(t.Context(), t, r, fhir.Query{Type: "RelatedPerson", Count: 7})
+	page, err := r.Search(t.Context(), &fhir.Query{Type: "RelatedPerson"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One of the relatives belongs to two patients, which none can.
+	if len(all) != documents-1 || *page.Total != int64(documents-1) {
+		t.Errorf("%d documents: %d resources, total %d", documents, len(all), *page.Total)
+	}
+	for _, res := range all {
+		if !strings.Contains(string(res.Body), `"patient":{"reference":`) {
+			t.Errorf("%s is of no patient", res.Key)
+		}
+	}
+}
+
+func TestFurtherSortKeysDecideBetweenEqualOnes(t *testing.T) {
+	t.Parallel()
+	r := demoRepository(t)
+	c := r.Describe("Observation")
+	param := func(name string) *fhir.SearchParam {
+		return c.Params[slices.IndexFunc(c.Params, func(p *fhir.SearchParam) bool { return p.Name == name })]
+	}
+	q := fhir.Query{Type: "Observation", Count: 700, Sort: []fhir.SortKey{{Param: param("date"), Desc: true}, {Param: param("_lastUpdated")}, {Param: param("_id"), Desc: true}}}
+	all := everything(t.Context(), t, r, q)
+	page, err := r.Search(t.Context(), &fhir.Query{Type: "Observation"})
+	if err != nil || len(all) != int(*page.Total) {
+		t.Fatalf("%d of %d, %v", len(all), *page.Total, err)
+	}
+	o := newOracle(t, all, r.Map.Location, clinic.Today())
+	dates := o.values(param("date"))
+	for i := 1; i < len(all); i++ {
+		if len(dates[i]) == 0 || len(dates[i-1]) == 0 || dates[i][0].json != dates[i-1][0].json {
+			continue
+		}
+		if all[i].Updated.Before(all[i-1].Updated) {
+			t.Fatalf("%s comes after %s", all[i].Key, all[i-1].Key)
+		}
+	}
+}
