@@ -6,12 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// claimed matches the id that a test name starts with.
-var claimed = regexp.MustCompile("[\"`]([A-I][0-9]{1,2}(?:\\.[0-9]{1,2})?) [^\"`]")
+// claimed matches the id that a test name, or the claim of a decision table, starts with.
+var claimed = regexp.MustCompile("(?m)(?:[\"`]|^== )([A-I][0-9]{1,2}(?:\\.[0-9]{1,2})?) [^\"`]")
 
 // TestRequirements compares requirements.txt with the test names of the whole
 // repository.
@@ -25,7 +26,7 @@ func TestRequirements(t *testing.T) {
 			return err
 		case d.IsDir() && (d.Name() == ".git" || d.Name() == ".cache" || d.Name() == "oracle"):
 			return filepath.SkipDir
-		case d.IsDir(), !strings.HasSuffix(path, "_test.go") && filepath.Base(filepath.Dir(path)) != "suite":
+		case d.IsDir(), !strings.HasSuffix(path, "_test.go") && !slices.Contains([]string{"suite", "tables"}, filepath.Base(filepath.Dir(path))):
 			return nil
 		}
 		data, err := os.ReadFile(path)

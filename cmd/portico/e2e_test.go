@@ -44,6 +44,11 @@ func TestEndToEnd(t *testing.T) {
 		p := start(t, bin, "--demo", "--store", "memory:")
 		suite.Run(t, p.base)
 	})
+	t.Run("conformance where all types are records", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, bin, "--auth", "off", "--store", "sqlite:"+t.TempDir())
+		suite.Run(t, p.base)
+	})
 	t.Run("conformance on MongoDB, with the EHR in a database of its own", func(t *testing.T) {
 		t.Parallel()
 		uri := mongotest.URI(t)

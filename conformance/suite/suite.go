@@ -25,6 +25,7 @@ func Run(t *testing.T, base string, types ...string) {
 		}
 		writing(t, c)
 	})
+	t.Run("tables", func(t *testing.T) { tables(t, c, can) })
 	for _, r := range can.Rest[0].Resource {
 		if r.does("search-type") {
 			t.Run("searching "+r.Type, func(t *testing.T) { searching(t, c, r) })

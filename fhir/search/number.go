@@ -78,6 +78,9 @@ func decimal(s string) (fhir.NumberValue, bool) {
 	if hasExponent {
 		scale, _ := new(big.Rat).SetString("1e" + exponent)
 		half.Mul(half, scale)
+		if len(digits) == 1 {
+			half.Quo(half, big.NewRat(10, 1)) // 1e2 is [95, 105) in the table of R4 3.1.1.4.6
+		}
 	}
 	return span(value, half), true
 }

@@ -1,0 +1,199 @@
+package exact_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/portico-fhir/portico/conformance/exact"
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/invariant"
+	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/fhir/schema"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/memory"
+	"github.com/portico-fhir/portico/store/mongo"
+	"github.com/portico-fhir/portico/store/mongo/mongotest"
+	"github.com/portico-fhir/portico/store/sqlite"
+)
+
+const base = "http://localhost/fhir"
+
+var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// backends are the stores that every claim is tried on.
+func backends() map[string]func(testing.TB) store.Store {
+	return map[string]func(testing.TB) store.Store{
+		"memory": func(testing.TB) store.Store { return memory.New() },
+		"sqlite": func(t testing.TB) store.Store {
+			s, err := sqlite.Open(t.TempDir(), sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		"mongo": func(t testing.TB) store.Store {
+			s, err := mongo.Open(t.Context(), mongotest.URI(t), mongo.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	}
+}
+
+// server is a search parser before a repository.
+type server struct {
+	*record.Repository
+	parser *search.Parser
+}
+
+func newServer(t testing.TB, st store.Store, loc *time.Location) *server {
+	t.Helper()
+	r := &record.Repository{Store: st, Now: func() time.Time { return now }, Location: loc, Base: base}
+	cursors, err := search.NewCursors(make([]byte, 32), r.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &server{r, &search.Parser{Base: base, Describe: r.Describe, DefaultCount: 1000, MaxCount: 1000, Cursors: cursors}}
+}
+
+// pairs cuts a query at "&" and "=", which its values do not hold.
+func pairs(query string) []search.Pair {
+	var out []search.Pair
+	for part := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(part, "=")
+		out = append(out, search.Pair{Name: name, Value: value})
+	}
+	return out
+}
+
+// find gives the ids on all pages, in order, and the total when it was asked for.
+func (s *server) find(t testing.TB, typ fhir.Type, params []search.Pair) (ids []string, total *int64, err error) {
+	t.Helper()
+	for range 1000 {
+		req, err := s.parser.Parse(typ, params, false, "test")
+		if err != nil {
+			return nil, nil, err
+		}
+		page, err := s.Search(t.Context(), req.Query)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range page.Resources {
+			ids = append(ids, r.ID)
+		}
+		if total == nil {
+			total = page.Total
+		}
+		if page.Next == "" {
+			return ids, total, nil
+		}
+		params = req.NextPairs(page.Next)
+	}
+	return nil, nil, errors.New("the pages do not end")
+}
+
+// put writes a resource as a client would, validated.
+func (s *server) put(t testing.TB, r exact.Resource) {
+	t.Helper()
+	body := fmt.Appendf(nil, `{"resourceType":%q,"id":%q,%s`, r.Type, r.ID, strings.TrimPrefix(r.Body, "{"))
+	if r.Body == "{}" {
+		body = fmt.Appendf(nil, `{"resourceType":%q,"id":%q}`, r.Type, r.ID)
+	}
+	v := invariant.Validator{Schema: &schema.Validator{Base: base}}
+	if _, err := v.Validate(body, fhir.Type(r.Type)); err != nil {
+		t.Fatalf("%s: %v\n%s", r.ID, err, body)
+	}
+	key := fhir.Key{Type: fhir.Type(r.Type), ID: r.ID}
+	if _, err := s.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: key, Body: body}}); err != nil {
+		t.Fatalf("%s: %v", r.ID, err)
+	}
+}
+
+func (s *server) remove(t testing.TB, r exact.Resource) {
+	t.Helper()
+	key := fhir.Key{Type: fhir.Type(r.Type), ID: r.ID}
+	if _, err := s.Commit(t.Context(), []fhir.Change{{Method: fhir.Delete, Key: key}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	files, err := exact.Files(base, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range backends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, f := range files {
+				t.Run(f.Name, func(t *testing.T) {
+					if name == "mongo" && !mongotest.Real() && testing.Short() {
+						t.Skip("slow")
+					}
+					t.Parallel()
+					st := open(t)
+					t.Cleanup(func() {
+						if err := st.Close(); err != nil {
+							t.Error(err)
+						}
+					})
+					for _, table := range f.Tables {
+						t.Run(table.Claim, func(t *testing.T) { check(t, st, table) })
+					}
+				})
+			}
+		})
+	}
+}
+
+// check runs one table on a store that is empty before and after.
+func check(t *testing.T, st store.Store, table exact.Table) {
+	zone := time.UTC
+	if table.Zone != "" {
+		var err error
+		if zone, err = time.LoadLocation(table.Zone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newServer(t, st, zone)
+	for _, r := range table.Resources {
+		s.put(t, r)
+		defer s.remove(t, r)
+	}
+	typ := fhir.Type(table.Type)
+	for _, q := range table.Searches {
+		ids, total, err := s.find(t, typ, pairs(q.Query+"&_total=accurate"))
+		if q.Refused != "" {
+			var e *fhir.Error
+			if !errors.As(err, &e) || string(e.Code()) != q.Refused {
+				t.Errorf("%s: found %v, %v; want it refused as %s", q.Query, ids, err, q.Refused)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", q.Query, err)
+			continue
+		}
+		if total == nil || *total != int64(len(ids)) {
+			t.Errorf("%s: %d found, total %v", q.Query, len(ids), total)
+		}
+		paged, _, err := s.find(t, typ, pairs(q.Query+"&_count=2"))
+		if err != nil || !cmp.Equal(paged, ids) {
+			t.Errorf("%s: in pages of two %v, %v; in one %v", q.Query, paged, err, ids)
+		}
+		want := slices.Sorted(slices.Values(q.IDs))
+		slices.Sort(ids)
+		if !slices.Equal(ids, want) {
+			t.Errorf("%s: found %v, want %v", q.Query, ids, want)
+		}
+	}
+}
