@@ -89,6 +89,13 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 	if err := req.check(q.Include); err != nil {
 		return fhir.Page{}, err
 	}
+	if never(plain.Where) {
+		// Inner is asked all the same, for it may have a reason to refuse; an
+		// impossible id is what it sees through at once.
+		if plain.Where, err = req.of(q.Type).oneOf([]string{""}); err != nil {
+			return fhir.Page{}, err
+		}
+	}
 	page, err := r.Inner.Search(ctx, &plain)
 	if err != nil || len(q.Include) == 0 || len(page.Resources) == 0 {
 		return page, err

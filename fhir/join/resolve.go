@@ -37,7 +37,8 @@ func never(e fhir.Expr) bool {
 
 // resolve gives a condition without chains and _has that holds for the same
 // resources of type t, among those for which known holds: the rest does not
-// matter, since the caller asks for both.
+// matter, since the caller asks for both. It is nil where all of them satisfy it,
+// and an empty Or where none does.
 func (r *request) resolve(ctx context.Context, t fhir.Type, e fhir.Expr, known fhir.And) (fhir.Expr, error) {
 	if !joins(e) {
 		return e, nil
@@ -46,22 +47,18 @@ func (r *request) resolve(ctx context.Context, t fhir.Type, e fhir.Expr, known f
 	case fhir.And:
 		return r.and(ctx, t, e, known)
 	case fhir.Or:
-		out := fhir.Or{}
-		for _, part := range e {
-			part, err := r.resolve(ctx, t, part, known)
-			if err != nil {
-				return nil, err
-			}
-			if or, ok := part.(fhir.Or); ok {
-				out = append(out, or...)
-			} else {
-				out = append(out, part)
-			}
-		}
-		return out, nil
+		return r.or(ctx, t, e, known)
 	case fhir.Not:
 		part, err := r.resolve(ctx, t, e.Expr, known)
-		return fhir.Not{Expr: part}, err
+		switch {
+		case err != nil:
+			return nil, err
+		case never(part):
+			return nil, nil
+		case part == nil:
+			return fhir.Or{}, nil
+		}
+		return fhir.Not{Expr: part}, nil
 	case fhir.Chain:
 		return r.chain(ctx, t, e, known)
 	case fhir.Has:
@@ -79,21 +76,41 @@ func (r *request) and(ctx context.Context, t fhir.Type, e, known fhir.And) (fhir
 			known = append(known, part)
 		}
 	}
-	out := make(fhir.And, len(e))
-	for i, part := range e {
+	out := fhir.And{}
+	for _, part := range e {
 		if !joins(part) {
-			out[i] = part
+			out = append(out, part)
 			continue
 		}
 		resolved, err := r.resolve(ctx, t, part, known)
-		if err != nil {
-			return nil, err
+		switch {
+		case err != nil || never(resolved):
+			return resolved, err
+		case resolved == nil:
+			continue
 		}
-		if never(resolved) {
-			return fhir.Or{}, nil
-		}
-		out[i] = resolved
+		out = append(out, resolved)
 		known = append(known, resolved)
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// or resolves the parts of a disjunction into one.
+func (r *request) or(ctx context.Context, t fhir.Type, e fhir.Or, known fhir.And) (fhir.Expr, error) {
+	out := fhir.Or{}
+	for _, part := range e {
+		part, err := r.resolve(ctx, t, part, known)
+		if err != nil || part == nil {
+			return part, err
+		}
+		if or, ok := part.(fhir.Or); ok {
+			out = append(out, or...)
+		} else {
+			out = append(out, part)
+		}
 	}
 	return out, nil
 }
