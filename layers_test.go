@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"fhir/path"},
 	{"fhir"},
 	{"store/memory", "store/sqlite", "store/mongo"},
-	{"store", "testdata/clinic"},
+	{"store", "testdata/clinic", "bench/records"},
 }
 
 // exceptions are packages that the layers do not bind: tools and test support,
@@ -41,6 +41,7 @@ var exceptions = []string{
 // besides the standard library and this module.
 var allowed = map[string][]string{
 	"bench":           {},
+	"bench/records":   {},
 	"cmd/portico":     {"go.yaml.in/yaml/v3"},
 	"conformance":     {"github.com/go-json-experiment/json"},
 	"fhir":            {"golang.org/x/text"},

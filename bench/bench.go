@@ -32,8 +32,11 @@ const (
 )
 
 // Main runs portico bench with its arguments and writes the figures, or with -h
-// its usage, to stdout.
+// its usage, to stdout. With gen as its first argument it writes made-up records instead.
 func Main(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) > 0 && args[0] == "gen" {
+		return generate(ctx, args[1:], stdout)
+	}
 	o, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil

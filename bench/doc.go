@@ -15,5 +15,7 @@
 // operations are bounded. The figures are for comparing on one machine: they
 // are no test, and nothing fails because of them.
 //
-// It imports none of Portico's packages: it sees what any client sees.
+// portico bench gen writes made-up records to load; bench/records makes them.
+//
+// It imports none of Portico's packages but that one: it sees what any client sees.
 package bench
