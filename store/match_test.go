@@ -91,9 +91,15 @@ func FuzzDocument(f *testing.F) {
 		v := store.V(n)
 		bound := &store.Bound{Value: v, Inclusive: true}
 		filters := []store.Filter{
-			store.Eq{Path: path, Value: v}, store.Eq{Path: path, Value: store.Null()}, store.In{Path: path, Values: []store.Value{v, store.V("a")}},
-			store.Range{Path: path, Low: bound, High: bound}, store.Prefix{Path: path, Value: "c", Fold: true}, store.Contains{Path: path, Value: "\u00fc"},
-			store.Exists{Path: path, Want: true}, store.Elem{Path: path, Where: store.Eq{Value: v}}, store.Elem{Path: "items", Where: store.Eq{Path: path, Value: v}},
+			store.Eq{Path: path, Value: v},
+			store.Eq{Path: path, Value: store.Null()},
+			store.In{Path: path, Values: []store.Value{v, store.V("a")}},
+			store.Range{Path: path, Low: bound, High: bound},
+			store.Prefix{Path: path, Value: "c", Fold: true},
+			store.Contains{Path: path, Value: "\u00fc"},
+			store.Exists{Path: path, Want: true},
+			store.Elem{Path: path, Where: store.Eq{Value: v}},
+			store.Elem{Path: "items", Where: store.Eq{Path: path, Value: v}},
 		}
 		for _, g := range filters {
 			if store.Match(g, d) == store.Match(store.Not{Filter: g}, d) {

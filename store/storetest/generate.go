@@ -55,8 +55,10 @@ func (r Random) Scalar() *rapid.Generator[store.Value] {
 		0.0, 1.0, 1.5, math.Copysign(0, -1), float64(1 << 53),
 		"", "a", "a", "ab", "A", "\u00e1b", "b\x00", "$a", true, false,
 		bson.DateTime(0), bson.DateTime(-1), bson.DateTime(86_400_000),
-		bson.ObjectID{1}, bson.ObjectID{2},
-		bson.Timestamp{T: 1, I: 1}, bson.Timestamp{T: 1, I: 2},
+		bson.ObjectID{1},
+		bson.ObjectID{2},
+		bson.Timestamp{T: 1, I: 1},
+		bson.Timestamp{T: 1, I: 2},
 	}
 	if !r.NoBinary {
 		pool = append(pool, bson.Binary{Data: []byte{1}}, bson.Binary{Subtype: 0x80, Data: []byte{1}}, bson.Binary{Data: []byte{0, 0}})

@@ -112,8 +112,15 @@ func indexes(g *group) {
 	plain := func(c string) store.Index { return store.Index{Collection: c, Name: "ab", Keys: asc("a", "b")} }
 	g.claim("an index changes no answer", func(t *testing.T, s store.Store, c string) {
 		mustInsert(t, s, c, `{"a":1,"b":[1,2]}`, `{"a":[1,3]}`, `{}`, `{"a":[]}`, `{"a":null}`)
-		filters := []store.Filter{eq("a", 1), eq("a", nil), store.Not{Filter: eq("a", 1)}, store.Exists{Path: "a"}, store.Eq{Path: "a", Value: value(t, `[]`)},
-			store.Eq{Path: "a", Value: value(t, `[1,3]`)}, store.Range{Path: "a", Low: &store.Bound{Value: store.V(2)}, High: &store.Bound{Value: store.V(2)}}, nil}
+		filters := []store.Filter{
+			eq("a", 1), eq("a", nil),
+			store.Not{Filter: eq("a", 1)},
+			store.Exists{Path: "a"},
+			store.Eq{Path: "a", Value: value(t, `[]`)},
+			store.Eq{Path: "a", Value: value(t, `[1,3]`)},
+			store.Range{Path: "a", Low: &store.Bound{Value: store.V(2)}, High: &store.Bound{Value: store.V(2)}},
+			nil,
+		}
 		var before [][]string
 		for _, f := range filters {
 			before = append(before, ids(t, s, store.Query{Collection: c, Where: f, Order: asc("a")}))

@@ -52,14 +52,24 @@ func orders(g *group) {
 		{"an array of mixed kinds sorts by its smallest when ascending", asc("a"), docs{`{"a":["x",null]}`, `{"a":1}`, `{"a":["x",2]}`, `{"a":"a"}`}},
 		{"an array within an array sorts as an array", asc("a"), docs{`{"a":"z"}`, `{"a":{"x":1}}`, `{"a":[[1]]}`, `{"a":[[2]]}`, `{"a":true}`}},
 		{"a dotted path sorts by the field of embedded documents", asc("a.b"), docs{`{"a":5}`, `{"a":{}}`, `{"a":{"b":1}}`, `{"a":{"b":2}}`}},
-		{"a dotted path sorts through an array of documents", asc("a.b"),
-			docs{`{"a":[{"b":5},{}]}`, `{"a":[{"b":7},{"b":1}]}`, `{"a":{"b":2}}`, `{"a":[{"b":3}]}`}},
-		{"a dotted path sorts descending by the greatest in an array", desc("a.b"),
-			docs{`{"a":[{"b":7},{"b":1}]}`, `{"a":[{"b":3}]}`, `{"a":{"b":2}}`, `{"a":[{}]}`}},
-		{"two keys sort by the first, then the second", []store.Key{{Path: "a"}, {Path: "b", Desc: true}},
-			docs{`{"a":1,"b":9}`, `{"a":1,"b":2}`, `{"a":1}`, `{"a":2,"b":5}`}},
-		{"two keys through one array sort by the first of its elements", []store.Key{{Path: "a.x"}, {Path: "a.y", Desc: true}},
-			docs{`{"a":[{"x":1,"y":10}]}`, `{"a":[{"x":1,"y":9},{"x":2,"y":99}]}`, `{"a":[{"x":1,"y":8}]}`}},
+		{
+			"a dotted path sorts through an array of documents", asc("a.b"),
+			docs{`{"a":[{"b":5},{}]}`, `{"a":[{"b":7},{"b":1}]}`, `{"a":{"b":2}}`, `{"a":[{"b":3}]}`},
+		},
+		{
+			"a dotted path sorts descending by the greatest in an array", desc("a.b"),
+			docs{`{"a":[{"b":7},{"b":1}]}`, `{"a":[{"b":3}]}`, `{"a":{"b":2}}`, `{"a":[{}]}`},
+		},
+		{
+			"two keys sort by the first, then the second",
+			[]store.Key{{Path: "a"}, {Path: "b", Desc: true}},
+			docs{`{"a":1,"b":9}`, `{"a":1,"b":2}`, `{"a":1}`, `{"a":2,"b":5}`},
+		},
+		{
+			"two keys through one array sort by the first of its elements",
+			[]store.Key{{Path: "a.x"}, {Path: "a.y", Desc: true}},
+			docs{`{"a":[{"x":1,"y":10}]}`, `{"a":[{"x":1,"y":9},{"x":2,"y":99}]}`, `{"a":[{"x":1,"y":8}]}`},
+		},
 	}
 	for _, c := range claims {
 		g.claim(c.name, func(t *testing.T, s store.Store, collection string) { checkOrder(t, s, collection, c) })
