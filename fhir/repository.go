@@ -83,6 +83,17 @@ type Change struct {
 	Body        []byte
 	IfMatch     string // version that must be current, be it a delete marker; empty for any
 	IfNoneMatch bool   // the resource must not exist (If-None-Match: *)
+	// IfNoneExist makes a creation depend on that nothing meets a condition
+	// (R4 3.1.0.8.1). nil: it depends on nothing.
+	IfNoneExist *Condition
+}
+
+// Condition is a search that must find nothing for a change to be made;
+// CodeDuplicate when it finds something. Of several commits with the same Name, on
+// whatever node, the later ones see what the first made.
+type Condition struct {
+	Name  string // the criteria in one fixed spelling, the type included
+	Query *Query // the guard narrows its Where as that of any search
 }
 
 // Status says what became of a Change.

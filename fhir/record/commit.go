@@ -26,11 +26,17 @@ func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.
 		return nil, err
 	}
 	moved := make(map[string]bool)
+	if err := r.indexReservations(ctx, changes); err != nil {
+		return nil, err
+	}
 	for attempt := range maxAttempts {
 		if err := pause(ctx, attempt); err != nil {
 			return nil, err
 		}
 		p := plan{now: r.now(), newID: r.newID, index: r.indexer(), moved: moved}
+		if err := r.reserve(ctx, &p, changes); err != nil {
+			return nil, err
+		}
 		if err := r.plan(ctx, &p, changes); err != nil {
 			return nil, err
 		}
@@ -53,6 +59,7 @@ func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.
 // types that are written.
 func check(changes []fhir.Change) ([]fhir.Type, error) {
 	seen := make(map[fhir.Key]bool, len(changes))
+	conditions := make(map[string]bool)
 	written := make(map[fhir.Type]bool)
 	var types []fhir.Type
 	for _, c := range changes {
@@ -65,6 +72,13 @@ func check(changes []fhir.Change) ([]fhir.Type, error) {
 			return nil, fhir.Errorf(fhir.CodeInvalid, "", "The id must be 1 to 64 letters, digits, '-' or '.'.")
 		case c.Method != fhir.Create && seen[c.Key]:
 			return nil, fhir.Errorf(fhir.CodeInvalid, "", "%s is changed twice in one request.", c.Key)
+		case c.IfNoneExist != nil && c.Method == fhir.Delete:
+			return nil, fhir.Errorf(fhir.CodeInvalid, "", "Only a creation can depend on that nothing meets a condition.")
+		case c.IfNoneExist != nil && conditions[c.IfNoneExist.Name]:
+			return nil, fhir.Errorf(fhir.CodeInvalid, "", "Two creations in one request depend on the same condition.")
+		}
+		if c.IfNoneExist != nil {
+			conditions[c.IfNoneExist.Name] = true
 		}
 		seen[c.Key] = true
 		if !written[c.Key.Type] {

@@ -8,6 +8,7 @@
 //	<Type>           { _id: <id>, v: <version>, ts: <last updated>, dt?: <clinical date>,
 //	                   k?: [<entry>…], del: true?, body: <JSON> }                                the current version
 //	<Type>_history   { _id: <id>/<version, ten digits>, v, ts, del?, body? }                     the versions before it
+//	portico_reservations { _id: <hash of a condition>, by: <random>, ts }                           see below
 //	portico_formats  { _id: "records", format: 2 }                                               the number of this layout
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId
@@ -40,6 +41,16 @@
 //
 // Ascending versions of one resource have ascending lastUpdated, whatever the
 // clock does, so that a history since some time is a range of versions.
+//
+// # Conditions
+//
+// A creation that depends on that nothing meets a condition leaves a reservation
+// under the hash of the condition, in the same Apply. Of two that search at the same
+// time and find nothing, the second fails at the unique _id and searches again.
+// Who finds a reservation and behind it, in a search that began later, no match,
+// knows that its resource was deleted or changed, and takes it over on the condition that it
+// is still the same. So a reservation is needed only for as long as a
+// request may take between searching and writing, and expires after an hour.
 //
 // Specification: R4 3.1.0 (read, vread, update, delete, create, history),
 // 2.28.3 (id, meta), 3.1.1.3.3 (_id, _lastUpdated).
