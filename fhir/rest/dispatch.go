@@ -80,8 +80,8 @@ func (s *Server) route(r *request) (handler, error) {
 		return s.routeSearch(r)
 	case n == 2 && name == "_history":
 		return nil, notAllowed(allow(), "The history of a whole type is not supported. Ask for [type]/[id]/_history.")
-	case strings.HasPrefix(name, "$"):
-		return nil, notServed("The operation %s is not supported.", name)
+	case n == 2 && strings.HasPrefix(name, "$"):
+		return s.routeOperation(r, name[1:], false)
 	case !fhir.ValidID(name):
 		return nil, fhir.Errorf(fhir.CodeInvalid, "http.url", "The id is malformed: it must be 1 to 64 of A-Z, a-z, 0-9, '-' and '.'.")
 	default:
@@ -140,7 +140,7 @@ func (s *Server) routeSystem(r *request, name string) (handler, error) {
 	case name == "_history":
 		return nil, notAllowed(allow(), "The history of the whole server is not supported. Ask for [type]/[id]/_history.")
 	case strings.HasPrefix(name, "$"):
-		return nil, notServed("The operation %s is not supported.", name)
+		return nil, notServed("There are no operations on the whole server. [base]/metadata lists those on types.")
 	default:
 		return nil, noRoute()
 	}
@@ -185,8 +185,8 @@ func (s *Server) routeInstance(r *request, rest []string) (handler, error) {
 	case rest[0] == "_history" && fhir.ValidID(rest[1]):
 		r.version = rest[1]
 		return s.routeReadOnly(r, vread, s.vread, r.kind.can.VRead, r.kind.versionAllow)
-	case strings.HasPrefix(rest[0], "$"):
-		return nil, notServed("The operation %s is not supported.", rest[0])
+	case len(rest) == 1 && strings.HasPrefix(rest[0], "$"):
+		return s.routeOperation(r, rest[0][1:], true)
 	case len(rest) == 1 || rest[1] == "_search":
 		return s.routeCompartment(r, rest[0], len(rest) == 2)
 	default:

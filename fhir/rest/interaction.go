@@ -18,6 +18,7 @@ const (
 	searchType
 	searchCompartment
 	searchSystem
+	invoke
 	interactions // how many there are
 )
 
@@ -47,4 +48,5 @@ var interactionNames = [interactions]struct{ code, route string }{
 	searchType:        {"search-type", "/[type]"},
 	searchCompartment: {"search-compartment", "/[type]/[id]/[type]"},
 	searchSystem:      {"search-system", "/"},
+	invoke:            {"operation", "/[type]/[id]/$[operation]"},
 }

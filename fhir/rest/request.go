@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/search"
 )
 
@@ -18,11 +19,12 @@ type request struct {
 	event event
 	base  string // FHIR base URL as this client sees it
 
-	path    string        // below the base, still percent-encoded
-	kind    *kind         // of the type in the URL
-	version string        // of a vread
-	within  fhir.Key      // the resource whose compartment is searched,
-	several bool          // and that for more than one type
+	path    string   // below the base, still percent-encoded
+	kind    *kind    // of the type in the URL
+	version string   // of a vread
+	within  fhir.Key // the resource whose compartment is searched,
+	several bool     // and that for more than one type
+	op      operation.Definition
 	allow   string        // methods on the URL, where they do not follow from kind
 	params  []search.Pair // of the URL, and of the body of a POST _search
 	shown   []search.Pair // _format and _pretty, for links

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 )
@@ -28,6 +29,9 @@ type Server struct {
 	Repository fhir.Repository
 	// Search parses searches on types.
 	Search *search.Parser
+	// Operations carries out operations; nil: over Repository and Search, with
+	// dates in UTC.
+	Operations *operation.Operations
 	// Validator checks the bodies of writes. Its error is a *fhir.Error.
 	Validator Validator
 	// Metadata are the answers of /metadata by mode; "full" must be there.
@@ -134,6 +138,9 @@ func (s *Server) Handler() http.Handler {
 	}
 	if s.NewID == nil {
 		s.NewID = randomID
+	}
+	if s.Operations == nil {
+		s.Operations = &operation.Operations{Repository: s.Repository, Search: s.Search}
 	}
 	s.pools = newPools()
 	s.types = make(map[fhir.Type]*kind)

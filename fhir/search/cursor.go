@@ -58,7 +58,7 @@ const (
 // the first time.
 func LoadCursors(ctx context.Context, st store.Store, now func() time.Time) (*Cursors, error) {
 	fresh := make([]byte, 32)
-	rand.Read(fresh)
+	_, _ = rand.Read(fresh) // never fails
 	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: keyID}, {Key: "key", Value: fresh}})
 	if err != nil {
 		return nil, err
@@ -88,15 +88,16 @@ func readKey(ctx context.Context, st store.Store) ([]byte, error) {
 	return nil, nil
 }
 
-// seal makes the token of a position.
-func (c *Cursors) seal(position, binding string) string {
+// Seal makes the token of a position, for whoever gives the same binding.
+func (c *Cursors) Seal(position, binding string) string {
 	plain := binary.BigEndian.AppendUint64(nil, uint64(c.now().Add(cursorLife).Unix()))
 	plain = append(plain, position...)
 	return base64.RawURLEncoding.EncodeToString(c.aead.Seal(nil, nil, plain, []byte(binding)))
 }
 
-// open gives the position of a token.
-func (c *Cursors) open(token, binding string) (string, error) {
+// Open gives the position of a token, or a *fhir.Error when it is damaged, was
+// made for another binding, or has expired.
+func (c *Cursors) Open(token, binding string) (string, error) {
 	refused := func(why string) error {
 		return fhir.Errorf(fhir.CodeInvalid, "http._cursor", "The cursor %s. Search again from the first page.", why)
 	}

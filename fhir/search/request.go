@@ -122,7 +122,7 @@ func (r *Request) open(cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
 	}
-	position, err := r.cursors.open(cursor, r.binding())
+	position, err := r.cursors.Open(cursor, r.binding())
 	r.Used = append(r.Used, Pair{"_cursor", cursor})
 	return position, err
 }
@@ -135,7 +135,7 @@ func (r *Request) NextPairs(next string) []Pair {
 			pairs = append(pairs, p)
 		}
 	}
-	return append(pairs, Pair{"_cursor", r.cursors.seal(next, r.binding())})
+	return append(pairs, Pair{"_cursor", r.cursors.Seal(next, r.binding())})
 }
 
 // binding is what a cursor is valid for: the caller and the query, page size

@@ -1,0 +1,125 @@
+package operation
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/subset"
+)
+
+// Operations carries out operations. All fields are set before the first use; it
+// is then safe for concurrent use.
+type Operations struct {
+	Repository fhir.Repository
+	Search     *search.Parser
+	// Location is where dates without a time zone are; nil: UTC.
+	Location *time.Location
+}
+
+// Call is an invocation of an operation.
+type Call struct {
+	// Key is the resource in the URL; without ID it is the type's.
+	Key    fhir.Key
+	Params []search.Pair
+	// Caller is whom the cursors of pages are bound to.
+	Caller string
+}
+
+// Result is what an operation answers: a Parameters resource, or a searchset.
+type Result struct {
+	Parameters []byte // complete JSON; nil when it is a searchset
+
+	Page  fhir.Page
+	Notes []fhir.Issue  // about the searchset
+	Used  []search.Pair // parameters that took effect
+	Next  []search.Pair // those of the next page; nil on the last
+	Shape *subset.Shape // of the resources
+}
+
+// Definition is an operation on a type.
+type Definition struct {
+	Code string // without the "$"
+	URL  string // canonical of the OperationDefinition
+	// Instance says that it is invoked on a resource, else on the type.
+	Instance bool
+	run      func(*Operations, context.Context, Call) (Result, error)
+}
+
+// For gives the operations that there are on a type, by what can be done with
+// it.
+func For(t fhir.Type, can fhir.Capability) []Definition {
+	var all []Definition
+	if (t == "Patient" || t == "Encounter") && can.Read && param(can, "_id") != nil {
+		all = append(all, Definition{"everything", definitions + string(t) + "-everything", true, (*Operations).everything})
+	}
+	if t == "Observation" && can.Search && (param(can, "patient") != nil || param(can, "subject") != nil) {
+		all = append(all, Definition{"lastn", definitions + "Observation-lastn", false, (*Operations).lastN})
+	}
+	if can.Read {
+		all = append(all, Definition{"meta", definitions + "Resource-meta", true, (*Operations).meta})
+	}
+	return all
+}
+
+const definitions = "http://hl7.org/fhir/OperationDefinition/"
+
+// Find gives the operation of that code ("everything") on a type or one of its
+// resources. The error says what there is instead.
+func Find(t fhir.Type, can fhir.Capability, code string, instance bool) (Definition, error) {
+	all := For(t, can)
+	var codes []string
+	for _, d := range all {
+		if d.Code == code && d.Instance == instance {
+			return d, nil
+		}
+		codes = append(codes, d.Code)
+	}
+	switch near := fhir.Nearest(code, codes); {
+	case slices.Contains(codes, code) && instance:
+		return Definition{}, refusal("$%s is invoked on the type: [base]/%s/$%s.", code, t, code)
+	case slices.Contains(codes, code):
+		return Definition{}, refusal("$%s for all resources of the type would cost too much. It is invoked on one: [base]/%s/[id]/$%s.", code, t, code)
+	case near != "":
+		return Definition{}, refusal("%s has no operation $%s. Did you mean $%s?", t, code, near)
+	}
+	return Definition{}, refusal("%s has no operation $%s here.", t, code)
+}
+
+func refusal(format string, args ...any) error {
+	return fhir.Errorf(fhir.CodeNotSupported, "", format, args...)
+}
+
+// Run carries out the operation.
+func (o *Operations) Run(ctx context.Context, d Definition, c Call) (Result, error) {
+	return d.run(o, ctx, c)
+}
+
+// param gives a search parameter that is offered, or nil.
+func param(can fhir.Capability, name string) *fhir.SearchParam {
+	for _, p := range can.Params {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// invalid is a parameter that cannot be taken.
+func invalid(name, format string, args ...any) *fhir.Error {
+	return fhir.Errorf(fhir.CodeInvalid, "http."+name, format, args...)
+}
+
+// binding is what the cursors of an operation's pages are valid for.
+func binding(code string, c Call, used []search.Pair) string {
+	b := strconv.Quote(c.Caller) + strconv.Quote(c.Key.String()+"/$"+code)
+	for _, p := range used {
+		if p.Name != "_count" {
+			b += strconv.Quote(p.Name) + strconv.Quote(p.Value)
+		}
+	}
+	return b
+}

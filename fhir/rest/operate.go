@@ -1,0 +1,90 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/operation"
+)
+
+// routeOperation is for [type]/$[code] and [type]/[id]/$[code] (R4 3.2.0).
+func (s *Server) routeOperation(r *request, code string, instance bool) (handler, error) {
+	d, err := operation.Find(r.kind.name, r.kind.can, code, instance)
+	var refusal *fhir.Error
+	switch {
+	case errors.As(err, &refusal):
+		return nil, &httpError{http.StatusNotFound, "", refusal}
+	case err != nil:
+		return nil, err
+	}
+	// None of the operations changes anything: GET will do (R4 3.2.0.2).
+	r.allow, r.op = "GET, HEAD, POST, OPTIONS", d
+	switch {
+	case r.Method == http.MethodOptions:
+		return nil, nil
+	case isRead(r.Method), r.Method == http.MethodPost:
+		r.event.Interaction = invoke
+		return s.operate, nil
+	default:
+		return nil, notAllowed(r.allow, "An operation is invoked by GET or POST.")
+	}
+}
+
+// operate carries out an operation.
+func (s *Server) operate(w *response, r *request) error {
+	if err := s.readParameters(w, r); err != nil {
+		return err
+	}
+	result, err := s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Caller: caller})
+	if err != nil {
+		return err
+	}
+	if result.Parameters != nil {
+		return w.send(http.StatusOK, result.Parameters)
+	}
+	path := string(r.kind.name) + "/$" + r.op.Code
+	if r.op.Instance {
+		path = r.key().String() + "/$" + r.op.Code
+	}
+	b := newBundle(w, "searchset", result.Page.Total, result.Shape)
+	b.link("self", path, result.Used, r.shown)
+	if result.Next != nil {
+		b.link("next", path, result.Next, r.shown)
+	}
+	if err := b.found(result.Page); err != nil {
+		return err
+	}
+	if len(result.Notes) > 0 {
+		if err := b.outcome(result.Notes); err != nil {
+			return err
+		}
+	}
+	return b.close()
+}
+
+// readParameters adds the parameters in the body of a POST to those of the URL.
+func (s *Server) readParameters(w *response, r *request) error {
+	if r.Method != http.MethodPost || r.ContentLength == 0 {
+		return nil
+	}
+	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
+		return err
+	}
+	body, err := readBody(w, r, s.Limits.Form)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Validator.Validate(body, "Parameters"); err != nil {
+		return err
+	}
+	pairs, err := operation.ReadParameters(body)
+	if err != nil {
+		return err
+	}
+	if len(pairs)+len(r.params) > maxPairs {
+		return fhir.Errorf(fhir.CodeTooCostly, "Parameters.parameter", "The request has more than %d parameters.", maxPairs)
+	}
+	r.params = append(r.params, pairs...)
+	return r.present(r.params)
+}
