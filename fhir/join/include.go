@@ -86,7 +86,7 @@ func (x *inclusion) add(res fhir.Resource) error {
 
 // forward includes what the resources refer to, one search for many of a type.
 func (x *inclusion) forward(ctx context.Context, includes []fhir.Include, from []fhir.Resource) error {
-	wanted := make(map[fhir.Type]map[string]bool)
+	wanted := make(map[fhir.Type]map[address]bool)
 	for _, res := range from {
 		if err := x.want(wanted, includes, res); err != nil {
 			return err
@@ -96,8 +96,8 @@ func (x *inclusion) forward(ctx context.Context, includes []fhir.Include, from [
 		if x.of(t).None() {
 			continue // a type that is not served: its resources are absent
 		}
-		for ids := range slices.Chunk(slices.Sorted(maps.Keys(wanted[t])), batchSize) {
-			where, err := x.of(t).oneOf(ids)
+		for refs := range slices.Chunk(sorted(wanted[t]), batchSize) {
+			where, err := x.of(t).at(refs)
 			if err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func (x *inclusion) forward(ctx context.Context, includes []fhir.Include, from [
 }
 
 // want notes what the includes follow from one resource.
-func (x *inclusion) want(wanted map[fhir.Type]map[string]bool, includes []fhir.Include, res fhir.Resource) error {
+func (x *inclusion) want(wanted map[fhir.Type]map[address]bool, includes []fhir.Include, res fhir.Resource) error {
 	var doc *path.Doc
 	for _, in := range includes {
 		if in.Reverse || (in.Source != "" && in.Source != res.Type) {
@@ -123,22 +123,34 @@ func (x *inclusion) want(wanted map[fhir.Type]map[string]bool, includes []fhir.I
 			}
 		}
 		for _, p := range x.params(in, res.Type) {
-			keys, err := x.references(doc, res.Type, p)
+			refs, err := x.references(doc, res.Type, p)
 			if err != nil {
 				return err
 			}
-			for _, k := range keys {
-				if x.have[k] || (in.Target != "" && in.Target != k.Type) {
-					continue
-				}
-				if wanted[k.Type] == nil {
-					wanted[k.Type] = make(map[string]bool)
-				}
-				wanted[k.Type][k.ID] = true
+			for _, a := range refs {
+				x.note(wanted, in, p, a)
 			}
 		}
 	}
 	return nil
+}
+
+// note adds a reference to what is wanted. A canonical does not say what type it
+// leads to.
+func (x *inclusion) note(wanted map[fhir.Type]map[address]bool, in fhir.Include, p *fhir.SearchParam, a address) {
+	types := []fhir.Type{a.key.Type}
+	if a.url != "" {
+		types = targets(p)
+	}
+	for _, t := range types {
+		if x.have[a.key] || (in.Target != "" && in.Target != t) || !x.of(t).leadsTo(a) {
+			continue
+		}
+		if wanted[t] == nil {
+			wanted[t] = make(map[address]bool)
+		}
+		wanted[t][a] = true
+	}
 }
 
 // reverse includes what refers to the resources.
@@ -146,17 +158,22 @@ func (x *inclusion) reverse(ctx context.Context, in fhir.Include, from []fhir.Re
 	if !in.Reverse {
 		return nil
 	}
-	ids := make(map[fhir.Type][]string)
+	to := make(map[fhir.Type][]address)
 	for _, res := range from {
-		if in.Target == "" || in.Target == res.Type {
-			ids[res.Type] = append(ids[res.Type], res.ID)
+		if in.Target != "" && in.Target != res.Type {
+			continue
 		}
+		own, err := x.addresses(res)
+		if err != nil {
+			return err
+		}
+		to[res.Type] = append(to[res.Type], own...)
 	}
 	var where fhir.Or
 	for _, p := range x.params(in, in.Source) {
-		for _, t := range slices.Sorted(maps.Keys(ids)) {
+		for _, t := range slices.Sorted(maps.Keys(to)) {
 			if slices.Contains(targets(p), t) {
-				where = append(where, referring(p, t, ids[t])...)
+				where = append(where, referring(p, to[t])...)
 			}
 		}
 	}

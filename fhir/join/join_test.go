@@ -35,6 +35,13 @@ var ward = []string{
 	`{"resourceType":"Observation","id":"b7","code":{"coding":[{"code":"c3"}]},"subject":{"identifier":{"value":"p1"}}}`,
 	`{"resourceType":"Device","id":"v1","patient":{"reference":"Patient/p3"}}`,
 	`{"resourceType":"Provenance","id":"r1","target":[{"reference":"Observation/b1"},{"reference":"Observation/b2/_history/1"}],"agent":[{"who":{"reference":"Practitioner/d2"}}]}`,
+	`{"resourceType":"Questionnaire","id":"q1","url":"http://q.example/phq","version":"1","title":"Mood"}`,
+	`{"resourceType":"Questionnaire","id":"q2","url":"http://q.example/phq","version":"2","title":"Mood 2"}`,
+	`{"resourceType":"Questionnaire","id":"q3","url":"http://q.example/pain","title":"Pain"}`,
+	`{"resourceType":"QuestionnaireResponse","id":"s1","questionnaire":"http://q.example/phq|1","subject":{"reference":"Patient/p1"}}`,
+	`{"resourceType":"QuestionnaireResponse","id":"s2","questionnaire":"http://q.example/phq"}`,
+	`{"resourceType":"QuestionnaireResponse","id":"s3","questionnaire":"http://q.example/pain|9"}`,
+	`{"resourceType":"QuestionnaireResponse","id":"s4","questionnaire":"Questionnaire/q3"}`,
 	`{"resourceType":"Provenance","id":"r2","target":[{"reference":"Patient/p3"}],"agent":[{"who":{"reference":"Practitioner/d1"}}]}`,
 }
 
@@ -62,6 +69,9 @@ func TestChains(t *testing.T) {
 		{"Observation?has-member.code=c1", "b2 b5"},
 		{"Observation?has-member.has-member.patient.name=shaw", "b5"},
 		{"Organization?partof.partof.partof.name=clinic", "o1"},
+		{"QuestionnaireResponse?questionnaire.title=mood", "s1 s2"},
+		{"QuestionnaireResponse?questionnaire.title:exact=Mood 2", "s2"},
+		{"QuestionnaireResponse?questionnaire.title=pain", "s4"},
 	}
 	testSearches(t, tests)
 }
@@ -85,6 +95,10 @@ func TestReverseChains(t *testing.T) {
 		{"Observation?_has:Observation:has-member:code=c2", "b2 b5"},
 		{"Observation?subject._has:Observation:subject:code=c1", "b1 b2 b5 b6"},
 		{"Observation?_has:Provenance:target:agent=Practitioner/d2", "b1 b2"},
+		{"Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=s1", "q1"},
+		{"Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=s2", "q1 q2"},
+		{"Questionnaire?_has:QuestionnaireResponse:questionnaire:patient.name=shaw", "q1"},
+		{"Patient?_has:QuestionnaireResponse:patient:questionnaire.title=mood", "p1"},
 		{"Patient?_id=p3&_has:Provenance:target:agent=Practitioner/d1", "p3"},
 	}
 	testSearches(t, tests)
@@ -171,6 +185,10 @@ func TestIncludes(t *testing.T) {
 		{"of what refers to included ones", "Patient?_id=p1&_revinclude=Observation:patient&_revinclude:iterate=Provenance:target", "b1 b5 r1"},
 		{"not of what refers to included ones", "Patient?_id=p1&_revinclude=Observation:patient&_revinclude=Provenance:target", "b1 b5"},
 		{"forth and back", "Observation?_id=b5&_include=Observation:patient&_revinclude:iterate=Encounter:patient", "e1 p1"},
+		{"of a canonical with a version", "QuestionnaireResponse?_id=s1&_include=QuestionnaireResponse:questionnaire", "q1"},
+		{"of a canonical without one", "QuestionnaireResponse?_id=s2&_include=QuestionnaireResponse:*", "q1 q2"},
+		{"not of a version that is not here", "QuestionnaireResponse?_id=s3&_include=QuestionnaireResponse:*", ""},
+		{"of what refers by a canonical", "Questionnaire?_id=q2&_revinclude=QuestionnaireResponse:questionnaire", "s2"},
 		{"beside a chain", "Observation?patient.name=berg&_include=Observation:patient", "p2"},
 		{"of no matches", "Observation?code=nothing&_include=*", ""},
 		{"not when only the number is asked for", "Observation?code=c1&_count=0&_include=*", ""},

@@ -18,13 +18,13 @@ type lookup struct {
 	where fhir.Expr
 	name  string // for messages
 
-	// take gives the ids that a hit leads to.
-	take func(fhir.Resource) ([]string, error)
+	// take gives the addresses that a hit leads to.
+	take func(fhir.Resource) ([]address, error)
 	// narrow gives a condition on hits that matter when these are all
 	// the candidates.
 	narrow func([]fhir.Resource) (fhir.Expr, error)
-	// result makes the condition of the ids.
-	result func(ids []string) (fhir.Expr, error)
+	// result makes the condition of the addresses.
+	result func([]address) (fhir.Expr, error)
 }
 
 // answer is a chain or _has that was resolved; known is nil when it holds
@@ -52,11 +52,11 @@ func (r *request) answer(ctx context.Context, l lookup) (fhir.Expr, error) {
 			return a.result, nil
 		}
 	}
-	ids, known, err := r.lookup(ctx, l)
+	to, known, err := r.lookup(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	result, err := l.result(ids)
+	result, err := l.result(to)
 	if err != nil {
 		return nil, err
 	}
@@ -64,16 +64,16 @@ func (r *request) answer(ctx context.Context, l lookup) (fhir.Expr, error) {
 	return result, nil
 }
 
-// lookup finds the ids. When the condition by itself leads to more than a
+// lookup finds the addresses. When the condition by itself leads to more than a
 // few and the rest of the search leaves but few resources, it looks only at
-// what those refer to or are referred to by; the ids are then right for what is
+// what those refer to or are referred to by; the answer is then right for what is
 // known.
-func (r *request) lookup(ctx context.Context, l lookup) (ids []string, known fhir.And, err error) {
+func (r *request) lookup(ctx context.Context, l lookup) (to []address, known fhir.And, err error) {
 	where, err := r.resolve(ctx, l.typ, l.where, nil)
 	if err == nil {
 		var few bool
-		if ids, few, err = r.collect(ctx, l, where, r.glance); few {
-			return ids, nil, nil
+		if to, few, err = r.collect(ctx, l, where, r.glance); few {
+			return to, nil, nil
 		}
 	}
 	if err != nil && !costly(err) {
@@ -88,8 +88,8 @@ func (r *request) lookup(ctx context.Context, l lookup) (ids []string, known fhi
 	case err != nil:
 		return nil, nil, err
 	}
-	ids, _, err = r.collect(ctx, l, where, 0)
-	return ids, known, err
+	to, _, err = r.collect(ctx, l, where, 0)
+	return to, known, err
 }
 
 // narrowed gives the resolved condition on those hits that can matter; ok is
@@ -107,9 +107,9 @@ func (r *request) narrowed(ctx context.Context, l lookup) (where fhir.Expr, ok b
 	return where, err == nil, err
 }
 
-// collect gathers the ids that all hits lead to. With a limit on the hits it
-// gives up behind them: all is then false.
-func (r *request) collect(ctx context.Context, l lookup, where fhir.Expr, limit int) (ids []string, all bool, err error) {
+// collect gathers the addresses that all hits lead to. With a limit on the hits
+// it gives up behind them: all is then false.
+func (r *request) collect(ctx context.Context, l lookup, where fhir.Expr, limit int) (to []address, all bool, err error) {
 	if never(where) {
 		return nil, true, nil
 	}
@@ -117,7 +117,7 @@ func (r *request) collect(ctx context.Context, l lookup, where fhir.Expr, limit 
 	if limit > 0 {
 		count = limit + 1
 	}
-	seen := make(map[string]bool)
+	seen := make(map[address]bool)
 	hits := 0
 	for res, err := range r.find(ctx, l.typ, where, count) {
 		if err != nil {
@@ -130,19 +130,15 @@ func (r *request) collect(ctx context.Context, l lookup, where fhir.Expr, limit 
 		if err != nil {
 			return nil, false, err
 		}
-		for _, id := range more {
-			if seen[id] {
-				continue
-			}
-			if len(ids) == r.limits.IDs {
-				return nil, false, fhir.Errorf(fhir.CodeTooCostly, "http.query",
-					"%s leads to more than %d resources. Add conditions that narrow it, or search in two steps.", l.name, r.limits.IDs)
-			}
-			seen[id] = true
-			ids = append(ids, id)
+		for _, a := range more {
+			seen[a] = true
+		}
+		if len(seen) > r.limits.IDs {
+			return nil, false, fhir.Errorf(fhir.CodeTooCostly, "http.query",
+				"%s leads to more than %d resources. Add conditions that narrow it, or search in two steps.", l.name, r.limits.IDs)
 		}
 	}
-	return ids, true, nil
+	return sorted(seen), true, nil
 }
 
 // candidates reads the resources for which known holds, if they are few.

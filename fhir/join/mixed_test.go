@@ -65,8 +65,8 @@ func put(t testing.TB, r fhir.Repository, bodies ...string) {
 	}
 }
 
-// sorted runs a search to its end and gives what was found and included.
-func sorted(t *testing.T, r *Repository, s string) (found, included []string) {
+// run makes a search to its end and gives what was found and included.
+func run(t *testing.T, r *Repository, s string) (found, included []string) {
 	t.Helper()
 	q := parseSearch(t, r.Describe, s)
 	for {
@@ -111,7 +111,7 @@ func TestAcrossTheEHRAndRecords(t *testing.T) {
 		{"Patient?_id=lena-shaw&_revinclude=RelatedPerson:patient&_revinclude=AllergyIntolerance:patient", "lena-shaw", "a2 tom-shaw-for-lena"},
 	}
 	for _, tt := range tests {
-		found, included := sorted(t, r, tt.search)
+		found, included := run(t, r, tt.search)
 		if got := short(found) + "; " + short(included); got != tt.found+"; "+tt.included {
 			t.Errorf("%s: got %s, want %s; %s", tt.search, got, tt.found, tt.included)
 		}
@@ -244,7 +244,7 @@ func TestTheDemoClinicByItsOwnJSON(t *testing.T) {
 
 func compare(t *testing.T, r *Repository, search string, found, included []string) {
 	t.Helper()
-	gotFound, gotIncluded := sorted(t, r, search)
+	gotFound, gotIncluded := run(t, r, search)
 	if diff := cmp.Diff(found, gotFound); diff != "" {
 		t.Errorf("%s: found (-want +got)\n%s", search, diff)
 	}

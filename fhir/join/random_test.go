@@ -24,6 +24,9 @@ type element struct {
 	params  []string
 }
 
+// canonical reports whether it holds canonicals instead of References.
+func (e element) canonical() bool { return e.targets[0] == "Questionnaire" }
+
 var elements = map[fhir.Type][]element{
 	"Patient": {
 		{`"generalPractitioner":[%s]`, false, []fhir.Type{"Organization"}, []string{"general-practitioner"}},
@@ -39,31 +42,44 @@ var elements = map[fhir.Type][]element{
 		{`"subject":%s`, true, []fhir.Type{"Patient", "Group"}, []string{"subject", "patient"}},
 		{`"encounter":%s`, true, []fhir.Type{"Encounter"}, []string{"encounter"}},
 		{`"performer":[%s]`, false, []fhir.Type{"Organization", "Patient"}, []string{"performer"}},
-		{`"hasMember":[%s]`, false, []fhir.Type{"Observation"}, []string{"has-member"}},
+		{`"hasMember":[%s]`, false, []fhir.Type{"Observation", "QuestionnaireResponse"}, []string{"has-member"}},
+	},
+	"QuestionnaireResponse": {
+		{`"questionnaire":%s`, true, []fhir.Type{"Questionnaire"}, []string{"questionnaire"}},
+		{`"subject":%s`, true, []fhir.Type{"Patient"}, []string{"subject", "patient"}},
 	},
 	"Group": {{`"managingEntity":%s`, true, []fhir.Type{"Organization"}, []string{"managing-entity"}}},
 }
 
-var worldTypes = []fhir.Type{"Encounter", "Group", "Observation", "Organization", "Patient"}
+var worldTypes = []fhir.Type{"Encounter", "Group", "Observation", "Organization", "Patient", "Questionnaire", "QuestionnaireResponse"}
 
 // link is one reference: the parameters that see it, and the resource of this
-// server that it leads to.
+// server that it leads to, or the canonical URL.
 type link struct {
-	params []string
-	to     fhir.Key
+	params       []string
+	to           fhir.Key
+	url, version string
 }
 
 type thing struct {
-	key   fhir.Key
-	label string
-	links []link
+	key          fhir.Key
+	label        string
+	url, version string
+	links        []link
+}
+
+func (l link) leadsTo(x *thing) bool {
+	if l.url == "" {
+		return l.to == x.key
+	}
+	return l.url == x.url && (l.version == "" || l.version == x.version)
 }
 
 // follows reports whether the thing refers to a resource by the parameter.
-func (x *thing) follows(param string, to fhir.Key) bool {
+func (x *thing) follows(param string, to *thing) bool {
 	return slices.ContainsFunc(x.links, func(l link) bool {
 		// The parameters called patient see only patients.
-		return l.to == to && slices.Contains(l.params, param) && (param != "patient" || to.Type == "Patient")
+		return l.leadsTo(to) && slices.Contains(l.params, param) && (param != "patient" || to.key.Type == "Patient")
 	})
 }
 
@@ -95,6 +111,15 @@ func genWorld(d dice) (world, *fake) {
 	f := &fake{resources: make(map[fhir.Type][]fhir.Resource)}
 	for _, x := range w {
 		parts := []string{fmt.Sprintf(`"resourceType":"%s","id":"%s","identifier":[{"value":"%s"}]`, x.key.Type, x.key.ID, x.label)}
+		if x.key.Type == "Questionnaire" {
+			x.url, x.version = oneOf(d, []string{"", "http://q.example/u1", "http://q.example/u2"}), oneOf(d, []string{"", "1", "2"})
+			if x.url != "" {
+				parts = append(parts, `"url":"`+x.url+`"`)
+			}
+			if x.version != "" {
+				parts = append(parts, `"version":"`+x.version+`"`)
+			}
+		}
 		for _, e := range elements[x.key.Type] {
 			most := 3
 			if e.single {
@@ -117,14 +142,23 @@ func genWorld(d dice) (world, *fake) {
 // that may not exist, and notes where it leads.
 func genReference(d dice, x *thing, e element) string {
 	to := fhir.Key{Type: oneOf(d, e.targets), ID: fmt.Sprintf("x%d", d.between(0, 6))}
+	if e.canonical() && d.coin() {
+		l := link{params: e.params, url: oneOf(d, []string{"http://q.example/u1", "http://q.example/u2"}), version: oneOf(d, []string{"", "1", "2"})}
+		x.links = append(x.links, l)
+		return `"` + strings.TrimSuffix(l.url+"|"+l.version, "|") + `"`
+	}
 	form := oneOf(d, []string{"%s", "%s", base + "/%s", "%s/_history/2", "https://other.example/fhir/%s", "#%s"})
 	if form[0] != '#' && !strings.HasPrefix(form, "https://other") {
-		x.links = append(x.links, link{e.params, to})
+		x.links = append(x.links, link{params: e.params, to: to})
 	}
+	text := fmt.Sprintf(form, to)
 	if form[0] == '#' {
-		return `{"reference":"#x0"}`
+		text = "#x0"
 	}
-	return fmt.Sprintf(`{"reference":"`+form+`"}`, to)
+	if e.canonical() {
+		return `"` + text + `"`
+	}
+	return `{"reference":"` + text + `"}`
 }
 
 // param is a reference parameter and the types that it may lead to.
@@ -156,6 +190,9 @@ func genExpr(d dice, typ fhir.Type, depth int) fhir.Expr {
 	kinds := []string{"label"}
 	if depth > 0 {
 		kinds = []string{"label", "id", "and", "or", "not", "chain", "chain", "has", "has"}
+	}
+	if typ == "Questionnaire" { // refers to nothing
+		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "chain" })
 	}
 	few := func() []fhir.Expr {
 		var all []fhir.Expr
@@ -222,11 +259,11 @@ func (w world) holds(x *thing, e fhir.Expr) bool {
 		return code == x.label || code == x.key.ID
 	case fhir.Chain:
 		return slices.ContainsFunc(w, func(y *thing) bool {
-			return y.key.Type == e.Target && x.follows(e.Param.Name, y.key) && w.holds(y, e.Where)
+			return y.key.Type == e.Target && x.follows(e.Param.Name, y) && w.holds(y, e.Where)
 		})
 	case fhir.Has:
 		return slices.ContainsFunc(w, func(y *thing) bool {
-			return y.key.Type == e.Source && y.follows(e.Param.Name, x.key) && w.holds(y, e.Where)
+			return y.key.Type == e.Source && y.follows(e.Param.Name, x) && w.holds(y, e.Where)
 		})
 	}
 	panic(fmt.Sprintf("%T", e))
@@ -240,12 +277,13 @@ func genIncludes(d dice, t fhir.Type) []fhir.Include {
 			Reverse: d.coin(),
 			Iterate: d.coin(),
 		}
-		switch d.between(0, 3) {
-		case 0:
+		switch n := d.between(0, 3); {
+		case in.Source == "Questionnaire": // refers to nothing
+		case n == 0:
 			if !in.Reverse {
 				in.Source = ""
 			}
-		case 1:
+		case n == 1:
 			in.Target = oneOf(d, worldTypes)
 			fallthrough
 		default:
@@ -265,7 +303,7 @@ func leads(in fhir.Include, x, y *thing) bool {
 		return false
 	}
 	return slices.ContainsFunc(paramsOf(x.key.Type), func(p param) bool {
-		return (in.Param == nil || in.Param == p.SearchParam) && x.follows(p.Name, y.key)
+		return (in.Param == nil || in.Param == p.SearchParam) && x.follows(p.Name, y)
 	})
 }
 

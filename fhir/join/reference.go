@@ -45,29 +45,6 @@ func (t *resourceType) referenceParams() []*fhir.SearchParam {
 	return all
 }
 
-// references gives the resources of this server that a resource refers to by a
-// parameter. Keys may repeat.
-func (r *request) references(doc *path.Doc, t fhir.Type, p *fhir.SearchParam) ([]fhir.Key, error) {
-	exprs, err := r.of(t).paths(p)
-	if err != nil {
-		return nil, err
-	}
-	var keys []fhir.Key
-	for _, e := range exprs {
-		items, err := e.Eval(&path.Env{MaxSteps: maxSteps}, doc.Root())
-		if errors.Is(err, path.ErrTooCostly) {
-			return nil, fmt.Errorf("search parameter %s: %w", p.URL, err)
-		}
-		// Other errors say that the expression does not fit this resource.
-		for _, it := range items {
-			if ref := fhir.ParseReference(target(it), r.base); ref.Kind == fhir.RefLocal {
-				keys = append(keys, ref.Key)
-			}
-		}
-	}
-	return keys, nil
-}
-
 // parse makes the body ready for expressions.
 func parse(res fhir.Resource) (*path.Doc, error) {
 	doc, err := path.NewDoc(res.Body, schema.Model{})
@@ -77,12 +54,47 @@ func parse(res fhir.Resource) (*path.Doc, error) {
 	return doc, nil
 }
 
-// target gives what a Reference, canonical or uri says.
-func target(it path.Item) string {
-	if it.Type() != "Reference" {
-		return it.String()
+// references gives what a resource refers to by a parameter: resources of this
+// server by their keys, and canonicals. They may repeat.
+func (r *request) references(doc *path.Doc, t fhir.Type, p *fhir.SearchParam) ([]address, error) {
+	exprs, err := r.of(t).paths(p)
+	if err != nil {
+		return nil, err
 	}
-	for c := range it.Children("reference") {
+	var out []address
+	for _, e := range exprs {
+		items, err := e.Eval(&path.Env{MaxSteps: maxSteps}, doc.Root())
+		if errors.Is(err, path.ErrTooCostly) {
+			return nil, fmt.Errorf("search parameter %s: %w", p.URL, err)
+		}
+		// Other errors say that the expression does not fit this resource.
+		for _, it := range items {
+			out = r.read(out, it)
+		}
+	}
+	return out, nil
+}
+
+// read appends what a Reference, canonical or uri says.
+func (r *request) read(out []address, it path.Item) []address {
+	canonical := it.Type() != "Reference"
+	text := it.String()
+	if !canonical {
+		text = child(it, "reference")
+	}
+	ref := fhir.ParseReference(text, r.base)
+	switch {
+	case ref.Kind == fhir.RefLocal:
+		return append(out, address{key: ref.Key})
+	case ref.Kind != fhir.RefInvalid && ref.URL != "" && canonical:
+		return append(out, address{url: ref.URL, version: ref.Version})
+	}
+	return out
+}
+
+// child gives the text of an element's child.
+func child(it path.Item, name string) string {
+	for c := range it.Children(name) {
 		return c.String()
 	}
 	return ""

@@ -18,8 +18,12 @@ const (
 // maxCandidates is how many bytes of candidates are kept.
 const maxCandidates = 8 << 20
 
-// paramID is the parameter by which resources are found one by one.
-const paramID = "_id"
+// The parameters by which resources are found one by one.
+const (
+	paramID      = "_id"
+	paramURL     = "url"
+	paramVersion = "version"
+)
 
 // request is the work on one search.
 type request struct {
@@ -59,35 +63,26 @@ func (t *resourceType) can(p *fhir.SearchParam) error {
 	return nil
 }
 
-// id is the parameter _id of the type.
-func (t *resourceType) id() (*fhir.SearchParam, error) {
-	i := slices.IndexFunc(t.Params, func(p *fhir.SearchParam) bool { return p.Name == paramID })
-	if i < 0 || !t.Search {
-		return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query", "Searching %s by %q is not supported here.", t.name, paramID)
+// param finds a parameter of the type by its name; nil if inner has none.
+func (t *resourceType) param(name string, typ fhir.ParamType) *fhir.SearchParam {
+	i := slices.IndexFunc(t.Params, func(p *fhir.SearchParam) bool { return p.Name == name && p.Type == typ })
+	if i < 0 {
+		return nil
 	}
-	return t.Params[i], nil
+	return t.Params[i]
 }
 
 // oneOf holds for the resources of the type with one of these ids.
-func (t *resourceType) oneOf(ids []string) (fhir.Expr, error) {
-	id, err := t.id()
-	if err != nil {
-		return nil, err
+func (t *resourceType) oneOf(ids []string) (fhir.Or, error) {
+	id := t.param(paramID, fhir.ParamToken)
+	if id == nil || !t.Search {
+		return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query", "Searching %s by %q is not supported here.", t.name, paramID)
 	}
 	or := make(fhir.Or, len(ids))
 	for i, v := range ids {
 		or[i] = fhir.Term{Param: id, Value: fhir.TokenValue{Code: v, AnySystem: true}}
 	}
 	return or, nil
-}
-
-// referring holds for what refers by p to one of these resources.
-func referring(p *fhir.SearchParam, t fhir.Type, ids []string) fhir.Or {
-	or := make(fhir.Or, len(ids))
-	for i, id := range ids {
-		or[i] = fhir.Term{Param: p, Value: fhir.ReferenceValue{Type: t, ID: id}}
-	}
-	return or
 }
 
 // find yields what inner finds, page by page. It ends with an error when the
@@ -100,6 +95,7 @@ func (r *request) find(ctx context.Context, t fhir.Type, where fhir.Expr, count 
 				yield(fhir.Resource{}, err)
 				return
 			}
+			r.reads++ // even of nothing
 			page, err := r.inner.Search(ctx, &q)
 			if err != nil {
 				yield(fhir.Resource{}, err)

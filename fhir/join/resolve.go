@@ -2,6 +2,7 @@ package join
 
 import (
 	"context"
+	"slices"
 
 	"github.com/portico-fhir/portico/fhir"
 )
@@ -124,15 +125,15 @@ func (r *request) chain(ctx context.Context, t fhir.Type, c fhir.Chain, known fh
 		asked: t, known: known, expr: c,
 		typ: c.Target, where: c.Where,
 		name: c.Param.Name + "." + string(c.Target),
-		take: func(res fhir.Resource) ([]string, error) { return []string{res.ID}, nil },
+		take: r.addresses,
 		narrow: func(matches []fhir.Resource) (fhir.Expr, error) {
-			ids, err := r.idsOf(matches, c.Param, c.Target)
+			refs, err := gather(matches, func(res fhir.Resource) ([]address, error) { return r.follow(res, c.Param, c.Target) })
 			if err != nil {
 				return nil, err
 			}
-			return r.of(c.Target).oneOf(ids)
+			return r.of(c.Target).at(refs)
 		},
-		result: func(ids []string) (fhir.Expr, error) { return referring(c.Param, c.Target, ids), nil },
+		result: func(to []address) (fhir.Expr, error) { return referring(c.Param, to), nil },
 	})
 }
 
@@ -141,45 +142,43 @@ func (r *request) has(ctx context.Context, t fhir.Type, h fhir.Has, known fhir.A
 	if err := r.of(h.Source).can(h.Param); err != nil {
 		return nil, err
 	}
-	if _, err := r.of(t).id(); err != nil {
-		return nil, err
-	}
 	return r.answer(ctx, lookup{
 		asked: t, known: known, expr: h,
 		typ: h.Source, where: h.Where,
 		name: "_has:" + string(h.Source) + ":" + h.Param.Name,
-		take: func(res fhir.Resource) ([]string, error) { return r.idsOf([]fhir.Resource{res}, h.Param, t) },
+		take: func(res fhir.Resource) ([]address, error) { return r.follow(res, h.Param, t) },
 		narrow: func(matches []fhir.Resource) (fhir.Expr, error) {
-			ids := make([]string, len(matches))
-			for i, m := range matches {
-				ids[i] = m.ID
+			own, err := gather(matches, r.addresses)
+			if err != nil {
+				return nil, err
 			}
-			return referring(h.Param, t, ids), nil
+			return referring(h.Param, own), nil
 		},
-		result: r.of(t).oneOf,
+		result: r.of(t).at,
 	})
 }
 
-// idsOf are the ids of the resources of type t that any of these refers to by p,
-// each once.
-func (r *request) idsOf(resources []fhir.Resource, p *fhir.SearchParam, t fhir.Type) ([]string, error) {
-	var ids []string
-	seen := make(map[string]bool)
+// follow gives what a resource refers to by p that may be of type t.
+func (r *request) follow(res fhir.Resource, p *fhir.SearchParam, t fhir.Type) ([]address, error) {
+	doc, err := parse(res)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := r.references(doc, res.Type, p)
+	return slices.DeleteFunc(refs, func(a address) bool { return !r.of(t).leadsTo(a) }), err
+}
+
+// gather collects what resources give, each address once.
+func gather(resources []fhir.Resource, from func(fhir.Resource) ([]address, error)) ([]address, error) {
+	seen := make(map[address]bool)
 	for _, res := range resources {
-		doc, err := parse(res)
+		all, err := from(res)
 		if err != nil {
 			return nil, err
 		}
-		keys, err := r.references(doc, res.Type, p)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range keys {
-			if k.Type == t && !seen[k.ID] {
-				seen[k.ID] = true
-				ids = append(ids, k.ID)
-			}
+		for _, a := range all {
+			seen[a] = true
 		}
 	}
-	return ids, nil
+	return sorted(seen), nil
 }
