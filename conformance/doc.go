@@ -6,5 +6,5 @@
 //
 // Specification: FHIR R4 3.1.0.9 and the CapabilityStatement resource.
 //
-// It may import fhir.
+// It may import fhir, fhir/operation and fhir/search.
 package conformance

@@ -30,9 +30,11 @@ type (
 	}
 
 	endpoint struct {
-		Mode     string     `json:"mode"`
-		Security security   `json:"security"`
-		Resource []resource `json:"resource,omitempty"`
+		Mode        string        `json:"mode"`
+		Security    security      `json:"security"`
+		Resource    []resource    `json:"resource,omitempty"`
+		Interaction []interaction `json:"interaction,omitempty"`
+		Compartment []string      `json:"compartment,omitempty"`
 	}
 
 	security struct {
@@ -54,10 +56,17 @@ type (
 		SearchInclude     []string      `json:"searchInclude,omitempty"`
 		SearchRevInclude  []string      `json:"searchRevInclude,omitempty"`
 		SearchParam       []searchParam `json:"searchParam,omitempty"`
+		Operation         []operated    `json:"operation,omitempty"`
 	}
 
 	interaction struct {
 		Code string `json:"code"`
+	}
+
+	operated struct {
+		Name          string `json:"name"`
+		Definition    string `json:"definition"`
+		Documentation string `json:"documentation"`
 	}
 
 	searchParam struct {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/operation"
+	"github.com/portico-fhir/portico/fhir/search"
 )
 
 // Server is what the statement is about.
@@ -43,6 +45,7 @@ func (s *Server) Statement(mode string) ([]byte, error) {
 			rest.Resource = append(rest.Resource, r)
 		}
 	}
+	s.wide(&rest)
 	body, err := json.Marshal(statement{
 		ResourceType: "CapabilityStatement",
 		Name:         "Portico",
@@ -62,6 +65,25 @@ func (s *Server) Statement(mode string) ([]byte, error) {
 		return nil, fmt.Errorf("capability statement: %w", err)
 	}
 	return body, nil
+}
+
+// wide declares what is not on one type: searches on several, and compartments.
+func (s *Server) wide(rest *endpoint) {
+	for _, of := range search.Compartments() {
+		if s.Describe(of).None() {
+			continue
+		}
+		for _, t := range search.CompartmentTypes(of) {
+			can := s.Describe(t)
+			if _, ok := search.Membership(fhir.Key{Type: of}, t, can); ok && can.Search {
+				rest.Compartment = append(rest.Compartment, "http://hl7.org/fhir/CompartmentDefinition/"+strings.ToLower(string(of[:1]))+string(of[1:]))
+				break
+			}
+		}
+	}
+	if slices.ContainsFunc(fhir.Types(), func(t fhir.Type) bool { return s.Describe(t).Search }) {
+		rest.Interaction = []interaction{{Code: "search-system"}}
+	}
 }
 
 // ETag is the entity tag of a statement's bytes.
@@ -120,6 +142,13 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		for _, p := range c.Params {
 			r.SearchParam = append(r.SearchParam, searchParam{Name: p.Name, Definition: p.URL, Type: p.Type})
 		}
+	}
+	for _, d := range operation.For(t, c) {
+		at := "Invoked on the type."
+		if d.Instance {
+			at = "Invoked on one resource."
+		}
+		r.Operation = append(r.Operation, operated{Name: d.Code, Definition: d.URL, Documentation: at})
 	}
 	return r, len(r.Interaction) > 0
 }

@@ -66,7 +66,22 @@ func TestStatement(t *testing.T) {
 		for _, p := range search.Params("Patient")[:2] {
 			want.SearchParam = append(want.SearchParam, searchParam{p.Name, p.URL, p.Type})
 		}
+		want.Operation = []operated{{"meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta", "Invoked on one resource."}}
 		if diff := cmp.Diff(want, got.Rest[0].Resource[1]); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("G6 compartments and searches on several types are declared where they work", func(t *testing.T) {
+		t.Parallel()
+		var got statement
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatal(err)
+		}
+		// Basic.patient is offered; nothing is known of the others' resources.
+		if diff := cmp.Diff([]string{"http://hl7.org/fhir/CompartmentDefinition/patient"}, got.Rest[0].Compartment); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]interaction{{"search-system"}}, got.Rest[0].Interaction); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -29,7 +29,11 @@ func Run(t *testing.T, base string, types ...string) {
 	for _, r := range can.Rest[0].Resource {
 		if r.does("search-type") {
 			t.Run("searching "+r.Type, func(t *testing.T) { searching(t, c, r) })
+			t.Run("shaping "+r.Type, func(t *testing.T) { shaping(t, c, r) })
 		}
+	}
+	if k := can.kind("Patient"); k != nil && k.does("search-type") {
+		t.Run("records", func(t *testing.T) { records(t, c, can) })
 	}
 }
 
@@ -50,6 +54,7 @@ type kind struct {
 	Type        string
 	Interaction []struct{ Code string }
 	SearchParam []struct{ Name, Type string }
+	Operation   []struct{ Name string }
 }
 
 func (c capability) kind(name string) *kind {
