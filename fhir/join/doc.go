@@ -9,8 +9,10 @@
 // map, and what the wrapped repository does not show is not looked at either.
 //
 // A reference counts when it leads to a resource of this server: relative or
-// below the base, with a version or without, which stands for the resource.
-// Contained resources, logical references and other servers do not take part.
+// below the base, with a version or without, which stands for the resource. An
+// absolute URL leads to the resources here that have it as their canonical url,
+// and the version if it names one. Contained resources, logical references and
+// other servers do not take part.
 //
 // Conditions are resolved for each page anew. A page position is that of the
 // wrapped repository, so while others write, a resource that comes to match

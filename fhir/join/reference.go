@@ -55,7 +55,7 @@ func parse(res fhir.Resource) (*path.Doc, error) {
 }
 
 // references gives what a resource refers to by a parameter: resources of this
-// server by their keys, and canonicals. They may repeat.
+// server by their keys, others by their URLs. They may repeat.
 func (r *request) references(doc *path.Doc, t fhir.Type, p *fhir.SearchParam) ([]address, error) {
 	exprs, err := r.of(t).paths(p)
 	if err != nil {
@@ -75,18 +75,18 @@ func (r *request) references(doc *path.Doc, t fhir.Type, p *fhir.SearchParam) ([
 	return out, nil
 }
 
-// read appends what a Reference, canonical or uri says.
+// read appends where a Reference, canonical or uri leads. Other absolute URLs than
+// ours are canonicals, if anything here has them.
 func (r *request) read(out []address, it path.Item) []address {
-	canonical := it.Type() != "Reference"
 	text := it.String()
-	if !canonical {
+	if it.Type() == "Reference" {
 		text = child(it, "reference")
 	}
 	ref := fhir.ParseReference(text, r.base)
-	switch {
-	case ref.Kind == fhir.RefLocal:
+	switch ref.Kind {
+	case fhir.RefLocal:
 		return append(out, address{key: ref.Key})
-	case ref.Kind != fhir.RefInvalid && ref.URL != "" && canonical:
+	case fhir.RefExternal, fhir.RefURN:
 		return append(out, address{url: ref.URL, version: ref.Version})
 	}
 	return out
