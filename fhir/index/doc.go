@@ -20,6 +20,11 @@
 //	date       class start                   of a span whose length the class tells
 //	           v start, w end                of other spans
 //
+// Entries that follow from others are left out: those of _id and _lastUpdated,
+// which stores have fields for; those of a parameter whose values others have,
+// such as combo-code; references to a Patient by patient where subject has them
+// too; and code with a system for elements whose system is always the same.
+//
 // Codes, ids and URIs of more than 100 bytes end in a hash. Numbers and instants
 // are written so that their bytes sort like their values.
 //

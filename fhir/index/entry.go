@@ -38,12 +38,15 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	}
 	var out Entries
 	typ, r, root := Of(t), x.reader(), doc.Root()
-	var scoped []string
+	var scoped, patients []string
 	for _, p := range typ.params {
-		if p.Type == fhir.ParamComposite {
-			continue // found by their parts
+		if p.Type == fhir.ParamComposite || p.aside || p.union != nil {
+			continue // found by their parts, or by a field
 		}
 		for _, v := range r.values(p, root) {
+			if p == typ.patient && v.ref.Kind == fhir.RefLocal && v.ref.Key.Type == "Patient" {
+				patients = append(patients, patientKey(v.ref.Key.ID))
+			}
 			before := len(out.Keys)
 			out.Keys = v.keys(out.Keys, p)
 			if p.scoped && len(out.Keys) > before && v.code != "" {
@@ -55,15 +58,9 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 			}
 		}
 	}
-	if typ.patient != nil {
-		for _, v := range r.values(typ.patient, root) {
-			if v.ref.Kind != fhir.RefLocal || v.ref.Key.Type != "Patient" {
-				continue
-			}
-			pk := patientKey(v.ref.Key.ID)
-			for _, k := range scoped {
-				out.Keys = append(out.Keys, pk+k)
-			}
+	for _, pk := range patients {
+		for _, k := range scoped {
+			out.Keys = append(out.Keys, pk+k)
 		}
 	}
 	slices.Sort(out.Keys)
@@ -86,6 +83,9 @@ func (v *value) keys(out []string, p *param) []string {
 	case fhir.ParamReference:
 		switch v.ref.Kind {
 		case fhir.RefLocal:
+			if p.within != nil && v.ref.Key.Type == "Patient" {
+				break
+			}
 			out = append(out, p.code+referenceKey(v.ref.Key.Type, v.ref.Key.ID))
 		case fhir.RefExternal, fhir.RefURN:
 			out = append(out, p.code+urlKey(v.ref.URL))
@@ -107,6 +107,9 @@ func (v *value) tokenKeys(out []string, p *param) []string {
 	switch {
 	case v.code != "":
 		code := p.code + short(v.code)
+		if p.fixed {
+			return append(out, code)
+		}
 		return append(out, code, code+end+systemKey(v.system))
 	case v.system != "" || v.text != "":
 		// Something is there, for :missing, :text and system|.

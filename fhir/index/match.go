@@ -85,10 +85,13 @@ func (c *candidate) term(t fhir.Term) bool {
 	return false
 }
 
-// present reports whether some value has an entry: that is what :missing asks.
+// present reports whether some value has an entry, be it one that follows from
+// others: that is what :missing asks.
 func present(p *param, values []value) bool {
+	own := *p
+	own.derived = derived{}
 	for i := range values {
-		if len(values[i].keys(nil, p)) > 0 {
+		if len(values[i].keys(nil, &own)) > 0 {
 			return true
 		}
 	}

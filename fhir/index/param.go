@@ -18,6 +18,7 @@ type param struct {
 	exprs      []*path.Expr
 	components []component
 	scoped     bool // its tokens have entries with the patient in front
+	derived
 }
 
 // component is a part of a composite parameter.
@@ -83,6 +84,9 @@ func compile(t fhir.Type) *Type {
 		}
 		it.params = append(it.params, c)
 		it.byName[p.Name] = c
+	}
+	for _, p := range it.params {
+		p.derived = it.derive(p)
 	}
 	it.patient = it.patientParam()
 	for _, name := range clinicalDates {

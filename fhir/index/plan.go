@@ -181,12 +181,24 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 	if p == nil {
 		return Plan{}, fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched by %s.", c.typ.name, t.Param.Name)
 	}
+	if p.aside {
+		return Plan{store.All(), false}, nil
+	}
 	if missing, ok := t.Value.(fhir.BoolValue); ok {
-		there := c.prefix(p.code)
+		there := c.there(p)
 		if missing {
 			return exact(store.Not{Filter: there}), nil
 		}
 		return exact(there), nil
+	}
+	if p.union != nil {
+		any := make(fhir.Or, len(p.union))
+		for i, part := range p.union {
+			own := t
+			own.Param = part.SearchParam
+			any[i] = own
+		}
+		return c.or(any)
 	}
 	switch v := t.Value.(type) {
 	case fhir.TokenValue:
@@ -217,6 +229,21 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 	return Plan{}, fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched by %s in this way.", c.typ.name, t.Param.Name)
 }
 
+// there finds what has a value of the parameter.
+func (c *compiler) there(p *param) store.Filter {
+	switch {
+	case p.union != nil:
+		var any store.Or
+		for _, part := range p.union {
+			any = append(any, c.there(part))
+		}
+		return any
+	case p.within != nil:
+		return store.Or{c.prefix(p.within.code + "Patient/"), c.prefix(p.code)}
+	}
+	return c.prefix(p.code)
+}
+
 func (c *compiler) prefix(s string) store.Filter { return store.Prefix{Path: c.Field, Value: s} }
 
 // maybe is a plan whose candidates must be looked at.
@@ -226,8 +253,10 @@ func (c *compiler) token(p *param, v fhir.TokenValue) Plan {
 	switch {
 	case v.AnyCode:
 		return c.maybe(p.code)
-	case v.AnySystem:
+	case v.AnySystem || p.fixed && v.System == p.system:
 		return c.is(p.code + short(v.Code))
+	case p.fixed:
+		return exact(store.None())
 	}
 	return c.is(p.code + short(v.Code) + end + systemKey(v.System))
 }
@@ -257,12 +286,17 @@ func (c *compiler) reference(p *param, v fhir.ReferenceValue) Plan {
 		url, _, versioned := strings.Cut(v.URL, "|")
 		return Plan{c.is(p.code + urlKey(url)).Where, !versioned}
 	}
+	targets := p.Targets
 	if v.Type != "" {
-		return c.is(p.code + referenceKey(v.Type, v.ID))
+		targets = []fhir.Type{v.Type}
 	}
-	keys := make([]store.Value, len(p.Targets))
-	for i, t := range p.Targets {
-		keys[i] = store.String(p.code + referenceKey(t, v.ID))
+	keys := make([]store.Value, len(targets))
+	for i, t := range targets {
+		code := p.code
+		if p.within != nil && t == "Patient" {
+			code = p.within.code
+		}
+		keys[i] = store.String(code + referenceKey(t, v.ID))
 	}
 	return exact(c.in(keys))
 }

@@ -129,6 +129,17 @@ func (e *Expr) Alternatives() []*Expr {
 	return parts
 }
 
+// Path gives the names of an expression that is a plain path, Patient.name.family;
+// nil for any other.
+func (e *Expr) Path() []string {
+	if m, ok := e.Root.(*Member); ok {
+		if names, base := m.chain(nil); base == nil {
+			return names
+		}
+	}
+	return nil
+}
+
 // Start gives the name at which the path of the expression begins, in most of
 // R4's that of a type; "" when it does not begin with a name.
 func (e *Expr) Start() string {
