@@ -1,6 +1,7 @@
 package exact_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,7 +55,7 @@ type server struct {
 	parser *search.Parser
 }
 
-func newServer(t testing.TB, st store.Store, loc *time.Location) *server {
+func newServer(t fataler, st store.Store, loc *time.Location) *server {
 	t.Helper()
 	r := &record.Repository{Store: st, Now: func() time.Time { return now }, Location: loc, Base: base}
 	cursors, err := search.NewCursors(make([]byte, 32), r.Now)
@@ -75,14 +76,13 @@ func pairs(query string) []search.Pair {
 }
 
 // find gives the ids on all pages, in order, and the total when it was asked for.
-func (s *server) find(t testing.TB, typ fhir.Type, params []search.Pair) (ids []string, total *int64, err error) {
-	t.Helper()
+func (s *server) find(ctx context.Context, typ fhir.Type, params []search.Pair) (ids []string, total *int64, err error) {
 	for range 1000 {
 		req, err := s.parser.Parse(typ, params, false, "test")
 		if err != nil {
 			return nil, nil, err
 		}
-		page, err := s.Search(t.Context(), req.Query)
+		page, err := s.Search(ctx, req.Query)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -101,28 +101,24 @@ func (s *server) find(t testing.TB, typ fhir.Type, params []search.Pair) (ids []
 }
 
 // put writes a resource as a client would, validated.
-func (s *server) put(t testing.TB, r exact.Resource) {
-	t.Helper()
+func (s *server) put(ctx context.Context, r exact.Resource) error {
 	body := fmt.Appendf(nil, `{"resourceType":%q,"id":%q,%s`, r.Type, r.ID, strings.TrimPrefix(r.Body, "{"))
 	if r.Body == "{}" {
 		body = fmt.Appendf(nil, `{"resourceType":%q,"id":%q}`, r.Type, r.ID)
 	}
 	v := invariant.Validator{Schema: &schema.Validator{Base: base}}
 	if _, err := v.Validate(body, fhir.Type(r.Type)); err != nil {
-		t.Fatalf("%s: %v\n%s", r.ID, err, body)
+		return fmt.Errorf("%s: %w\n%s", r.ID, err, body)
 	}
 	key := fhir.Key{Type: fhir.Type(r.Type), ID: r.ID}
-	if _, err := s.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: key, Body: body}}); err != nil {
-		t.Fatalf("%s: %v", r.ID, err)
-	}
+	_, err := s.Commit(ctx, []fhir.Change{{Method: fhir.Put, Key: key, Body: body}})
+	return err
 }
 
-func (s *server) remove(t testing.TB, r exact.Resource) {
-	t.Helper()
+func (s *server) remove(ctx context.Context, r exact.Resource) error {
 	key := fhir.Key{Type: fhir.Type(r.Type), ID: r.ID}
-	if _, err := s.Commit(t.Context(), []fhir.Change{{Method: fhir.Delete, Key: key}}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := s.Commit(ctx, []fhir.Change{{Method: fhir.Delete, Key: key}})
+	return err
 }
 
 func TestTables(t *testing.T) {
@@ -166,12 +162,18 @@ func check(t *testing.T, st store.Store, table exact.Table) {
 	}
 	s := newServer(t, st, zone)
 	for _, r := range table.Resources {
-		s.put(t, r)
-		defer s.remove(t, r)
+		if err := s.put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.remove(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+		}()
 	}
 	typ := fhir.Type(table.Type)
 	for _, q := range table.Searches {
-		ids, total, err := s.find(t, typ, pairs(q.Query+"&_total=accurate"))
+		ids, total, err := s.find(t.Context(), typ, pairs(q.Query+"&_total=accurate"))
 		if q.Refused != "" {
 			var e *fhir.Error
 			if !errors.As(err, &e) || string(e.Code()) != q.Refused {
@@ -186,7 +188,7 @@ func check(t *testing.T, st store.Store, table exact.Table) {
 		if total == nil || *total != int64(len(ids)) {
 			t.Errorf("%s: %d found, total %v", q.Query, len(ids), total)
 		}
-		paged, _, err := s.find(t, typ, pairs(q.Query+"&_count=2"))
+		paged, _, err := s.find(t.Context(), typ, pairs(q.Query+"&_count=2"))
 		if err != nil || !cmp.Equal(paged, ids) {
 			t.Errorf("%s: in pages of two %v, %v; in one %v", q.Query, paged, err, ids)
 		}
@@ -196,4 +198,10 @@ func check(t *testing.T, st store.Store, table exact.Table) {
 			t.Errorf("%s: found %v, want %v", q.Query, ids, want)
 		}
 	}
+}
+
+// fataler is a testing.TB or a rapid.T.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
 }

@@ -1,0 +1,174 @@
+package exact_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/portico-fhir/portico/conformance/exact"
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store"
+)
+
+// population is how many resources a round has at most, and rounds the searches
+// over them.
+const (
+	population = 10
+	searches   = 12
+)
+
+func TestG7_17_RandomSearchesFindWhatTheSpecificationSays(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := attributes()
+	types := slices.Sorted(func(yield func(string) bool) {
+		for typ := range all {
+			if !yield(typ) {
+				return
+			}
+		}
+	})
+	for name, open := range backends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := open(t)
+			t.Cleanup(func() {
+				if err := st.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			found := 0
+			rounds := 0
+			rapid.Check(t, func(rt *rapid.T) {
+				if rounds++; name == "mongo" && rounds > 15 {
+					return // a round takes a second on the test server
+				}
+				found += round(rt, st, berlin, rapid.SampledFrom(types).Draw(rt, "type"), all)
+			})
+			if found < rounds && name != "mongo" {
+				t.Errorf("%d rounds found %d resources: too few to tell", rounds, found)
+			}
+		})
+	}
+}
+
+// round fills the store and searches. It gives how many were found. The
+// resources are those of the round before, changed.
+func round(t *rapid.T, st store.Store, zone *time.Location, typ string, all map[string][]attribute) (found int) {
+	s := newServer(t, st, zone)
+	src := source{t}
+	there := map[string]object{}
+	for i := range population {
+		r := exact.Resource{Type: typ, ID: id(i)}
+		if i >= population/2 && src.chance() {
+			if err := s.remove(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		body, err := json.Marshal(src.resource(typ))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body = string(body)
+		if err := s.put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		there[r.ID] = decode(t, body)
+	}
+	for range searches {
+		found += compare(t, s, typ, all[typ], there)
+	}
+	return found
+}
+
+func decode(t *rapid.T, body []byte) object {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var r object
+	if err := d.Decode(&r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// compare sends one random search.
+func compare(t *rapid.T, s *server, typ string, attributes []attribute, there map[string]object) int {
+	src := source{t}
+	want := map[string]bool{}
+	for id := range there {
+		want[id] = true
+	}
+	var params []search.Pair
+	for range rapid.IntRange(0, 3).Draw(t, "criteria") {
+		a, modifier, value := src.criterion(attributes)
+		name := a.name
+		if modifier != "" {
+			name += ":" + modifier
+		}
+		params = append(params, search.Pair{Name: name, Value: value})
+		for id, r := range there {
+			want[id] = want[id] && a.holds(r, modifier, value, s.Location)
+		}
+	}
+	if rapid.IntRange(0, 7).Draw(t, "ids") == 0 {
+		ids := []string{id(0), id(3), id(7), "nosuch"}
+		params = append(params, search.Pair{Name: "_id", Value: strings.Join(ids, ",")})
+		for id := range want {
+			want[id] = want[id] && slices.Contains(ids, id)
+		}
+	}
+	var expected []string
+	for id, yes := range want {
+		if yes {
+			expected = append(expected, id)
+		}
+	}
+	slices.Sort(expected)
+	sorts := append([]string{"", "", "_id", "-_id", "_lastUpdated", "-_lastUpdated,_id"}, dated(s.Describe(fhir.Type(typ)))...)
+	order := src.of(sorts)
+	asked := slices.Clone(params)
+	if order != "" {
+		asked = append(asked, search.Pair{Name: "_sort", Value: order})
+	}
+	asked = append(asked, search.Pair{Name: "_count", Value: src.of([]string{"1", "2", "3", "5", "20"})}, search.Pair{Name: "_total", Value: "accurate"})
+	got, total, err := s.find(t.Context(), fhir.Type(typ), asked)
+	if err != nil {
+		t.Fatalf("%s %v: %v", typ, asked, err)
+	}
+	if total == nil || *total != int64(len(expected)) {
+		t.Errorf("%s %q: total %v, want %d", typ, asked, *total, len(expected))
+	}
+	if sorted := slices.Sorted(slices.Values(got)); !slices.Equal(sorted, expected) {
+		t.Errorf("%s %q: found %v, want %v", typ, asked, sorted, expected)
+		for id, r := range there {
+			if slices.Contains(sorted, id) != slices.Contains(expected, id) {
+				text, _ := json.Marshal(r)
+				t.Logf("%s: %s", id, text)
+			}
+		}
+	}
+	if order == "_id" && !slices.IsSorted(got) {
+		t.Errorf("%s %q: in order %v", typ, asked, got)
+	}
+	return len(got)
+}
+
+// dated gives ways to sort by the clinical date.
+func dated(c fhir.Capability) (sorts []string) {
+	for _, name := range c.Sortable {
+		if !strings.HasPrefix(name, "_") {
+			sorts = append(sorts, name, "-"+name)
+		}
+	}
+	return sorts
+}
