@@ -31,7 +31,7 @@ var allergies = []string{
 func demo(t testing.TB) *Repository {
 	t.Helper()
 	st := memory.New()
-	t.Cleanup(func() { st.Close() })
+	t.Cleanup(func() { _ = st.Close() })
 	var ops []store.Op
 	for doc, err := range clinic.Documents() {
 		if err != nil {
@@ -256,6 +256,32 @@ func compare(t *testing.T, r *Repository, search string, found, included []strin
 	}
 }
 
+func TestAConditionalCreationCanBeChained(t *testing.T) {
+	t.Parallel()
+	r := demo(t)
+	body := []byte(`{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/amy-shaw"}}`)
+	for _, tt := range []struct {
+		search string
+		want   fhir.IssueCode
+	}{
+		{"AllergyIntolerance?patient.name=shaw&code=nuts", fhir.CodeDuplicate},
+		{"AllergyIntolerance?patient.name=shaw&code=cats", ""},
+		{"AllergyIntolerance?patient.name=nobody", ""},
+	} {
+		plain := fhir.Change{Method: fhir.Create, Key: fhir.Key{Type: "AllergyIntolerance"}, Body: body}
+		c := plain
+		c.IfNoneExist = &fhir.Condition{Name: tt.search, Query: parseSearch(t, r.Describe, tt.search)}
+		changes := []fhir.Change{plain, c}
+		_, err := r.Commit(t.Context(), changes)
+		if code(err) != tt.want || (err != nil) != (tt.want != "") {
+			t.Errorf("%s: got %v, want %q", tt.search, err, tt.want)
+		}
+		if !joins(changes[1].IfNoneExist.Query.Where) {
+			t.Errorf("%s: the caller's change was changed", tt.search)
+		}
+	}
+}
+
 // The random worlds once more, kept as records.
 func TestRecordsMeanWhatANaiveEvaluatorSays(t *testing.T) {
 	t.Parallel()
@@ -276,7 +302,9 @@ func TestRecordsMeanWhatANaiveEvaluatorSays(t *testing.T) {
 				t.Fatalf("seed %d, query %d: %v\n%#v\n%+v", seed, i, err, q.Where, q.Include)
 			}
 		}
-		st.Close()
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package join
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -66,9 +67,26 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 	return r.Inner.History(ctx, q)
 }
 
-// Commit implements [fhir.Repository].
+// Commit implements [fhir.Repository]. The conditions of creations are resolved
+// before: what chains lead to is not watched meanwhile.
 func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
-	return r.Inner.Commit(ctx, changes)
+	chained := func(c fhir.Change) bool { return c.IfNoneExist != nil && joins(c.IfNoneExist.Query.Where) }
+	if !slices.ContainsFunc(changes, chained) {
+		return r.Inner.Commit(ctx, changes)
+	}
+	req := r.request()
+	plain := slices.Clone(changes)
+	for i, c := range plain {
+		if !chained(c) {
+			continue
+		}
+		q, err := req.plain(ctx, c.IfNoneExist.Query)
+		if err != nil {
+			return nil, err
+		}
+		plain[i].IfNoneExist = &fhir.Condition{Name: c.IfNoneExist.Name, Query: q}
+	}
+	return r.Inner.Commit(ctx, plain)
 }
 
 // Search implements [fhir.Repository]. The page, its position and its total are
@@ -80,23 +98,14 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 		return r.Inner.Search(ctx, q)
 	}
 	req := r.request()
-	plain := *q
-	plain.Include = nil
-	var err error
-	if plain.Where, err = req.resolve(ctx, q.Type, q.Where, nil); err != nil {
+	plain, err := req.plain(ctx, q)
+	if err != nil {
 		return fhir.Page{}, err
 	}
 	if err := req.check(q.Include); err != nil {
 		return fhir.Page{}, err
 	}
-	if never(plain.Where) {
-		// Inner is asked all the same, for it may have a reason to refuse; an
-		// impossible id is what it sees through at once.
-		if plain.Where, err = req.of(q.Type).oneOf([]string{""}); err != nil {
-			return fhir.Page{}, err
-		}
-	}
-	page, err := r.Inner.Search(ctx, &plain)
+	page, err := r.Inner.Search(ctx, plain)
 	if err != nil || len(q.Include) == 0 || len(page.Resources) == 0 {
 		return page, err
 	}
@@ -115,4 +124,22 @@ func (r *Repository) request() *request {
 		req.glance, req.most = r.few, r.few
 	}
 	return req
+}
+
+// plain makes the query that inner answers.
+func (r *request) plain(ctx context.Context, q *fhir.Query) (*fhir.Query, error) {
+	plain := *q
+	plain.Include = nil
+	var err error
+	if plain.Where, err = r.resolve(ctx, q.Type, q.Where, nil); err != nil {
+		return nil, err
+	}
+	if never(plain.Where) {
+		// Inner is asked all the same, for it may have a reason to refuse; an
+		// impossible id is what it sees through at once.
+		if plain.Where, err = r.of(q.Type).oneOf([]string{""}); err != nil {
+			return nil, err
+		}
+	}
+	return &plain, nil
 }
