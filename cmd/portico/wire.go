@@ -12,6 +12,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/join"
+	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
@@ -44,13 +45,19 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	if err != nil {
 		return nil, err
 	}
+	location, err := c.location()
+	if err != nil {
+		return nil, err
+	}
+	parser := &search.Parser{
+		Base: base, Describe: repo.Describe, Cursors: cursors,
+		DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
+	}
 	server := &rest.Server{
-		Base:       base,
-		Repository: repo,
-		Search: &search.Parser{
-			Base: base, Describe: repo.Describe, Cursors: cursors,
-			DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
-		},
+		Base:         base,
+		Repository:   repo,
+		Search:       parser,
+		Operations:   &operation.Operations{Repository: repo, Search: parser, Location: location},
 		Validator:    &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}},
 		Metadata:     metadata,
 		Log:          log,
@@ -68,11 +75,20 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 // open reports whether nobody is asked who they are.
 func (c *Config) open() bool { return c.Auth == authOff || c.Demo }
 
-// repository is the EHR through the chart map, beside Portico's own records.
-func repository(c Config, base string, st store.Store, log *slog.Logger) (*router.Router, error) {
+// location is where dates without a time zone are.
+func (c *Config) location() (*time.Location, error) {
 	location, err := time.LoadLocation(c.Search.Timezone)
 	if err != nil {
 		return nil, fmt.Errorf("search.timezone: %w", err)
+	}
+	return location, nil
+}
+
+// repository is the EHR through the chart map, beside Portico's own records.
+func repository(c Config, base string, st store.Store, log *slog.Logger) (*router.Router, error) {
+	location, err := c.location()
+	if err != nil {
+		return nil, err
 	}
 	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location}}
 	chart, err := loadChart(c)
