@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"fhir/record", "fhir/chartmap"},
 	{"fhir/index"},
 	{"fhir/search"},
-	{"fhir/subset"},
+	{"fhir/subset", "fhir/patch"},
 	{"fhir/invariant"},
 	{"fhir/schema"},
 	{"fhir/path"},
@@ -34,7 +34,7 @@ var layers = [][]string{
 // which nothing in the product imports.
 var exceptions = []string{
 	"store/storetest", "store/mongo/mongotest", "conformance/suite", "conformance/exact",
-	"internal/definitions", "fhir/search/internal/gen", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "testdata/clinic/gen",
+	"internal/definitions", "fhir/search/internal/gen", "fhir/search/internal/compartments", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "testdata/clinic/gen",
 }
 
 // allowed are the modules that each package may import itself, test files aside,
@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"fhir/load":       {"github.com/go-json-experiment/json", "golang.org/x/sync"},
 	"fhir/record":     {"go.mongodb.org/mongo-driver/v2", "github.com/klauspost/compress"},
 	"fhir/rest":       {"github.com/gorilla/mux", "github.com/prometheus/client_golang", "github.com/go-json-experiment/json"},
+	"fhir/patch":      {"github.com/go-json-experiment/json"},
 	"fhir/path":       {"github.com/go-json-experiment/json"},
 	"fhir/router":     {},
 	"fhir/schema":     {"github.com/go-json-experiment/json"},
