@@ -14,6 +14,10 @@ type Resource struct {
 	Updated time.Time // meta.lastUpdated, UTC, millisecond precision
 	Deleted bool
 	Body    []byte
+	// Method is how the version came about; 0 where that is not known. Born says
+	// that it brought the resource into being, or back.
+	Method Method
+	Born   bool
 }
 
 // Repository reads and writes resources. Record and chart-map repositories
@@ -30,7 +34,8 @@ type Repository interface {
 	Version(ctx context.Context, key Key, version string) (Resource, error)
 
 	// History returns versions, newest first, delete markers included.
-	// CodeNotFound for an instance that never was.
+	// CodeNotFound for an instance that never was; CodeNotSupported where the
+	// Capability of the type does not have what is asked for.
 	History(ctx context.Context, q HistoryQuery) (Page, error)
 
 	// Search returns one page of what matches q.
@@ -48,12 +53,15 @@ type Repository interface {
 	Describe(t Type) Capability
 }
 
-// HistoryQuery asks for the versions of one instance.
+// HistoryQuery asks for the versions of one instance, of all of a type, or of
+// all types.
 type HistoryQuery struct {
-	Key    Key
+	Key    Key       // without ID: of all of the type; empty: of all of Types
+	Types  []Type    // nil: all whose Capability has HistoryType; nil with a Key
 	Count  int       // page size, > 0
 	Cursor string    // Page.Next of the page before; empty for the first
 	Since  time.Time // only versions at or after; zero for all
+	At     *Date     // only versions that were current at some time within; nil for all
 }
 
 // Page is a part of a result. Next is empty on the last page, else an opaque
@@ -73,6 +81,7 @@ const (
 	Create Method = iota + 1 // under a new id that the repository chooses
 	Put                      // update, or create under the client's id
 	Delete
+	Patch // a Put whose Body a patch made
 )
 
 // Change is one write. Body is JSON that fhir/schema accepted for Key.Type; the
@@ -120,6 +129,7 @@ type Capability struct {
 	Read, VRead, HistoryInstance bool
 	Create, Update, UpdateCreate bool
 	Delete, Search               bool
+	HistoryType                  bool // also as part of the history of all types
 	// Versioning is a code of http://hl7.org/fhir/versioning-policy.
 	Versioning string
 	// Params are the search parameters that work, sorted by name.
@@ -136,5 +146,5 @@ type Capability struct {
 
 // None reports whether the repository can do nothing at all with the type.
 func (c Capability) None() bool {
-	return !(c.Read || c.VRead || c.HistoryInstance || c.Create || c.Update || c.UpdateCreate || c.Delete || c.Search)
+	return !(c.Read || c.VRead || c.HistoryInstance || c.HistoryType || c.Create || c.Update || c.UpdateCreate || c.Delete || c.Search)
 }

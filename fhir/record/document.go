@@ -21,6 +21,17 @@ const (
 	fieldBody    = "body"
 	fieldDate    = "dt"
 	fieldKeys    = "k"
+	fieldMethod  = "m"
+	fieldBorn    = "new"
+	fieldOwner   = "id"
+	fieldEnded   = "to"
+)
+
+// The methods that a document names. Without, a version came by PUT, or, as a
+// delete marker, by DELETE.
+const (
+	methodPost  = "POST"
+	methodPatch = "PATCH"
 )
 
 // version is one version of a resource, as a document holds it.
@@ -31,6 +42,14 @@ type version struct {
 	body    []byte        // nil for a delete marker
 	packed  packed        // of body, when it was read from a document
 	entries index.Entries // of a current version that is about to be written
+	method  fhir.Method
+	born    bool // it brought the resource into being, or back
+
+	// Of a version in the history: the logical id, and when the next version
+	// took its place. Those that were written before there were such fields have
+	// neither.
+	owner string
+	ended time.Time
 }
 
 // encode makes the document of v. In <Type> its id is the logical id, in
@@ -43,6 +62,7 @@ func encode(id string, v version) store.Doc {
 	doc = bsoncore.AppendStringElement(doc, fieldID, id)
 	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
 	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
+	doc = appendOrigin(doc, v)
 	if v.entries.Date != nil {
 		doc = bsoncore.AppendDateTimeElement(doc, fieldDate, v.entries.Date.UnixMilli())
 	}
@@ -59,6 +79,25 @@ func encode(id string, v version) store.Doc {
 		panic(err) // start is what AppendDocumentStart gave
 	}
 	return store.Doc(doc)
+}
+
+// appendOrigin writes how the version came about and, in the history, went.
+func appendOrigin(doc []byte, v version) []byte {
+	if v.owner != "" {
+		doc = bsoncore.AppendStringElement(doc, fieldOwner, v.owner)
+		doc = bsoncore.AppendDateTimeElement(doc, fieldEnded, v.ended.UnixMilli())
+	}
+	switch v.method {
+	case fhir.Create:
+		doc = bsoncore.AppendStringElement(doc, fieldMethod, methodPost)
+	case fhir.Patch:
+		doc = bsoncore.AppendStringElement(doc, fieldMethod, methodPatch)
+	case fhir.Put, fhir.Delete:
+	}
+	if v.born && v.number > 1 {
+		doc = bsoncore.AppendBooleanElement(doc, fieldBorn, true)
+	}
+	return doc
 }
 
 func appendKeys(doc []byte, keys []string) []byte {
@@ -98,6 +137,16 @@ func decode(id string, doc store.Doc) (version, error) {
 			v.updated = time.UnixMilli(ms).UTC()
 		case fieldDeleted:
 			v.deleted, ok = value.BooleanOK()
+		case fieldBorn:
+			v.born, ok = value.BooleanOK()
+		case fieldMethod:
+			v.method, ok = methodOf(value)
+		case fieldOwner:
+			v.owner, ok = value.StringValueOK()
+		case fieldEnded:
+			var ms int64
+			ms, ok = value.DateTimeOK()
+			v.ended = time.UnixMilli(ms).UTC()
 		case fieldBody:
 			if v.packed.subtype, v.packed.data, ok = value.BinaryOK(); ok {
 				v.body, ok = v.packed.unpack()
@@ -110,12 +159,33 @@ func decode(id string, doc store.Doc) (version, error) {
 	if v.number < 1 || v.updated.IsZero() || v.deleted == (v.body != nil) {
 		return damaged("v, ts, or one of del and body is missing")
 	}
+	v.born = v.born || v.number == 1
+	switch {
+	case v.deleted:
+		v.method = fhir.Delete
+	case v.method == 0:
+		v.method = fhir.Put
+	}
 	return v, nil
+}
+
+func methodOf(value bsoncore.Value) (fhir.Method, bool) {
+	name, _ := value.StringValueOK()
+	switch name {
+	case methodPost:
+		return fhir.Create, true
+	case methodPatch:
+		return fhir.Patch, true
+	}
+	return 0, false
 }
 
 // resource gives v as a version of the resource with this key.
 func (v version) resource(key fhir.Key) fhir.Resource {
-	return fhir.Resource{Key: key, Version: strconv.FormatInt(v.number, 10), Updated: v.updated, Deleted: v.deleted, Body: v.body}
+	return fhir.Resource{
+		Key: key, Version: strconv.FormatInt(v.number, 10), Updated: v.updated, Deleted: v.deleted, Body: v.body,
+		Method: v.method, Born: v.born,
+	}
 }
 
 func collection(t fhir.Type) string { return string(t) }

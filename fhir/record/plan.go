@@ -30,7 +30,7 @@ func (p *plan) add(c fhir.Change, cur version) error {
 	if c.IfNoneMatch && exists {
 		return fhir.Errorf(fhir.CodeConflict, "http.If-None-Match", "%s exists already.", c.Key)
 	}
-	next := version{number: cur.number + 1, updated: p.now}
+	next := version{number: cur.number + 1, updated: p.now, method: c.Method, born: !exists}
 	if !next.updated.After(cur.updated) {
 		next.updated = cur.updated.Add(time.Millisecond)
 	}
@@ -38,7 +38,7 @@ func (p *plan) add(c fhir.Change, cur version) error {
 	switch c.Method {
 	case fhir.Create:
 		c.Key.ID = p.newID()
-	case fhir.Put:
+	case fhir.Put, fhir.Patch:
 		if exists {
 			unchanged, err := same(cur.body, c.Body)
 			if err != nil {
@@ -82,6 +82,7 @@ func (p *plan) write(key fhir.Key, cur, next version) {
 		return
 	}
 	if id := historyID(key.ID, cur.number); !p.moved[string(key.Type)+"/"+id] {
+		cur.owner, cur.ended = key.ID, next.updated
 		p.ops = append(p.ops, store.Op{Kind: store.Insert, Collection: historyCollection(key.Type), Doc: encode(id, cur)})
 	}
 	p.ops = append(p.ops, store.Op{

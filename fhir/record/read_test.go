@@ -27,6 +27,7 @@ func TestG1_1_ReadGivesTheCurrentVersion(t *testing.T) {
 		want := fhir.Resource{
 			Key: basic("a"), Version: "2", Updated: newYear.Add(time.Hour + time.Millisecond),
 			Body: []byte(`{"resourceType":"Basic","id":"a","meta":{"versionId":"2","lastUpdated":"2026-01-01T01:00:00.001Z"},"code":{"text":"two"}}`),
+			Method: fhir.Put,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -190,6 +191,40 @@ func TestBodiesOfAnySizeComeBackByteForByte(t *testing.T) {
 			if want := wants[len(all)-1-i]; text(t, res) != want {
 				t.Errorf("version %s has %d bytes of text, want %d", res.Version, len(text(t, res)), len(want))
 			}
+		}
+	})
+}
+
+func TestG1_4_AVersionSaysHowItCameAbout(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		patch := func(id, text string) fhir.Change {
+			c := put(id, text)
+			c.Method = fhir.Patch
+			return c
+		}
+		made := commit(t, r, create("one"))[0].Resource
+		commit(t, r, patch(made.ID, "two"))
+		commit(t, r, put(made.ID, "three"))
+		commit(t, r, remove(made.ID))
+		commit(t, r, put(made.ID, "five"))
+		commit(t, r, patch(made.ID, "six"))
+		type origin struct {
+			method fhir.Method
+			born   bool
+		}
+		want := []origin{{fhir.Patch, false}, {fhir.Put, true}, {fhir.Delete, false}, {fhir.Put, false}, {fhir.Patch, false}, {fhir.Create, true}}
+		all, _ := history(t, r, fhir.HistoryQuery{Key: made.Key, Count: 4})
+		for i, res := range all {
+			if got := (origin{res.Method, res.Born}); got != want[i] {
+				t.Errorf("version %s: %+v, want %+v", res.Version, got, want[i])
+			}
+		}
+		if len(all) != len(want) {
+			t.Errorf("%d versions", len(all))
+		}
+		first, err := r.Version(t.Context(), made.Key, "1")
+		if diff := cmp.Diff(made, first); diff != "" || err != nil {
+			t.Error("the version in the history is not what Commit answered:", diff, err)
 		}
 	})
 }
