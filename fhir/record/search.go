@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -51,10 +52,11 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 		}
 		page.Total = &n
 	}
-	if q.Count < 1 {
+	if q.Count < 1 || impossible(f.find.Where) {
 		return page, nil
 	}
-	return page, f.page(ctx, &page)
+	err = f.page(ctx, &page)
+	return page, err
 }
 
 // finding compiles a search.
@@ -152,6 +154,9 @@ func (f *finding) candidate(doc store.Doc) (fhir.Resource, bool, error) {
 }
 
 func (f *finding) count(ctx context.Context) (int64, error) {
+	if impossible(f.find.Where) {
+		return 0, nil
+	}
 	if f.plan.Exact {
 		n, err := f.Store.Count(ctx, store.Query{Collection: f.find.Collection, Where: f.find.Where})
 		if err != nil {
@@ -169,6 +174,17 @@ func (f *finding) count(ctx context.Context) (int64, error) {
 		n++
 	}
 	return n, nil
+}
+
+// impossible reports whether a filter plainly holds for nothing.
+func impossible(f store.Filter) bool {
+	switch f := f.(type) {
+	case store.Or:
+		return len(f) == 0
+	case store.And:
+		return slices.ContainsFunc(f, impossible)
+	}
+	return false
 }
 
 // entered reports whether a filter holds only for documents with an entry:

@@ -31,18 +31,31 @@ func (r *reader) chain(param *fhir.SearchParam, target fhir.Type, rest string, p
 		return nil
 	}
 	var or fhir.Or
+	var refused []fhir.Issue
 	for _, t := range targets {
+		before := len(r.issues)
 		where := r.criterion(t, rest, p, depth+1)
-		if where == nil {
+		if where != nil {
+			or = append(or, fhir.Chain{Param: param, Target: t, Where: where})
+			continue
+		}
+		refused = slices.Clone(r.issues[before:])
+		if len(targets) == 1 || !slices.ContainsFunc(refused, notSupported) {
 			return nil
 		}
-		or = append(or, fhir.Chain{Param: param, Target: t, Where: where})
+		r.issues = r.issues[:before] // another type may have what this one lacks further on
 	}
-	if len(or) == 1 {
+	switch len(or) {
+	case 0:
+		r.issues = append(r.issues, refused...)
+		return nil
+	case 1:
 		return or[0]
 	}
 	return or
 }
+
+func notSupported(is fhir.Issue) bool { return is.Code == fhir.CodeNotSupported }
 
 // chainTargets are the types for which the next link exists.
 func (r *reader) chainTargets(param *fhir.SearchParam, rest string) []fhir.Type {

@@ -101,7 +101,7 @@ func TestG7_4_ValuesAreReadByTheTypeOfTheirParameter(t *testing.T) {
 		{"a quantity with its unit", Pair{"value-quantity", "gt5.40|http://unitsofmeasure.org|mg"}, fhir.Term{Param: param("value-quantity"), Prefix: fhir.GT, Value: fhir.QuantityValue{
 			NumberValue: number("5.40", "5.395", "5.405"), System: "http://unitsofmeasure.org", Code: "mg",
 		}}},
-		{"a quantity of an exponent", Pair{"value-quantity", "1e2"}, fhir.Term{Param: param("value-quantity"), Prefix: fhir.EQ, Value: fhir.QuantityValue{NumberValue: number("100", "50", "150")}}},
+		{"a quantity of an exponent", Pair{"value-quantity", "1e2"}, fhir.Term{Param: param("value-quantity"), Prefix: fhir.EQ, Value: fhir.QuantityValue{NumberValue: number("100", "95", "105")}}},
 		{"a composite", Pair{"code-value-quantity", "http://loinc.org|1$lt2"}, term("code-value-quantity", fhir.CompositeValue{
 			{Param: param("code"), Value: fhir.TokenValue{System: "http://loinc.org", Code: "1"}},
 			{Param: param("value-quantity"), Prefix: fhir.LT, Value: fhir.QuantityValue{NumberValue: number("2", "1.5", "2.5")}},
@@ -246,6 +246,23 @@ func TestG7_12_IncludesAreRead(t *testing.T) {
 		if len(req.Query.Include) != 1 || req.Query.Include[0] != want {
 			t.Errorf("%v: include = %+v, want %+v", p, req.Query.Include, want)
 		}
+	}
+}
+
+func TestG7_11_AnUntypedChainGoesOnWhereItCan(t *testing.T) {
+	t.Parallel()
+	// Only a Patient's record has what the second link asks for.
+	p := testParser(t, "_id", "subject", "patient", "organization", "active", "name")
+	req, err := p.Parse("Observation", []Pair{{"subject.organization.name", "x"}}, false, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ok := req.Query.Where.(fhir.Chain)
+	if !ok || c.Target != "Patient" {
+		t.Errorf("query = %+v, want a chain to Patient alone", req.Query.Where)
+	}
+	if _, err := p.Parse("Observation", []Pair{{"subject.organization.colour", "x"}}, false, ""); err == nil {
+		t.Error("a chain to what no type has was accepted")
 	}
 }
 
