@@ -2,6 +2,7 @@ package chartmap
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,20 +40,45 @@ func (l *loader) compile(h *header) {
 	if len(fans) == 0 {
 		fans = []fan{{node: h.node}}
 	}
+	var asked [][]cond
 	for _, f := range fans {
 		c := &compiler{loader: l, m: m, suffix: f.suffix, written: map[string]*yaml.Node{}}
-		b := c.branch(h, f)
+		b, conds := c.branch(h, f)
 		b.number = len(s.branches)
-		b.base = every(b.base, exactly{l.earlier(s, b)})
+		asked = append(asked, append(conds, exactly{l.earlier(s, b)}))
 		m.branches = append(m.branches, b)
 		s.branches = append(s.branches, b)
 	}
+	s.maps = append(s.maps, m)
+	m.factor(asked)
 	m.fields = slices.Clone(m.scope.names)
 	for _, b := range m.branches {
 		for _, f := range []store.Filter{b.base.upper(), b.base.lower()} {
 			m.fields = addFields(m.fields, f)
 		}
 	}
+}
+
+// factor sets what the branches ask of documents, and finds what they all do.
+func (m *Mapping) factor(asked [][]cond) {
+	same := func(c cond) func(cond) bool { return func(o cond) bool { return reflect.DeepEqual(c, o) } }
+	everywhere := func(c cond) bool {
+		return !slices.ContainsFunc(asked, func(conds []cond) bool { return !slices.ContainsFunc(conds, same(c)) })
+	}
+	var shared []cond
+	for i, b := range m.branches {
+		var own []cond
+		for _, c := range asked[i] {
+			switch {
+			case !everywhere(c):
+				own = append(own, c)
+			case i == 0:
+				shared = append(shared, c)
+			}
+		}
+		b.base, b.own = every(asked[i]...), every(own...)
+	}
+	m.shared = every(shared...)
 }
 
 // addFields adds the top-level fields that a filter reads.
@@ -91,8 +117,14 @@ func addFields(fields []string, f store.Filter) []string {
 	return fields
 }
 
-func (c *compiler) branch(h *header, f fan) *branch {
+// branch compiles a branch, and gives what it asks of documents.
+func (c *compiler) branch(h *header, f fan) (*branch, []cond) {
 	elements := slices.Clone(f.elements)
+	for _, e := range f.elements {
+		if elem, ok := schema.Lookup(string(c.m.Resource), e.name); ok {
+			c.m.fanned = append(c.m.fanned, elem.Name)
+		}
+	}
 	for _, e := range h.elements {
 		if i := slices.IndexFunc(f.elements, func(o entry) bool { return o.name == e.name }); i >= 0 {
 			c.add(f.elements[i].key, "keep it in one place", "%s is mapped in elements and in the fan-out %q", e.name, f.suffix)
@@ -120,8 +152,7 @@ func (c *compiler) branch(h *header, f fan) *branch {
 			parts = append(parts, present)
 		}
 	}
-	b.base = every(append(parts, c.strict...)...)
-	return b
+	return b, append(parts, c.strict...)
 }
 
 // earlier excludes documents that an earlier branch turns into the same

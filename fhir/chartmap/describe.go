@@ -23,8 +23,36 @@ func (s *served) describe(loc *time.Location) {
 			s.sortable = append(s.sortable, p.Name)
 		}
 	}
+	for _, m := range s.maps {
+		m.common = map[*fhir.SearchParam]bool{}
+		for _, p := range s.params {
+			m.common[p] = len(m.branches) == 1 || p.Name != "_id" && !slices.ContainsFunc(s.paths[p], m.fans)
+		}
+	}
 	slices.SortFunc(s.params, func(a, b *fhir.SearchParam) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(s.sortable)
+}
+
+// fans reports whether the branches may have different rules for a path.
+func (m *Mapping) fans(path []step) bool {
+	return len(path) == 0 || slices.Contains(m.fanned, path[0].name)
+}
+
+// testOf gives the test that the values of a type of parameter become.
+func testOf(t fhir.ParamType) (testKind, bool) {
+	switch t {
+	case fhir.ParamToken:
+		return testToken, true
+	case fhir.ParamString:
+		return testText, true
+	case fhir.ParamReference:
+		return testReference, true
+	case fhir.ParamDate:
+		return testDate, true
+	case fhir.ParamURI:
+		return testURI, true
+	}
+	return 0, false
 }
 
 // answers tries the parameter on every branch, with a value of its type and with
@@ -38,21 +66,14 @@ func (s *served) answers(p *fhir.SearchParam, loc *time.Location) bool {
 	case "phonetic": // asks for a match by sound, which no filter does
 		return false
 	}
-	probe := test{}
-	now := time.Unix(0, 0)
-	switch p.Type {
-	case fhir.ParamToken:
-		probe = test{kind: testToken, token: fhir.TokenValue{Code: "x", AnySystem: true}}
-	case fhir.ParamString:
-		probe = test{kind: testText, text: "x"}
-	case fhir.ParamReference:
-		probe = test{kind: testReference, target: fhir.ReferenceValue{ID: "x"}}
-	case fhir.ParamDate:
-		probe = test{kind: testDate, dates: intervals(fhir.EQ, now, now.Add(time.Hour), now)}
-	case fhir.ParamURI:
-		probe = test{kind: testURI, uri: "urn:x"}
-	default:
+	kind, ok := testOf(p.Type)
+	if !ok {
 		return false
+	}
+	now := time.Unix(0, 0)
+	probe := test{
+		kind: kind, token: fhir.TokenValue{Code: "x", AnySystem: true}, text: "x", target: fhir.ReferenceValue{ID: "x"},
+		dates: intervals(fhir.EQ, now, now.Add(time.Hour), now), uri: "urn:x",
 	}
 	paths, ok := expression(p.Expression, s.typ)
 	if !ok {

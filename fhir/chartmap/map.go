@@ -56,6 +56,10 @@ type Mapping struct {
 	fields      []string
 	branches    []*branch
 	size        size
+
+	shared cond                       // what all branches ask of a document
+	fanned []string                   // elements that not all branches have alike
+	common map[*fhir.SearchParam]bool // parameters that mean the same in all branches
 }
 
 // Rule is the write side of one element rule.
@@ -77,12 +81,14 @@ type branch struct {
 	suffix string // empty without fan-out
 	body   *object
 	base   cond // where, has, and what cannot be served without
+	own    cond // base but for what all branches of the map share
 }
 
 // served is everything about one resource type.
 type served struct {
 	typ      fhir.Type
 	ids      ids
+	maps     []*Mapping
 	branches []*branch
 	params   []*fhir.SearchParam
 	sortable []string

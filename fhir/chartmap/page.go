@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
@@ -85,11 +86,12 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 			if c == nil {
 				break
 			}
-			res, ok := r.encode(c.branch, c.docs[0])
+			b := c.parts[c.part].branch
+			res, ok := r.encode(b, c.docs[0])
 			if ok && len(out) == count {
 				return out, at.String(), nil
 			}
-			at = position{last: last, branch: c.number, at: c.head}
+			at = position{last: last, branch: b.number, at: c.head}
 			if ok {
 				out = append(out, res)
 			}
@@ -107,32 +109,41 @@ type merger struct{ cursors []*cursor }
 // cursor walks one stream.
 type cursor struct {
 	*stream
-	docs  []store.Doc
-	head  store.Cursor // position of docs[0]
-	after store.Cursor // position of the last document that was fetched
-	batch int
-	done  bool // nothing is left in the store
+	filter store.Filter
+	docs   []store.Doc
+	part   int          // of docs[0], which satisfies it
+	head   store.Cursor // position of docs[0]
+	after  store.Cursor // position of the last document that was fetched
+	batch  int
+	done   bool // nothing is left in the store
 }
 
-func (r *Repository) merge(ctx context.Context, plan []*stream, start position, last bool, batch int) (*merger, error) {
+func (r *Repository) merge(ctx context.Context, plan []*stream, start position, last bool, count int) (*merger, error) {
 	m := &merger{}
 	for _, s := range plan {
 		if s.last != last {
 			continue
 		}
-		c := &cursor{stream: s, after: start.at, batch: batch}
-		if start.at != nil && s.number > start.branch {
-			if err := c.tie(ctx, r.Store, start.at); err != nil {
+		c := &cursor{stream: s, filter: s.upper(), after: start.at, batch: s.batch(count)}
+		if start.at != nil && s.lastBranch() > start.branch {
+			if err := c.tie(ctx, r.Store, start); err != nil {
 				return nil, err
 			}
 		}
-		if err := c.settle(ctx, r.Store); err != nil {
-			return nil, err
+		if len(c.docs) == 0 {
+			if err := c.settle(ctx, r.Store); err != nil {
+				return nil, err
+			}
 		}
 		m.cursors = append(m.cursors, c)
 	}
 	return m, nil
 }
+
+// batch is how many documents to ask for when count resources are wanted. Of a
+// fan-out about half of the branches, we expect, make something of a document;
+// if it is less, more documents are asked for later.
+func (s *stream) batch(count int) int { return count*2/(len(s.parts)+1) + 1 }
 
 // least gives the cursor whose head comes first, or nil. Cursors stand in the
 // order of their branches, so the first of equals is the right one.
@@ -150,48 +161,82 @@ func (m *merger) least() *cursor {
 // names aside.
 func compareHeads(a, b *cursor) int { return store.ComparePositions(a.order, a.head, b.head) }
 
-// tie fetches the document that stands exactly at a position: another branch of
-// it ended the page before.
-func (c *cursor) tie(ctx context.Context, st store.Store, at store.Cursor) error {
-	where := conjunction([]store.Filter{store.Eq{Path: "_id", Value: at[len(at)-1]}, c.where.upper()})
-	for doc, err := range st.Find(ctx, store.Query{Collection: c.Collection, Where: where, Limit: 1, Fields: c.fields}) {
+// tie fetches the document that stands exactly at a position, for the branches
+// behind that which ended the page before.
+func (c *cursor) tie(ctx context.Context, st store.Store, start position) error {
+	where := store.Eq{Path: "_id", Value: start.at[len(start.at)-1]}
+	for doc, err := range st.Find(ctx, store.Query{Collection: c.Collection, Where: where, Fields: c.fields}) {
 		if err != nil {
 			return fmt.Errorf("searching %s: %w", c.Collection, err)
 		}
-		if store.ComparePositions(c.order, store.Position(c.order, doc), at) == 0 && c.fits(doc) {
-			c.docs = append(c.docs, doc)
+		if store.ComparePositions(c.order, store.Position(c.order, doc), start.at) != 0 || !c.where.match(doc) {
+			continue
+		}
+		behind := slices.IndexFunc(c.parts, func(p part) bool { return p.number > start.branch })
+		if i := c.fit(doc, behind); i >= 0 {
+			c.docs, c.part, c.head = append(c.docs, doc), i, start.at
 		}
 	}
 	return nil
 }
 
-func (c *cursor) fits(doc store.Doc) bool { return c.where.exact() || c.where.match(doc) }
+// fit gives the first part, not before from, whose condition holds for a document
+// of the stream; -1 if there is none.
+func (c *cursor) fit(doc store.Doc, from int) int {
+	for i := from; i < len(c.parts); i++ {
+		if c.parts[i].own.match(doc) {
+			return i
+		}
+	}
+	return -1
+}
 
-// next drops the head.
+// next drops the head: the resource that its part makes of the first document.
 func (c *cursor) next(ctx context.Context, st store.Store) error {
+	if i := c.fit(c.docs[0], c.part+1); i >= 0 {
+		c.part = i
+		return nil
+	}
 	c.docs = c.docs[1:]
 	return c.settle(ctx, st)
 }
 
-// settle fetches documents until there is a head or the stream has ended.
+// settle drops documents that are none of the stream's, and fetches more, until
+// there is a head or the stream has ended.
 func (c *cursor) settle(ctx context.Context, st store.Store) error {
-	for len(c.docs) == 0 && !c.done {
-		n := 0
-		q := store.Query{Collection: c.Collection, Where: c.where.upper(), Order: c.order, After: c.after, Limit: c.batch, Fields: c.fields}
-		for doc, err := range st.Find(ctx, q) {
-			if err != nil {
-				return fmt.Errorf("searching %s: %w", c.Collection, err)
+	for {
+		for len(c.docs) > 0 {
+			doc := c.docs[0]
+			if c.where.exact() || c.where.match(doc) {
+				if c.part = c.fit(doc, 0); c.part >= 0 {
+					c.head = store.Position(c.order, doc)
+					return nil
+				}
 			}
-			n++
-			c.after = store.Position(c.order, doc)
-			if c.fits(doc) {
-				c.docs = append(c.docs, doc)
-			}
+			c.docs = c.docs[1:]
 		}
-		c.done = n < c.batch
+		if c.done {
+			return nil
+		}
+		if err := c.fetch(ctx, st); err != nil {
+			return err
+		}
 	}
-	if len(c.docs) > 0 {
-		c.head = store.Position(c.order, c.docs[0])
+}
+
+// fetch reads the next documents.
+func (c *cursor) fetch(ctx context.Context, st store.Store) error {
+	c.docs = make([]store.Doc, 0, c.batch)
+	q := store.Query{Collection: c.Collection, Where: c.filter, Order: c.order, After: c.after, Limit: c.batch, Fields: c.fields}
+	for doc, err := range st.Find(ctx, q) {
+		if err != nil {
+			return fmt.Errorf("searching %s: %w", c.Collection, err)
+		}
+		c.docs = append(c.docs, doc)
+	}
+	c.done = len(c.docs) < c.batch
+	if n := len(c.docs); n > 0 {
+		c.after = store.Position(c.order, c.docs[n-1])
 	}
 	return nil
 }

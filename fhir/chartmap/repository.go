@@ -85,15 +85,15 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 		if b.suffix != suffix {
 			continue
 		}
-		q := store.Query{
-			Collection: b.Collection, Fields: b.fields, Limit: 2,
-			Where: conjunction([]store.Filter{b.id.keyIs(id), b.base.upper()}),
+		q := store.Query{Collection: b.Collection, Fields: b.fields, Limit: 2, Where: b.id.keyIs(id)}
+		if b.id.path != "_id" { // is not unique
+			q.Where = conjunction([]store.Filter{q.Where, b.base.upper()})
 		}
 		for doc, err := range r.Store.Find(ctx, q) {
 			if err != nil {
 				return fhir.Resource{}, fmt.Errorf("reading %s: %w", b.Collection, err)
 			}
-			if !b.base.exact() && !b.base.match(doc) {
+			if !b.base.match(doc) {
 				continue
 			}
 			res, ok := r.encode(b, doc)

@@ -2,7 +2,6 @@ package chartmap
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -17,66 +16,69 @@ type query struct {
 	loc *time.Location
 }
 
-// cond turns an expression into a condition on the documents of a branch.
-func (q *query) cond(b *branch, e fhir.Expr) (cond, error) {
-	switch e := e.(type) {
-	case nil:
-		return always, nil
-	case fhir.And:
-		var all []cond
-		for _, part := range e {
-			c, err := q.cond(b, part)
-			if err != nil {
-				return nil, err
-			}
-			if isNever(c) {
-				return never, nil
-			}
-			all = append(all, c)
-		}
-		return every(all...), nil
-	case fhir.Or:
-		var any []cond
-		for _, part := range e {
-			c, err := q.cond(b, part)
-			if err != nil {
-				return nil, err
-			}
-			any = append(any, c)
-		}
-		return some(any...), nil
-	case fhir.Not:
-		c, err := q.cond(b, e.Expr)
-		if err != nil {
-			return nil, err
-		}
-		return not(c), nil
-	case fhir.Term:
-		return q.term(b, e)
-	}
-	return nil, fmt.Errorf("a %T cannot be searched", e)
+// ask is a search expression whose values are read: once, for all branches.
+type ask struct {
+	op    operator
+	parts []ask
+	param *fhir.SearchParam // of a term
+	test  *test
 }
 
-func (q *query) term(b *branch, t fhir.Term) (cond, error) {
+type operator uint8
+
+const (
+	opAnd operator = iota
+	opOr
+	opNot
+	opTerm
+)
+
+// read checks an expression and reads its values. What has no counterpart in the
+// EHR's fields is CodeNotSupported.
+func (q *query) read(e fhir.Expr) (ask, error) {
+	switch e := e.(type) {
+	case nil:
+		return ask{op: opAnd}, nil
+	case fhir.And:
+		return q.readAll(opAnd, e)
+	case fhir.Or:
+		return q.readAll(opOr, e)
+	case fhir.Not:
+		return q.readAll(opNot, []fhir.Expr{e.Expr})
+	case fhir.Term:
+		return q.term(e)
+	}
+	return ask{}, fhir.Errorf(fhir.CodeNotSupported, "", "Search across references is not supported for %s here.", q.typ)
+}
+
+func (q *query) readAll(op operator, es []fhir.Expr) (ask, error) {
+	out := ask{op: op, parts: make([]ask, len(es))}
+	for i, e := range es {
+		var err error
+		if out.parts[i], err = q.read(e); err != nil {
+			return ask{}, err
+		}
+	}
+	return out, nil
+}
+
+func (q *query) term(t fhir.Term) (ask, error) {
 	if t.Param == nil || !slices.Contains(q.params, t.Param) {
-		return nil, fhir.Errorf(fhir.CodeNotSupported, "", "This search parameter is not supported for %s.", q.typ)
+		return ask{}, fhir.Errorf(fhir.CodeNotSupported, "", "This search parameter is not supported for %s.", q.typ)
 	}
-	if t.Modifier == fhir.ModMissing {
-		want, ok := t.Value.(fhir.BoolValue)
-		if !ok {
-			return nil, mismatched(t)
-		}
-		c, err := q.test(b, t.Param, &test{kind: testPresent})
-		if err != nil || !bool(want) {
-			return c, err
-		}
-		return not(c), nil
+	if t.Modifier != fhir.ModMissing {
+		probe, err := q.value(t)
+		return ask{op: opTerm, param: t.Param, test: probe}, err
 	}
-	probe, err := q.value(t)
-	if err != nil {
-		return nil, err
+	missing, ok := t.Value.(fhir.BoolValue)
+	if !ok {
+		return ask{}, mismatched(t)
 	}
-	return q.test(b, t.Param, probe)
+	there := ask{op: opTerm, param: t.Param, test: &test{kind: testPresent}}
+	if missing {
+		return ask{op: opNot, parts: []ask{there}}, nil
+	}
+	return there, nil
 }
 
 // mismatched refuses a modifier or a kind of value that has no counterpart in the
@@ -107,10 +109,9 @@ func (q *query) value(t fhir.Term) (*test, error) {
 		out.kind, out.dates = testDate, intervals(t.Prefix, low, high, q.now)
 	case fhir.URIValue:
 		out.kind, out.uri, text = testURI, string(v), string(v)
-	default:
-		return nil, mismatched(t)
 	}
-	if t.Modifier != "" && (out.kind != testText || t.Modifier != fhir.ModExact && t.Modifier != fhir.ModContains) {
+	plain := t.Modifier == "" || out.kind == testText && (t.Modifier == fhir.ModExact || t.Modifier == fhir.ModContains)
+	if kind, ok := testOf(t.Param.Type); !ok || kind != out.kind || !plain {
 		return nil, mismatched(t)
 	}
 	if !searchable(text) {
@@ -122,27 +123,51 @@ func (q *query) value(t fhir.Term) (*test, error) {
 	return out, nil
 }
 
-// test applies a test to what a parameter leads to in a branch.
-func (q *query) test(b *branch, p *fhir.SearchParam, t *test) (cond, error) {
+// cond turns an expression into a condition on the documents of a branch.
+func (q *query) cond(b *branch, a *ask) cond {
+	switch a.op {
+	case opNot:
+		return not(q.cond(b, &a.parts[0]))
+	case opTerm:
+		return q.test(b, a.param, a.test)
+	}
+	cs := make([]cond, 0, len(a.parts))
+	for i := range a.parts {
+		c := q.cond(b, &a.parts[i])
+		if a.op == opAnd && isNever(c) {
+			return never
+		}
+		cs = append(cs, c)
+	}
+	if a.op == opOr {
+		return some(cs...)
+	}
+	return every(cs...)
+}
+
+// test applies a test to what a parameter leads to in a branch. It is one of
+// those that describe has tried.
+func (q *query) test(b *branch, p *fhir.SearchParam, t *test) cond {
 	switch p.Name {
 	case "_id":
-		return q.id(b, t), nil
+		return q.id(b, t)
 	case "_lastUpdated":
 		if b.updated == nil {
-			return never, nil
+			return never
 		}
 		d := date{moment: *b.updated}
-		return d.search(&seeker{}, nil, t), nil
+		return d.search(&seeker{}, nil, t)
 	}
 	var sk seeker
-	var any []cond
-	for _, path := range q.paths[p] {
-		any = append(any, b.body.search(&sk, path, t))
+	paths := q.paths[p]
+	if len(paths) == 1 {
+		return b.body.search(&sk, paths[0], t)
 	}
-	if sk.unsupported {
-		return nil, fmt.Errorf("search parameter %s: %T does not fit", p.Name, t)
+	any := make([]cond, len(paths))
+	for i, path := range paths {
+		any[i] = b.body.search(&sk, path, t)
 	}
-	return some(any...), nil
+	return some(any...)
 }
 
 // id is the condition on the logical id.
@@ -151,7 +176,7 @@ func (q *query) id(b *branch, t *test) cond {
 		return always
 	}
 	key, suffix, ok := q.ids.parse(t.token.Code)
-	if !ok || suffix != b.suffix || t.kind != testToken || t.token.AnyCode || !t.token.AnySystem && t.token.System != "" {
+	if !ok || suffix != b.suffix || t.token.AnyCode || !t.token.AnySystem && t.token.System != "" {
 		return never
 	}
 	return exactly{b.id.keyIs(key)}
@@ -195,102 +220,4 @@ func (r *Repository) Search(ctx context.Context, fq *fhir.Query) (fhir.Page, err
 	}
 	page.Resources, page.Next, err = r.page(ctx, plan, at, fq.Count)
 	return page, err
-}
-
-// stream is the part of a search that one branch answers.
-type stream struct {
-	*branch
-	where cond
-	order []store.Key
-	last  bool // holds what has no value for the first sort key
-}
-
-// plan compiles a query into streams. Streams with the same last are merged;
-// those with last come after all others.
-func (q *query) plan(fq *fhir.Query) ([]*stream, error) {
-	var plan []*stream
-	for _, b := range q.branches {
-		c, err := q.cond(b, fq.Where)
-		if err != nil {
-			return nil, err
-		}
-		if c = every(b.base, c); isNever(c) {
-			continue
-		}
-		streams, err := q.sorted(b, c, fq.Sort)
-		if err != nil {
-			return nil, err
-		}
-		plan = append(plan, streams...)
-	}
-	return plan, nil
-}
-
-// sorted splits a branch by whether it has the first sort key.
-func (q *query) sorted(b *branch, c cond, sort []fhir.SortKey) ([]*stream, error) {
-	first, without := &stream{branch: b, where: c}, &stream{branch: b, where: never, last: true}
-	add := func(k store.Key) {
-		first.order = append(first.order, k)
-		if len(first.order) > 1 {
-			without.order = append(without.order, k)
-		}
-	}
-	for i, k := range sort {
-		if k.Param == nil || !slices.Contains(q.sortable, k.Param.Name) {
-			return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query._sort", "%s cannot be sorted by this parameter.", q.typ)
-		}
-		if k.Param.Name == "_id" {
-			add(store.Key{Path: "_id", Desc: k.Desc})
-			break
-		}
-		key := q.keys[k.Param][b.number]
-		path := noField
-		if key.moment != nil {
-			path = key.path
-			if i > 0 && key.text {
-				return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query._sort", "%s can only be the first sort key.", k.Param.Name)
-			}
-		}
-		add(store.Key{Path: path, Desc: k.Desc})
-		if i == 0 {
-			first.where, without.where = every(c, key.present), every(c, not(key.present))
-		}
-	}
-	var out []*stream
-	for _, s := range []*stream{first, without} {
-		if !isNever(s.where) {
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-// noField is the sort path of branches that do not have a key: no document has it.
-const noField = "-"
-
-// total counts the matches of a plan.
-func (r *Repository) total(ctx context.Context, plan []*stream) (int64, error) {
-	var sum int64
-	for _, s := range plan {
-		if f := s.where.lower(); !none(f) {
-			n, err := r.Store.Count(ctx, store.Query{Collection: s.Collection, Where: f})
-			if err != nil {
-				return 0, fmt.Errorf("counting in %s: %w", s.Collection, err)
-			}
-			sum += n
-		}
-		if s.where.exact() {
-			continue
-		}
-		doubt := conjunction([]store.Filter{s.where.upper(), negation(s.where.lower())})
-		for doc, err := range r.Store.Find(ctx, store.Query{Collection: s.Collection, Where: doubt, Fields: s.fields}) {
-			if err != nil {
-				return 0, fmt.Errorf("counting in %s: %w", s.Collection, err)
-			}
-			if s.where.match(doc) {
-				sum++
-			}
-		}
-	}
-	return sum, nil
 }
