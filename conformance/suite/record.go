@@ -21,6 +21,9 @@ func records(t *testing.T, c *client, can capability) {
 			t.Run("G8.3 the last of each code", func(t *testing.T) { lastN(t, c, patient) })
 		}
 	}
+	if k := can.kind("List"); k != nil && k.does("update", "delete") && k.searchesBy("item") {
+		t.Run("G7.16 a list names what is found", func(t *testing.T) { listed(t, c, patients) })
+	}
 	t.Run("G7.1 several types are the sum of each", func(t *testing.T) { several(t, c, can) })
 	t.Run("G8.1 what cannot be is refused", func(t *testing.T) {
 		c.do(t, "GET", "Patient/nobody-has-this-id/$everything", "").want(t, 404)
@@ -133,4 +136,36 @@ func lastN(t *testing.T, c *client, patient string) {
 		t.Errorf("max=2 has %d, max=1 %d", len(more), len(got))
 	}
 	c.do(t, "GET", "Observation/$lastn?patient="+patient, "").want(t, 400, 422)
+}
+
+// listed keeps patients in a List and looks for them by it.
+func listed(t *testing.T, c *client, patients bundle) {
+	var items []string
+	for _, p := range patients.Entry {
+		items = append(items, `{"item":{"reference":"Patient/`+p.resource(t).ID+`"}}`)
+	}
+	items = append(items, `{"item":{"reference":"Patient/nobody-has-this-id"}}`)
+	list := `{"resourceType":"List","id":"suite-list","status":"current","mode":"working","entry":[` + strings.Join(items, ",") + `]}`
+	c.do(t, "PUT", "List/suite-list", list).want(t, 200, 201)
+	t.Cleanup(func() {
+		if err := c.remove(c.base + "/List/suite-list"); err != nil {
+			t.Error(err)
+		}
+	})
+	want := urls(t, patients.Entry, "match")
+	for _, name := range []string{"suite-list", "List/suite-list", "no-such-list,suite-list"} {
+		got := urls(t, c.all(t, "Patient?_count=1&_list="+name), "match")
+		if len(got) != len(want) {
+			t.Errorf("_list=%s: %v, want %v", name, got, want)
+		}
+		for url := range want {
+			if !got[url] {
+				t.Errorf("_list=%s: no %s", name, url)
+			}
+		}
+	}
+	if got := c.all(t, "Patient?_list=no-such-list"); len(got) != 0 {
+		t.Errorf("a list that is not there has %d entries", len(got))
+	}
+	c.do(t, "GET", "Patient?_list=$current-patients", "").want(t, 400)
 }

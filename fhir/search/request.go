@@ -222,6 +222,9 @@ func (r *reader) criterion(t fhir.Type, name string, p Pair, depth int) fhir.Exp
 	if rest, ok := strings.CutPrefix(name, "_has:"); ok {
 		return r.has(t, rest, p, depth)
 	}
+	if name == "_list" {
+		return r.list(p)
+	}
 	link, rest, chained := strings.Cut(name, ".")
 	base, modifier, modified := strings.Cut(link, ":")
 	if modified && modifier == "" {
