@@ -19,6 +19,7 @@ type options struct {
 	max       int           // operations of each measurement, at most
 	clients   int           // for the create under load
 	resources int           // to load
+	size      int           // of the store to search; 0: measure single operations instead
 	json      bool
 	only      string // names of measurements, separated by commas; empty: all
 }
@@ -64,6 +65,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	fs.IntVar(&o.max, "max-ops", 200_000, "how many operations each measurement does at most")
 	fs.IntVar(&o.clients, "clients", 32, "how many clients create at once, beside one alone")
 	fs.IntVar(&o.resources, "resources", 20_000, "how many resources to load")
+	fs.IntVar(&o.size, "size", 0, "measure the common forms of search on a store with that many made-up records, and nothing else")
 	fs.BoolVar(&o.json, "json", false, "write JSON")
 	fs.StringVar(&o.only, "only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	if err := fs.Parse(args); err != nil {
@@ -93,6 +95,12 @@ func (o options) validate() error {
 	within("max-ops", int64(o.max), maxOps)
 	within("clients", int64(o.clients), maxClients)
 	within("resources", int64(o.resources), maxResources)
+	if o.size != 0 {
+		within("size", int64(o.size), maxResources)
+		if o.url != "" || o.only != "" {
+			faults = append(faults, errors.New("--size goes with neither --url nor --only: it starts a server of its own and measures all forms"))
+		}
+	}
 	if u, err := url.Parse(o.url); o.url != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		faults = append(faults, errors.New("--url must be an absolute http or https URL"))
 	}
@@ -132,6 +140,9 @@ func run(ctx context.Context, o options) (*report, error) {
 		return nil, err
 	}
 	defer cleanup()
+	if o.size > 0 {
+		return rep, measureShapes(ctx, o, dir, rep)
+	}
 	if err := serveAndMeasure(ctx, o, dir, rep); err != nil {
 		return nil, err
 	}

@@ -15,16 +15,22 @@ import (
 // measureLoad runs portico load as a child process on a file of generated
 // Observations and an empty store.
 func measureLoad(ctx context.Context, o options, dir string) (row, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return row{}, err
-	}
 	file := filepath.Join(dir, "load.ndjson")
 	bytes, err := writeResources(file, o.resources)
 	if err != nil {
 		return row{}, err
 	}
-	data := filepath.Join(dir, "loaded")
+	r, err := loadFile(ctx, file, filepath.Join(dir, "loaded"), o.resources, bytes)
+	r.Name, r.What = nameLoad, "portico load of generated Observations into an empty store, start and end included"
+	return r, err
+}
+
+// loadFile runs portico load on a file of so many resources and bytes.
+func loadFile(ctx context.Context, file, data string, resources int, bytes int64) (row, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return row{}, err
+	}
 	cmd := exec.CommandContext(ctx, self, "load", "--store", "sqlite:"+data, file)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
@@ -37,11 +43,10 @@ func measureLoad(ctx context.Context, o options, dir string) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	n := float64(o.resources)
+	n := float64(resources)
 	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return row{
-		Name: nameLoad, What: "portico load of generated Observations into an empty store, start and end included",
-		Ops: o.resources, Rate: n / took.Seconds(), CPU: float64(used.Microseconds()) / n,
+		Ops: resources, Rate: n / took.Seconds(), CPU: float64(used.Microseconds()) / n,
 		Size: float64(bytes) / n, Disk: float64(disk) / n,
 	}, nil
 }

@@ -62,6 +62,7 @@ type row struct {
 	Memory  float64 `json:"mb,omitempty"`         // resident
 	Size    float64 `json:"size_bytes,omitempty"` // of a resource as sent
 	Disk    float64 `json:"disk_bytes,omitempty"` // each resource, indexes included
+	Entries float64 `json:"entries,omitempty"`    // of an answer, on average
 	Budget  budget  `json:"budget"`
 	Over    bool    `json:"over,omitempty"` // the budget
 }
@@ -84,7 +85,9 @@ func newReport() *report {
 }
 
 func (r *report) add(m row) {
-	m.Budget = budgets[m.Name]
+	if m.Budget == (budget{}) {
+		m.Budget = budgets[m.Name]
+	}
 	b := m.Budget
 	over := func(got, want float64) bool { return want > 0 && got > want }
 	m.Over = over(m.CPU, b.CPU) || over(m.Millis, b.Millis) || over(m.Memory, b.Memory) || over(m.Disk, b.Disk) ||
@@ -100,12 +103,12 @@ func (r *report) writeJSON(w io.Writer) error {
 
 func (r *report) writeText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "\tclients\tops\tops/s\tp50 µs\tp99 µs\tserver CPU µs/op\tbudget\t")
+	_, _ = fmt.Fprintln(t, "\tclients\tops\tops/s\tp50 µs\tp99 µs\tserver CPU µs/op\tbudget\tentries\t")
 	for _, m := range r.Rows {
 		if m.Skipped != "" || m.Ops == 0 {
 			continue
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t\n", m.Name, number(float64(m.Clients)), m.Ops, m.Rate, number(m.P50), number(m.P99), number(m.CPU), m.limit())
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, number(float64(m.Clients)), m.Ops, m.Rate, number(m.P50), number(m.P99), number(m.CPU), m.limit(), number(m.Entries))
 	}
 	if err := t.Flush(); err != nil {
 		return err

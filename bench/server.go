@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// server is a child process that serves the demo clinic.
+// server is a child process that serves.
 type server struct {
 	cmd   *exec.Cmd
 	base  string
@@ -39,17 +39,19 @@ const patience = 60 * time.Second
 // startServer starts this program as a server twice: once to fill its store
 // with the demo clinic, and once, measured, to serve it.
 func startServer(ctx context.Context, dir string) (*server, error) {
-	first, err := launch(ctx, dir)
+	args := []string{"--demo", "--store", "sqlite:" + filepath.Join(dir, "demo")}
+	first, err := launch(ctx, dir, args...)
 	if err != nil {
 		return nil, err
 	}
 	if err := first.stop(); err != nil {
 		return nil, err
 	}
-	return launch(ctx, dir)
+	return launch(ctx, dir, args...)
 }
 
-func launch(ctx context.Context, dir string) (*server, error) {
+// launch starts a server with these arguments; dir is for its log.
+func launch(ctx context.Context, dir string, args ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -64,8 +66,8 @@ func launch(ctx context.Context, dir string) (*server, error) {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }() // the child has its own
-	s.cmd = exec.CommandContext(ctx, self, "serve", "--demo", "--auth", "off",
-		"--store", "sqlite:"+filepath.Join(dir, "demo"), "--listen", addr, "--base-url", s.base)
+	args = append([]string{"serve", "--auth", "off", "--listen", addr, "--base-url", s.base}, args...)
+	s.cmd = exec.CommandContext(ctx, self, args...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = patience

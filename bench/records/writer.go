@@ -87,7 +87,7 @@ func (w *writer) id() string {
 		case 14:
 			b[i] = '4'
 			continue
-		case 16:
+		case 16, 24:
 			bits = w.rnd.Uint64()
 		}
 		b[i] = hex[bits&15]

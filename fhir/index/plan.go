@@ -66,31 +66,51 @@ func (c *compiler) expr(e fhir.Expr) (Plan, error) {
 }
 
 // and narrows by each part. Where one is the patient, tokens are looked for
-// among that patient's.
+// among that patient's, which leaves nothing to be asked of the patient.
 func (c *compiler) and(e fhir.And) (Plan, error) {
 	out := Plan{Exact: true}
 	var all store.And
-	pk := c.patientOf(e)
-	for _, part := range e {
+	at, pk := c.patientOf(e)
+	scoped := false
+	for i, part := range e {
+		if i == at {
+			continue
+		}
+		if pk != "" {
+			f, whole := c.scope(pk, part)
+			if f != nil {
+				all, scoped = append(all, f), true
+			}
+			if whole {
+				continue
+			}
+		}
 		p, err := c.expr(part)
 		if err != nil {
 			return Plan{}, err
 		}
-		if pk != "" {
-			if f := c.scope(pk, part); f != nil {
-				all = append(all, f)
-			}
+		all = append(all, p.Where)
+		out.Exact = out.Exact && p.Exact
+	}
+	if at >= 0 && !scoped {
+		p, err := c.expr(e[at])
+		if err != nil {
+			return Plan{}, err
 		}
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
 	}
 	out.Where = all
+	if len(all) == 1 {
+		out.Where = all[0]
+	}
 	return out, nil
 }
 
-// patientOf gives the key of the one patient that the parts ask for.
-func (c *compiler) patientOf(e fhir.And) string {
-	for _, part := range e {
+// patientOf finds the part that asks for one patient, and the key of that
+// patient; -1 when there is none.
+func (c *compiler) patientOf(e fhir.And) (at int, key string) {
+	for i, part := range e {
 		t, ok := part.(fhir.Term)
 		if !ok || t.Modifier != "" {
 			continue
@@ -98,33 +118,36 @@ func (c *compiler) patientOf(e fhir.And) string {
 		ref, ok := t.Value.(fhir.ReferenceValue)
 		p := c.typ.byName[t.Param.Name]
 		if ok && p != nil && ref.Type == "Patient" && c.typ.samePatient(p) {
-			return patientKey(ref.ID)
+			return i, patientKey(ref.ID)
 		}
 	}
-	return ""
+	return -1, ""
 }
 
 // scope gives the filter on the patient's own entries that a token, or several,
-// implies; nil if there is none.
-func (c *compiler) scope(pk string, e fhir.Expr) store.Filter {
+// implies; nil if there is none. whole says that it asks for just as much: those
+// entries hold no system.
+func (c *compiler) scope(pk string, e fhir.Expr) (where store.Filter, whole bool) {
 	or, ok := e.(fhir.Or)
 	if !ok {
 		or = fhir.Or{e}
 	}
 	var keys []store.Value
+	whole = true
 	for _, part := range or {
 		t, ok := part.(fhir.Term)
 		if !ok || t.Modifier != "" {
-			return nil
+			return nil, false
 		}
 		token, ok := t.Value.(fhir.TokenValue)
 		p := c.typ.byName[t.Param.Name]
 		if !ok || p == nil || !p.scoped || token.AnyCode {
-			return nil
+			return nil, false
 		}
 		keys = append(keys, store.String(pk+p.code+short(token.Code)))
+		whole = whole && (token.AnySystem || p.fixed && token.System == p.system)
 	}
-	return c.in(keys)
+	return c.in(keys), whole
 }
 
 func (c *compiler) in(keys []store.Value) store.Filter { return in(c.Field, keys) }
