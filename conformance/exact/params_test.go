@@ -55,19 +55,6 @@ func code(p, system string) func(object) []any {
 	}
 }
 
-// with keeps what has a member with this value.
-func with(p, member, value string) func(object) []any {
-	return func(r object) []any {
-		var out []any
-		for _, v := range path(p)(r) {
-			if get(v, member) == value {
-				out = append(out, v)
-			}
-		}
-		return out
-	}
-}
-
 // contact is a ContactPoint as a token: its system is no namespace.
 func contact(system string) func(object) []any {
 	return func(r object) []any {

@@ -10,6 +10,7 @@
 //	<Type>_history   { _id: <id>/<version, ten digits>, v, ts, del?, body? }                     the versions before it
 //	portico_reservations { _id: <hash of a condition>, by: <random>, ts }                           see below
 //	portico_formats  { _id: "records", format: 2 }                                               the number of this layout
+//	                 { _id: "reindex", for, type, after }                                             how far a reindexing is that was broken off
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId
 // and meta.lastUpdated, which are spliced in; a read hands out these bytes. Its

@@ -32,8 +32,11 @@ func CheckFormat(ctx context.Context, st store.Store) error {
 		if found == format {
 			return nil
 		}
-		if found != 0 {
-			return fmt.Errorf("the records in this store have layout %d, this version of Portico works with %d: use the version that wrote them", found, format)
+		switch {
+		case found > format:
+			return newer(found)
+		case found != 0:
+			return fmt.Errorf("the records in this store have layout %d, this version of Portico works with %d: stop the version that wrote them and run portico reindex", found, format)
 		}
 		doc := bsoncore.NewDocumentBuilder().AppendString(fieldID, formatID).AppendInt64(fieldFormat, format).Build()
 		err = st.Apply(ctx, []store.Op{{Kind: store.Insert, Collection: formatCollection, Doc: store.Doc(doc)}})
@@ -45,6 +48,10 @@ func CheckFormat(ctx context.Context, st store.Store) error {
 		}
 	}
 	return fmt.Errorf("record: %w: the mark of the layout is there and not there", store.ErrCorrupt)
+}
+
+func newer(found int64) error {
+	return fmt.Errorf("the records in this store have layout %d, this version of Portico works with %d: use the version that wrote them", found, format)
 }
 
 // readFormat gives the number in the store, 0 when there is none.
