@@ -49,6 +49,9 @@ func (o *Operations) everything(ctx context.Context, c Call) (Result, error) {
 	return out, nil
 }
 
+// maxParam bounds one parameter; a cursor is much shorter.
+const maxParam = 2048
+
 // request is what the parameters of $everything say.
 type request struct {
 	start, end, since *fhir.Date
@@ -72,6 +75,9 @@ func (o *Operations) readEverything(c Call) (*request, error) {
 	seen := make(map[string]bool)
 	token := ""
 	for _, p := range params {
+		if len(p.Name)+len(p.Value) > maxParam {
+			return nil, fhir.Errorf(fhir.CodeTooCostly, "http.query", "A parameter is longer than %d bytes.", maxParam)
+		}
 		if seen[p.Name] && p.Name != "_type" {
 			return nil, invalid(p.Name, "%s is given twice.", p.Name)
 		}
@@ -153,7 +159,9 @@ func (r *request) typeList(list string, of fhir.Type) error {
 		if !slices.Contains(members, t) && !slices.Contains(supporting, t) && t != "Patient" {
 			return invalid("_type", "%q is no type that $everything returns.", name)
 		}
-		r.types = append(r.types, t)
+		if !slices.Contains(r.types, t) {
+			r.types = append(r.types, t)
+		}
 	}
 	if !slices.ContainsFunc(r.types, func(t fhir.Type) bool { return slices.Contains(members, t) }) {
 		return fhir.Errorf(fhir.CodeNotSupported, "http._type", "These types are only returned beside what refers to them. Name such a type, too, as _type=Encounter,%s.", list)

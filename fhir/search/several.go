@@ -49,24 +49,26 @@ func (p *Parser) ParseSeveral(of fhir.Key, params []Pair, lenient bool, caller s
 // types reads _type, and gives the other parameters. Several _types are one
 // list.
 func (p *Parser) types(of fhir.Key, params []Pair) (types []fhir.Type, rest []Pair, err error) {
-	var unknown []fhir.Issue
 	for _, pair := range params {
 		if pair.Name != "_type" {
 			rest = append(rest, pair)
 			continue
 		}
+		if len(pair.Value) > maxLength {
+			return nil, nil, fhir.Errorf(fhir.CodeTooCostly, "http._type", "The value is %d bytes long; at most %d are allowed.", len(pair.Value), maxLength)
+		}
 		for name := range strings.SplitSeq(pair.Value, ",") {
 			t := fhir.Type(name)
-			if !t.Valid() || !p.Describe(t).Search {
-				unknown = append(unknown, fhir.Errorf(fhir.CodeInvalid, "http._type", "%q is no type that can be searched here.", name).Issues...)
-			} else if !slices.Contains(types, t) {
+			switch {
+			case slices.Contains(types, t):
+			case !t.Valid() || !p.Describe(t).Search:
+				return nil, nil, fhir.Errorf(fhir.CodeInvalid, "http._type", "%q is no type that can be searched here.", name)
+			default:
 				types = append(types, t)
 			}
 		}
 	}
 	switch {
-	case len(unknown) > 0:
-		return nil, nil, &fhir.Error{Issues: unknown}
 	case types == nil && of.Type == "":
 		return nil, nil, fhir.Errorf(fhir.CodeTooCostly, "http._type", "Searching all types at once would cost too much. Name those that are wanted: _type=Patient,Practitioner.")
 	case types == nil:

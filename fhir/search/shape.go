@@ -26,7 +26,7 @@ func ReadShape(params []Pair) (Shape, []Pair, error) {
 		case p.Name == "_summary" && p.Value == "count":
 			r.fail(fhir.CodeInvalid, p.Name, "_summary=count counts what a search finds. Here it must be true, text, data or false.")
 		default:
-			r.result(p)
+			r.pair(p)
 		}
 	}
 	if len(r.issues) > 0 {

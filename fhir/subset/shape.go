@@ -51,7 +51,7 @@ func New(mode Mode, elements []string, types ...fhir.Type) (*Shape, error) {
 			if !slices.ContainsFunc(types, func(t fhir.Type) bool { return has(t, name) }) {
 				return nil, unknown(name, types)
 			}
-			s.elements = append(s.elements, name)
+			s.elements = add(s.elements, name)
 			continue
 		}
 		if !has(fhir.Type(t), own) {
@@ -60,9 +60,16 @@ func New(mode Mode, elements []string, types ...fhir.Type) (*Shape, error) {
 		if s.byType == nil {
 			s.byType = make(map[fhir.Type][]string)
 		}
-		s.byType[fhir.Type(t)] = append(s.byType[fhir.Type(t)], own)
+		s.byType[fhir.Type(t)] = add(s.byType[fhir.Type(t)], own)
 	}
 	return s, nil
+}
+
+func add(names []string, name string) []string {
+	if slices.Contains(names, name) {
+		return names
+	}
+	return append(names, name)
 }
 
 // has reports whether a resource of the type has the element at its root.
