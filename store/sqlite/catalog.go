@@ -40,6 +40,8 @@ type index struct {
 	// that looks after its snapshot began knows of all it may meet.
 	multi *atomic.Uint64
 
+	// Statements. count ends in LIMIT ?+0: for a bare parameter SQLite would plan
+	// it anew each time that it is bound.
 	insert, remove, walk, walkDown, rids, taken, count, mark string
 }
 
@@ -62,7 +64,7 @@ func newCollection(cid int64, name string) *collection {
 			multi:    new(atomic.Uint64),
 			walk:     walk,
 			walkDown: walk + " DESC",
-			count:    "SELECT count(*) FROM (SELECT 1 FROM " + t + " WHERE id>=? AND id<? LIMIT ?)",
+			count:    "SELECT count(*) FROM (SELECT 1 FROM " + t + " WHERE id>=? AND id<? LIMIT ?+0)",
 		},
 	}
 }
@@ -87,7 +89,7 @@ func newIndex(iid int64, coll *collection, def store.Index, multi uint64) *index
 		walkDown: walk + " DESC",
 		rids:     "SELECT rid FROM " + t + " WHERE key>=? AND key<?",
 		taken:    "SELECT 1 FROM " + t + " WHERE key>=? AND key<? AND rid<>? LIMIT 1",
-		count:    "SELECT count(*) FROM (SELECT 1 FROM " + t + " WHERE key>=? AND key<? LIMIT ?)",
+		count:    "SELECT count(*) FROM (SELECT 1 FROM " + t + " WHERE key>=? AND key<? LIMIT ?+0)",
 		mark:     "UPDATE portico_indexes SET multi=? WHERE iid=" + strconv.FormatInt(iid, 10),
 	}
 	ix.multi.Store(multi)

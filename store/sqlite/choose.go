@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"math"
+	"slices"
 
 	"github.com/portico-fhir/portico/store"
 )
@@ -9,6 +10,9 @@ import (
 // choose gives the access that has to look at the fewest documents. It reads
 // entries to find out only where that is not plain.
 func (p *planner) choose(c *conn, q store.Query, counting bool) (access, error) {
+	if !counting {
+		p.prune()
+	}
 	bound := 0
 	for i := range p.found {
 		a := &p.found[i]
@@ -28,6 +32,26 @@ func (p *planner) choose(c *conn, q store.Query, counting bool) (access, error) 
 		return p.walk(counting), nil
 	}
 	return p.cheapest(c, q, counting)
+}
+
+// prune drops an access where another is narrowed by the same conditions or more
+// and, unlike it, gives the order that is asked for: it looks at no more entries.
+func (p *planner) prune() {
+	if len(p.found) < 2 {
+		return
+	}
+	better := func(a, b *access) bool {
+		return a.ordered && a.bound && (!b.ordered || len(b.by) < len(a.by)) &&
+			!slices.ContainsFunc(b.by, func(j int) bool { return !slices.Contains(a.by, j) })
+	}
+	kept := make([]access, 0, len(p.found))
+	for i := range p.found {
+		b := &p.found[i]
+		if !slices.ContainsFunc(p.found, func(a access) bool { return better(&a, b) }) {
+			kept = append(kept, *b)
+		}
+	}
+	p.found = kept
 }
 
 // single reports whether there is one entry at most.

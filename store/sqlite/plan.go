@@ -21,7 +21,8 @@ type access struct {
 	lanes []lane
 	pins  [][]byte // for each leading key with one value per lane: its key where all lanes share it
 	used  []bool   // conditions that the spans imply exactly
-	bound bool     // some condition narrows the spans
+	by    []int    // constraints that narrow the spans
+	bound bool     // there is one
 
 	ordered bool   // its entries come in the query's order
 	down    bool   // by walking backwards
@@ -82,8 +83,7 @@ func (p *planner) pin(a access, prefixes [][]byte) {
 			}
 			next := a
 			next.pins = append(slices.Clone(a.pins), shared)
-			next.bound = true
-			next.use(c)
+			p.use(&next, j)
 			p.pin(next, product(prefixes, spans))
 		}
 	}
@@ -92,8 +92,10 @@ func (p *planner) pin(a access, prefixes [][]byte) {
 	}
 }
 
-func (a *access) use(c *constraint) {
-	if c.exact {
+// use notes that p.cons[j] narrows the spans.
+func (p *planner) use(a *access, j int) {
+	a.by, a.bound = append(slices.Clip(a.by), j), true
+	if c := &p.cons[j]; c.exact {
 		a.used = slices.Clone(a.used)
 		a.used[c.leaf] = true
 	}
@@ -121,8 +123,7 @@ func (p *planner) finish(a access, prefixes [][]byte) {
 				continue
 			}
 			b := a
-			b.bound = true
-			b.use(c)
+			p.use(&b, j)
 			b.lanes = lanes(prefixes, c.spans(key.Desc, a.several(i)))
 			p.add(b)
 			ranged = true
