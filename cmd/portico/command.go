@@ -21,13 +21,15 @@ func commands() []command {
 		{"serve", "[flags]", "answer FHIR requests; --demo needs nothing else", serve},
 		{"load", "[flags] FILE|DIR|-", "bring in resources, Bundles and NDJSON, gzipped or not", loadFiles},
 		{"chart", "lint [flags] [FILE]", "check a chart map", chart},
+		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explain},
+		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
 		{"bench", "[flags]", "measure this machine", benchmark},
 		{"version", "", "say what this is", version},
 	}
 }
 
 // later are subcommands of the contract that this version does not have.
-func later() []string { return []string{"user", "client", "reindex"} }
+func later() []string { return []string{"user", "client"} }
 
 func run(ctx context.Context, args []string, env func(string) string, std streams) error {
 	if len(args) == 0 {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/join"
+	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/fhir/router"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/testdata/clinic"
+)
+
+// explainFlags are those that say what server would answer.
+func explainFlags(c *Config) *flag.FlagSet {
+	f := newFlags("explain")
+	f.StringVar(&c.BaseURL, "base-url", "http://localhost:8080", "`URL` under which clients reach the server")
+	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "sqlite:`DIR`, mongodb://… or, with --demo, memory:")
+	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal, for trying things out")
+	f.StringVar(&c.Search.Timezone, "timezone", c.Search.Timezone, "`zone` of dates without one, search.timezone of the server's configuration")
+	f.StringVar(&c.Chart, "chart", "", "chart map `file`")
+	f.BoolVar(&c.Demo, "demo", false, "ask the demo clinic")
+	return f
+}
+
+// explain runs a search and says how the store found what it found.
+func explain(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+	c := defaultConfig()
+	if uri := env("PORTICO_STORE"); uri != "" {
+		c.Store.URI = storeURI(uri)
+	}
+	// The search may stand before the flags: it is what the eye looks for.
+	var asked string
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		asked, args = args[0], args[1:]
+	}
+	f := explainFlags(&c)
+	if help, err := parse(f, args, std.out); help || err != nil {
+		return err
+	}
+	if asked == "" && f.NArg() == 1 {
+		asked = f.Arg(0)
+	} else if f.NArg() > 0 {
+		asked = ""
+	}
+	switch {
+	case asked == "":
+		return usageError{errors.New("explain: give one search, such as 'Observation?patient=1&_count=10'")}
+	case !c.Store.URI.known():
+		return usageError{errors.New("explain: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
+	}
+	log, lines := newLogger(std.err, slog.LevelError) // what a chart map warns of is lint's
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	c.Store.AllowDDL = c.Store.AllowDDL || c.Demo
+	st, err := openStore(ctx, c.Store, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if c.Demo {
+		if err := fillDemo(ctx, st, clinic.Database); err != nil {
+			return err
+		}
+	}
+	watched := &watchedStore{Store: st}
+	types, err := repository(c, c.BaseURL+"/fhir", watched, log)
+	if err != nil {
+		return err
+	}
+	return explainSearch(ctx, c, types, watched, asked, std.out)
+}
+
+// explainSearch answers one search and prints what that took.
+func explainSearch(ctx context.Context, c Config, types *router.Router, st *watchedStore, asked string, out io.Writer) error {
+	base := c.BaseURL + "/fhir"
+	repo := &join.Repository{Inner: types, Base: base}
+	cursors, err := search.NewCursors(make([]byte, 32), nil) // for none that leaves this process
+	if err != nil {
+		return err
+	}
+	parser := search.Parser{Base: base, Describe: repo.Describe, Cursors: cursors, DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount}
+	name, query, _ := strings.Cut(asked, "?")
+	if !fhir.Type(name).Valid() {
+		return usageError{fmt.Errorf("explain: %q is no resource type", name)}
+	}
+	params, err := queryPairs(query)
+	if err != nil {
+		return usageError{fmt.Errorf("explain: %w", err)}
+	}
+	req, err := parser.Parse(fhir.Type(name), params, false, "")
+	if err != nil {
+		return err
+	}
+	page, err := repo.Search(ctx, req.Query)
+	if err != nil {
+		return err
+	}
+	if err := st.print(out); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, verdict(types, st, req.Query, page))
+	return err
+}
+
+// queryPairs decodes a query as a shell passes it: with or without
+// percent-encoding.
+func queryPairs(query string) ([]search.Pair, error) {
+	var pairs []search.Pair
+	for part := range strings.SplitSeq(query, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return nil, err
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, search.Pair{Name: name, Value: value})
+	}
+	return pairs, nil
+}
+
+// verdict says in a sentence who decided what matches.
+func verdict(types *router.Router, st *watchedStore, q *fhir.Query, page fhir.Page) string {
+	found := fmt.Sprintf("%d on the first page", len(page.Resources))
+	if page.Total != nil {
+		found += fmt.Sprintf(", %d in total", *page.Total)
+	}
+	if len(page.Included) > 0 {
+		found += fmt.Sprintf(", %d included", len(page.Included))
+	}
+	records, ok := types.Records.(*record.Repository)
+	mapped := types.Mapped != nil && !types.Mapped.Describe(q.Type).None()
+	switch {
+	case mapped:
+		return found + ". The type is mapped: each line is a rule of the chart map, asked in the EHR's own collections and by its own indexes."
+	case len(st.steps) > 1 || !ok:
+		return found + "."
+	}
+	if exact, err := records.Exact(q); err != nil || !exact {
+		return found + ". The index narrows down; each document that was read was looked at."
+	}
+	return found + ". The index decides what matches."
+}
+
+// watchedStore notes how each search was answered. It is for one search at a
+// time; what it notes costs as much again.
+type watchedStore struct {
+	store.Store
+	steps []step
+}
+
+type step struct {
+	what, collection string
+	read             int64 // documents that the caller took
+	plan             *store.Plan
+}
+
+// Find implements [store.Store].
+func (s *watchedStore) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	return func(yield func(store.Doc, error) bool) {
+		n, whole := 0, true
+		for doc, err := range s.Store.Find(ctx, q) {
+			if err == nil {
+				n++
+			}
+			if whole = yield(doc, err); !whole {
+				break
+			}
+		}
+		if !whole {
+			q.Limit = n // the caller wanted no more
+		}
+		s.note(ctx, "find", q, int64(n))
+	}
+}
+
+// Count implements [store.Store].
+func (s *watchedStore) Count(ctx context.Context, q store.Query) (int64, error) {
+	n, err := s.Store.Count(ctx, q)
+	if err == nil {
+		s.steps = append(s.steps, step{what: "count", collection: q.Collection, read: n})
+	}
+	return n, err
+}
+
+func (s *watchedStore) note(ctx context.Context, what string, q store.Query, n int64) {
+	st := step{what: what, collection: q.Collection, read: n}
+	if e, ok := s.Store.(store.Explainer); ok {
+		if plan, err := e.Explain(ctx, q); err == nil {
+			st.plan = &plan
+		}
+	}
+	s.steps = append(s.steps, st)
+}
+
+func (s *watchedStore) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STEP\tCOLLECTION\tINDEX\tKEYS\tDOCUMENTS\tRESULT\tORDER")
+	for _, st := range s.steps {
+		index, keys, docs, order := "-", "-", "-", "-"
+		if p := st.plan; p != nil {
+			index, keys, docs, order = p.Index, fmt.Sprint(p.Keys), fmt.Sprint(p.Docs), "index"
+			if p.Sorted {
+				order = "sorted"
+			}
+			if index == "" {
+				index = "none: a scan"
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", st.what, st.collection, index, keys, docs, st.read, order)
+	}
+	return w.Flush()
+}
