@@ -94,9 +94,9 @@ func lastParams(params []search.Pair) (limit int, rest []search.Pair, err error)
 	}
 	switch {
 	case !subject:
-		return 0, nil, fhir.Errorf(fhir.CodeRequired, "http.query", "$lastn needs a patient or subject.")
+		return 0, nil, fhir.Errorf(fhir.CodeInvalid, "http.query", "$lastn needs a patient or subject.")
 	case !kind:
-		return 0, nil, fhir.Errorf(fhir.CodeRequired, "http.query", "$lastn needs a category or a code.")
+		return 0, nil, fhir.Errorf(fhir.CodeInvalid, "http.query", "$lastn needs a category or a code.")
 	}
 	return limit, rest, nil
 }

@@ -77,8 +77,8 @@ func TestLastN(t *testing.T) {
 	}
 	o := fill(t, nil)
 	for params, code := range map[string]fhir.IssueCode{
-		"category=lab":                                  fhir.CodeRequired,
-		"patient=1":                                     fhir.CodeRequired,
+		"category=lab":                                  fhir.CodeInvalid,
+		"patient=1":                                     fhir.CodeInvalid,
 		"patient=1&code=a&max=0":                        fhir.CodeInvalid,
 		"patient=1&code=a&max=1&max=2":                  fhir.CodeInvalid,
 		"patient=1&code=a&_count=5":                     fhir.CodeNotSupported,

@@ -40,7 +40,7 @@ func ReadParameters(body []byte) ([]search.Pair, error) {
 			}
 		}
 		if !found {
-			return nil, fhir.Errorf(fhir.CodeRequired, at, "The parameter has no value.")
+			return nil, fhir.Errorf(fhir.CodeStructure, at, "The parameter has no value.")
 		}
 		pairs = append(pairs, search.Pair{Name: name, Value: value})
 	}

@@ -22,6 +22,11 @@ func FuzzRequest(f *testing.F) {
 		{"PUT", "/fhir/Patient/1", `{"resourceType":"Patient","id":"1"}`, "", "return=minimal"},
 		{"DELETE", "/fhir/Patient/1/_history/2/", "", "application/*", ""},
 		{"GET", "/fhir/%50atient/%2e%2e/?_since=2020-01-01T00:00:00Z", "", "", ""},
+		{"GET", "/fhir/Patient/1/*?_type=Observation,Patient&_elements=subject,Patient.gender&_count=1", "", "", ""},
+		{"POST", "/fhir/_search?_type=Patient,Observation", "_summary=data&_id=1,o1", "", ""},
+		{"GET", "/fhir/Patient/1/$everything?start=2020&_since=2020-01-01T00:00:00Z&_type=Observation&_summary=true", "", "", ""},
+		{"POST", "/fhir/Observation/$lastn?max=2", `{"resourceType":"Parameters","parameter":[{"name":"subject","valueString":"1"},{"name":"code","valueString":"c"}]}`, "", ""},
+		{"GET", "/fhir/Patient/1/$meta", "", "", ""},
 	} {
 		f.Add(s[0], s[1], s[2], s[3], s[4])
 	}
