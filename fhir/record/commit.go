@@ -110,7 +110,7 @@ func (r *Repository) index(ctx context.Context, types []fhir.Type) error {
 	var missing []store.Index
 	for _, t := range types {
 		if _, ok := r.indexed.Load(t); !ok {
-			missing = append(missing, indexes(collection(t))...)
+			missing = append(missing, indexes(t)...)
 		}
 	}
 	if len(missing) == 0 {
@@ -119,16 +119,21 @@ func (r *Repository) index(ctx context.Context, types []fhir.Type) error {
 	if err := r.Store.Ensure(ctx, missing); err != nil {
 		return fault("declare indexes", err)
 	}
+	if err := r.listTypes(ctx, types); err != nil {
+		return err
+	}
 	for _, t := range types {
 		r.indexed.Store(t, true)
 	}
 	return nil
 }
 
-// indexes are those of the current versions of one type. The date stands behind
+// indexes are those of one type. The date stands behind
 // the entry, so that what has an entry is found from the newest to the oldest.
-func indexes(collection string) []store.Index {
+func indexes(t fhir.Type) []store.Index {
+	collection := collection(t)
 	return []store.Index{
+		{Collection: historyCollection(t), Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldOwner}, {Path: fieldID}}},
 		{Collection: collection, Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldID}}},
 		{Collection: collection, Name: "date", Keys: byDate(true)},
 		{Collection: collection, Name: "entries", Keys: append([]store.Key{{Path: fieldKeys}}, byDate(true)...)},

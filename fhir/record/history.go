@@ -12,11 +12,15 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-// History returns versions, newest first (R4 3.1.0.13). All pages show the
-// resource as it stood when the first was read.
+// History returns versions, newest first (R4 3.1.0.11). All pages of one resource's
+// history show it as it stood when the first was read. The pages of several
+// resources' have every version that was there then once, and may have later ones.
 func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
 	if q.Count < 1 {
 		return fhir.Page{}, fhir.Errorf(fhir.CodeInvalid, "http.query._count", "A page of history holds at least one version.")
+	}
+	if q.Key.ID == "" {
+		return r.chronicle(ctx, q)
 	}
 	var page fhir.Page
 	at, err := parseHistoryCursor(q.Cursor)
@@ -31,12 +35,11 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 		if cur.number == 0 {
 			return page, notFound(q.Key)
 		}
-		at.top = cur.number
-		if at.first, err = r.firstSince(ctx, q.Key, cur, q.Since); err != nil {
+		if at.first, at.top, err = r.extent(ctx, q, cur); err != nil {
 			return page, err
 		}
-		at.next = cur.number
-		if at.next >= at.first {
+		at.next = at.top
+		if at.next >= at.first && at.next == cur.number {
 			page.Resources = append(page.Resources, cur.resource(q.Key))
 			at.next--
 		}
@@ -95,13 +98,31 @@ func (r *Repository) older(ctx context.Context, q fhir.HistoryQuery, at *history
 	return nil
 }
 
-// firstSince finds the oldest version at or after since, by bisection: times
-// ascend with versions. It is one more than cur's when there is none.
-func (r *Repository) firstSince(ctx context.Context, key fhir.Key, cur version, since time.Time) (int64, error) {
-	if since.IsZero() {
-		return 1, nil
+// extent finds the first and the last version that q asks for; first is above
+// last when there are none.
+func (r *Repository) extent(ctx context.Context, q fhir.HistoryQuery, cur version) (first, last int64, err error) {
+	first, last = 1, cur.number
+	if !q.Since.IsZero() {
+		first, err = r.firstThat(ctx, q.Key, cur, func(t time.Time) bool { return !t.Before(q.Since) })
 	}
-	if cur.updated.Before(since) {
+	if q.At == nil || err != nil {
+		return first, max(last, first-1), err
+	}
+	low, high := q.At.Range(r.location())
+	later, err := r.firstThat(ctx, q.Key, cur, func(t time.Time) bool { return t.After(low) })
+	if err != nil {
+		return 0, 0, err
+	}
+	behind, err := r.firstThat(ctx, q.Key, cur, func(t time.Time) bool { return !t.Before(high) })
+	// A version lasts until the next one takes its place.
+	first, last = max(first, later-1), behind-1
+	return first, max(last, first-1), err
+}
+
+// firstThat finds the oldest version whose time is late enough, by bisection: times
+// ascend with versions. It is one more than cur's when there is none.
+func (r *Repository) firstThat(ctx context.Context, key fhir.Key, cur version, late func(time.Time) bool) (int64, error) {
+	if !late(cur.updated) {
 		return cur.number + 1, nil
 	}
 	var failed error
@@ -113,7 +134,7 @@ func (r *Repository) firstSince(ctx context.Context, key fhir.Key, cur version, 
 		if err != nil {
 			failed = err
 		}
-		return !v.updated.Before(since)
+		return late(v.updated)
 	})
 	return int64(before) + 1, failed
 }
@@ -138,7 +159,11 @@ func parseHistoryCursor(s string) (historyCursor, error) {
 		ok = err == nil
 	}
 	if !ok || n[1] < 1 || n[0] < n[1] || n[2] <= n[0] {
-		return historyCursor{}, fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Start again from the first page.")
+		return historyCursor{}, badHistoryCursor()
 	}
 	return historyCursor{next: n[0], first: n[1], top: n[2]}, nil
+}
+
+func badHistoryCursor() error {
+	return fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Start again from the first page.")
 }

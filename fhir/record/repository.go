@@ -31,7 +31,7 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	}
 	typ := index.Of(t)
 	c := fhir.Capability{
-		Read: true, VRead: true, HistoryInstance: true,
+		Read: true, VRead: true, HistoryInstance: true, HistoryType: true,
 		Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
 		Versioning: "versioned",
 		Source:     "Kept by Portico as sent, with all versions.",
