@@ -14,7 +14,8 @@
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId
 // and meta.lastUpdated, which are spliced in; a read hands out these bytes. Its
-// subtype tells whether it is plain (0) or one block of S2 compression (128). A
+// subtype tells whether it is plain (0) or one block of S2 compression (128;
+// 129 with dictionary 1, as it is written). A
 // delete marker has del and no body. dt and k are made from the body by fhir/index
 // and stand in the current document only; a change of their form, as of any other
 // field, raises the number of the layout.
