@@ -59,6 +59,7 @@ func (s *Server) Statement(mode string) ([]byte, error) {
 		},
 		FHIRVersion: "4.0.1",
 		Format:      []string{"application/fhir+json", "json"},
+		PatchFormat: []string{"application/json-patch+json", "application/fhir+json"},
 		Rest:        []endpoint{rest},
 	})
 	if err != nil {
@@ -121,6 +122,12 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 	if c.Read {
 		r.ConditionalRead = "full-support"
 	}
+	if c.Search {
+		r.ConditionalCreate, r.ConditionalUpdate = c.Create, c.Update
+		if c.Delete {
+			r.ConditionalDelete = "single"
+		}
+	}
 	for _, i := range []struct {
 		can  bool
 		code string
@@ -128,6 +135,7 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		{c.Read, "read"},
 		{c.VRead, "vread"},
 		{c.Update, "update"},
+		{c.Update && c.Read, "patch"},
 		{c.Delete, "delete"},
 		{c.HistoryInstance, "history-instance"},
 		{c.Create, "create"},

@@ -82,6 +82,9 @@ func (a answer) into(t *testing.T, v any) {
 	}
 }
 
+// decode reads a body for a cleanup, when the context of the test is over.
+func decode(body io.Reader, v any) error { return json.NewDecoder(body).Decode(v) }
+
 // bundle is what the cases read of a Bundle.
 type bundle struct {
 	Type  string

@@ -26,6 +26,12 @@ func Run(t *testing.T, base string, types ...string) {
 		writing(t, c)
 	})
 	t.Run("tables", func(t *testing.T) { tables(t, c, can) })
+	t.Run("hostile", func(t *testing.T) {
+		if p := can.kind("Patient"); p == nil || !p.searchesBy("family") {
+			t.Skip("the server does not search Patient by family")
+		}
+		hostile(t, c)
+	})
 	for _, r := range can.Rest[0].Resource {
 		if r.does("search-type") {
 			t.Run("searching "+r.Type, func(t *testing.T) { searching(t, c, r) })

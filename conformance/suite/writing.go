@@ -36,6 +36,8 @@ func writing(t *testing.T, c *client) {
 	t.Run("create", func(t *testing.T) { creating(t, c) })
 	t.Run("update", func(t *testing.T) { updating(t, c) })
 	t.Run("delete", func(t *testing.T) { deleting(t, c) })
+	t.Run("patch", func(t *testing.T) { patching(t, c) })
+	t.Run("conditional", func(t *testing.T) { conditions(t, c) })
 	t.Run("read", func(t *testing.T) { reading(t, c) })
 }
 
@@ -72,9 +74,6 @@ func creating(t *testing.T, c *client) {
 		c.do(t, "POST", "Basic", basic, "Content-Type", "text/plain").want(t, 415)
 		c.do(t, "POST", "Basic", `{"resourceType":"Basic"}`).want(t, 400, 422)
 		c.do(t, "POST", "Basic", `{"resourceType":"Basic","code":{"text":"x"},"nonsense":1}`).want(t, 400, 422)
-	})
-	t.Run("a condition that is not supported is refused", func(t *testing.T) {
-		c.do(t, "POST", "Basic", basic, "If-None-Exist", "").want(t, 400, 412)
 	})
 }
 

@@ -8,8 +8,8 @@ import (
 
 // What browsers may send and see (the Fetch standard, CORS protocol).
 const (
-	corsMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
-	corsRequest = "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, Prefer, X-Request-Id"
+	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+	corsRequest = "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id"
 	corsExpose  = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
 )
 

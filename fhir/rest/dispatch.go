@@ -157,11 +157,11 @@ func (s *Server) routeType(r *request) (handler, error) {
 	case r.Method == http.MethodPost && k.can.Create:
 		r.event.Interaction = create
 		return s.create, nil
-	case r.Method == http.MethodPut || r.Method == http.MethodDelete || r.Method == http.MethodPatch:
-		return nil, notAllowed(k.typeAllow, "Conditional update, patch and delete are not supported. Name the resource: [base]/%s/[id].", k.name)
-	default:
-		return nil, notAllowed(k.typeAllow, "%s does not allow this method on the type.", k.name)
 	}
+	if h := s.writes(r); h != nil && k.can.Search {
+		return h, nil // by criteria
+	}
+	return nil, notAllowed(k.typeAllow, "%s does not allow this method on the type.", k.name)
 }
 
 func (s *Server) routeSearch(r *request) (handler, error) {
@@ -239,17 +239,29 @@ func (s *Server) routeResource(r *request) (handler, error) {
 	case isRead(r.Method) && k.can.Read:
 		r.event.Interaction = read
 		return s.read, nil
-	case r.Method == http.MethodPut && k.can.Update:
-		r.event.Interaction = update
-		return s.update, nil
-	case r.Method == http.MethodDelete && k.can.Delete:
-		r.event.Interaction = remove
-		return s.remove, nil
-	case r.Method == http.MethodPatch:
-		return nil, notAllowed(k.instanceAllow, "PATCH is not supported. Send the whole resource with PUT.")
-	default:
-		return nil, notAllowed(k.instanceAllow, "%s does not allow this method.", k.name)
 	}
+	if h := s.writes(r); h != nil {
+		return h, nil
+	}
+	return nil, notAllowed(k.instanceAllow, "%s does not allow this method.", k.name)
+}
+
+// writes finds the handler of a method that changes an existing resource; nil when
+// the type does not have it.
+func (s *Server) writes(r *request) handler {
+	can := r.kind.can
+	switch {
+	case r.Method == http.MethodPut && can.Update:
+		r.event.Interaction = update
+		return s.update
+	case r.Method == http.MethodDelete && can.Delete:
+		r.event.Interaction = remove
+		return s.remove
+	case r.Method == http.MethodPatch && can.Update && can.Read:
+		r.event.Interaction = patchResource
+		return s.patch
+	}
+	return nil
 }
 
 // routeReadOnly is for what can only be read, and that not of every type.

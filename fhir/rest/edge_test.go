@@ -161,7 +161,7 @@ func TestCORS(t *testing.T) {
 		{claim: "A11 every origin may read the metadata", method: "GET", path: "/fhir/metadata", headers: []string{"Origin", "https://evil.example.org"}, status: 200, header: map[string]string{"Access-Control-Allow-Origin": "*"}},
 		{
 			claim: "A11 a preflight is answered", method: "OPTIONS", path: "/fhir/Patient/1", headers: []string{"Origin", app, "Access-Control-Request-Method", "PUT"}, status: 204,
-			header: map[string]string{"Access-Control-Allow-Methods": corsMethods, "Access-Control-Allow-Origin": app, "Allow": "GET, HEAD, PUT, DELETE, OPTIONS"},
+			header: map[string]string{"Access-Control-Allow-Methods": corsMethods, "Access-Control-Allow-Origin": app, "Allow": "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"},
 		},
 		{
 			claim: "A11 a preflight from elsewhere gets nothing", method: "OPTIONS", path: "/fhir/Patient/1", headers: []string{"Origin", "https://evil.example.org", "Access-Control-Request-Method", "PUT"}, status: 204,

@@ -171,6 +171,12 @@ func (f *fake) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result
 	}
 	var results []fhir.Result
 	for _, c := range changes {
+		if c.IfNoneExist != nil && slices.ContainsFunc(f.order, func(key fhir.Key) bool {
+			versions := f.versions[key]
+			return key.Type == c.Key.Type && !versions[len(versions)-1].Deleted && f.matches(key, c.IfNoneExist.Query.Where)
+		}) {
+			return nil, fhir.Errorf(fhir.CodeDuplicate, "", "There is one.")
+		}
 		r, err := f.commit(c)
 		if err != nil {
 			return nil, err
@@ -212,11 +218,14 @@ func (f *fake) commit(c fhir.Change) (fhir.Result, error) {
 	return fhir.Result{Status: status, Resource: res}, nil
 }
 
-// splice is good enough for bodies that start with resourceType and id.
+// splice is good enough for bodies that start with resourceType, id and meta.
 func splice(body []byte, res fhir.Resource) []byte {
 	rest := strings.TrimPrefix(string(body), `{"resourceType":"`+string(res.Type)+`"`)
 	if after, ok := strings.CutPrefix(rest, `,"id":"`+res.ID+`"`); ok {
 		rest = after
+	}
+	if after, ok := strings.CutPrefix(rest, `,"meta":{"versionId":"`); ok {
+		_, rest, _ = strings.Cut(after, "}")
 	}
 	return fmt.Appendf(nil, `{"resourceType":%q,"id":%q,"meta":{"versionId":%q}%s`, res.Type, res.ID, res.Version, rest)
 }

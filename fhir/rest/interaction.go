@@ -13,6 +13,7 @@ const (
 	vread
 	update
 	remove
+	patchResource
 	historyInstance
 	create
 	searchType
@@ -43,6 +44,7 @@ var interactionNames = [interactions]struct{ code, route string }{
 	vread:             {"vread", "/[type]/[id]/_history/[vid]"},
 	update:            {"update", "/[type]/[id]"},
 	remove:            {"delete", "/[type]/[id]"},
+	patchResource:     {"patch", "/[type]/[id]"},
 	historyInstance:   {"history-instance", "/[type]/[id]/_history"},
 	create:            {"create", "/[type]"},
 	searchType:        {"search-type", "/[type]"},

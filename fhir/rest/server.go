@@ -184,9 +184,9 @@ func describe(t fhir.Type, c fhir.Capability) *kind {
 	return &kind{
 		name:          t,
 		can:           c,
-		typeAllow:     allow(when(c.Search, "GET, HEAD"), when(c.Create, "POST")),
+		typeAllow:     allow(when(c.Search, "GET, HEAD"), when(c.Create, "POST"), when(c.Search && c.Update, "PUT"), when(c.Search && c.Update && c.Read, "PATCH"), when(c.Search && c.Delete, "DELETE")),
 		searchAllow:   allow(when(c.Search, "POST")),
-		instanceAllow: allow(when(c.Read, "GET, HEAD"), when(c.Update, "PUT"), when(c.Delete, "DELETE")),
+		instanceAllow: allow(when(c.Read, "GET, HEAD"), when(c.Update, "PUT"), when(c.Update && c.Read, "PATCH"), when(c.Delete, "DELETE")),
 		historyAllow:  allow(when(c.HistoryInstance, "GET, HEAD")),
 		versionAllow:  allow(when(c.VRead, "GET, HEAD")),
 	}

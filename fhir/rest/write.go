@@ -4,76 +4,113 @@ import (
 	"net/http"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/write"
 )
 
-// create answers POST [type] (R4 3.1.0.8).
+// create answers POST [type], also with If-None-Exist (R4 3.1.0.8).
 func (s *Server) create(w *response, r *request) error {
-	if _, ok := r.Header["If-None-Exist"]; ok {
-		return fhir.Errorf(fhir.CodeNotSupported, "http.If-None-Exist", "Conditional create is not supported. Search first, then send it without If-None-Exist.")
-	}
 	if err := refuseHeaders(r.Header, "If-Match", "If-None-Match", "If-Unmodified-Since"); err != nil {
 		return err
 	}
-	body, _, err := s.resource(w, r)
-	if err != nil {
+	if err := r.noParams(); err != nil {
 		return err
 	}
-	return s.commit(w, r, fhir.Change{Method: fhir.Create, Key: r.key(), Body: body})
+	req := write.Request{Method: write.Create, Key: r.key()}
+	var err error
+	if req.Criteria, err = s.ifNoneExist(r); err != nil {
+		return err
+	}
+	if req.Body, _, err = s.resource(w, r); err != nil {
+		return err
+	}
+	return s.write(w, r, req)
+}
+
+// ifNoneExist reads the criteria of If-None-Exist (R4 3.1.0.8.1); nil without the
+// header.
+func (s *Server) ifNoneExist(r *request) (*write.Criteria, error) {
+	values, ok := r.Header["If-None-Exist"]
+	switch {
+	case !ok:
+		return nil, nil
+	case len(values) != 1:
+		return nil, fhir.Errorf(fhir.CodeInvalid, "http.If-None-Exist", "If-None-Exist is given twice.")
+	case !r.kind.can.Search:
+		return nil, fhir.Errorf(fhir.CodeNotSupported, "http.If-None-Exist", "%s cannot be searched, so that nothing can depend on what exists.", r.kind.name)
+	}
+	pairs, err := write.ParsePairs(values[0])
+	if err != nil {
+		return nil, err
+	}
+	return write.ParseCriteria(s.Search, r.kind.name, pairs)
 }
 
 // update answers PUT [type]/[id] (R4 3.1.0.4), which creates where the
-// repository lets the client choose ids.
+// repository lets the client choose ids, and PUT [type]?[criteria] (R4 3.1.0.4.3).
 func (s *Server) update(w *response, r *request) error {
 	if err := refuseHeaders(r.Header, "If-None-Exist", "If-Unmodified-Since"); err != nil {
 		return err
 	}
-	change := fhir.Change{Method: fhir.Put, Key: r.key()}
+	req := write.Request{Method: write.Update, Key: r.key()}
 	var err error
-	if change.IfMatch, err = ifMatch(r.Header); err != nil {
+	if req.Criteria, err = s.criteria(r); err != nil {
+		return err
+	}
+	if req.IfMatch, err = ifMatch(r.Header); err != nil {
 		return err
 	}
 	if values := r.Header["If-None-Match"]; values != nil {
 		if len(values) != 1 || values[0] != "*" {
 			return fhir.Errorf(fhir.CodeInvalid, "http.If-None-Match", "If-None-Match on a PUT must be *.")
 		}
-		if change.IfMatch != "" {
+		if req.IfMatch != "" {
 			return fhir.Errorf(fhir.CodeInvalid, "http.If-None-Match", "If-Match and If-None-Match exclude each other.")
 		}
-		change.IfNoneMatch = true
+		req.IfNone = true
 	}
 	body, id, err := s.resource(w, r)
 	switch {
 	case err != nil:
 		return err
+	case req.Criteria != nil:
+		req.Key.ID = id
 	case id == "":
 		return fhir.Errorf(fhir.CodeInvalid, string(r.kind.name)+".id", "The resource has no id. It must be the one in the URL.")
-	case id != change.Key.ID:
+	case id != req.Key.ID:
 		return fhir.Errorf(fhir.CodeInvalid, string(r.kind.name)+".id", "The id of the resource is not the one in the URL.")
 	}
-	change.Body = body
-	return s.commit(w, r, change)
+	req.Body = body
+	return s.write(w, r, req)
 }
 
-// remove answers DELETE [type]/[id] (R4 3.1.0.7).
+// criteria reads those in the URL of a conditional interaction; nil when the URL
+// names an instance.
+func (s *Server) criteria(r *request) (*write.Criteria, error) {
+	if r.event.ID != "" {
+		return nil, r.noParams()
+	}
+	return write.ParseCriteria(s.Search, r.kind.name, r.params)
+}
+
+// remove answers DELETE [type]/[id] and DELETE [type]?[criteria], which deletes one
+// (R4 3.1.0.7).
 func (s *Server) remove(w *response, r *request) error {
 	if err := refuseHeaders(r.Header, "If-None-Exist", "If-None-Match", "If-Unmodified-Since"); err != nil {
 		return err
 	}
-	if err := r.noParams(); err != nil {
+	req := write.Request{Method: write.Delete, Key: r.key()}
+	var err error
+	if req.Criteria, err = s.criteria(r); err != nil {
 		return err
 	}
-	version, err := ifMatch(r.Header)
-	if err != nil {
+	if req.IfMatch, err = ifMatch(r.Header); err != nil {
 		return err
 	}
-	return s.commit(w, r, fhir.Change{Method: fhir.Delete, Key: r.key(), IfMatch: version})
+	return s.write(w, r, req)
 }
 
 // resource reads the body and has it validated.
 func (s *Server) resource(w *response, r *request) (body []byte, id string, err error) {
-	if err := r.noParams(); err != nil {
-		return nil, "", err
-	}
 	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
 		return nil, "", err
 	}
@@ -88,13 +125,12 @@ func (s *Server) resource(w *response, r *request) (body []byte, id string, err 
 	return body, info.ID, nil
 }
 
-// commit carries out one change and answers with what became of it.
-func (s *Server) commit(w *response, r *request, change fhir.Change) error {
-	results, err := s.Repository.Commit(r.ctx, []fhir.Change{change})
+// write carries out one interaction and answers with what became of it.
+func (s *Server) write(w *response, r *request, req write.Request) error {
+	result, err := s.writer().Do(r.ctx, req)
 	if err != nil {
 		return err
 	}
-	result := results[0]
 	res := result.Resource
 	r.event.ID = res.ID
 	if res.Version != "" {
@@ -107,6 +143,10 @@ func (s *Server) commit(w *response, r *request, change fhir.Change) error {
 		w.Header().Set("Location", r.base+"/"+res.Key.String()+"/_history/"+res.Version)
 	case fhir.Unchanged:
 		done = "left as it was: the content is the same"
+		if req.Method == write.Create {
+			done = "there already"
+			w.Header().Set("Location", r.base+"/"+res.Key.String()+"/_history/"+res.Version)
+		}
 	case fhir.Deleted:
 		status, done = http.StatusNoContent, "deleted"
 	case fhir.Absent:

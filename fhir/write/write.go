@@ -1,0 +1,229 @@
+package write
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/patch"
+	"github.com/portico-fhir/portico/fhir/schema"
+)
+
+// Method is a write interaction.
+type Method uint8
+
+// The methods.
+const (
+	Create Method = iota + 1
+	Update
+	Patch
+	Delete
+)
+
+// Request is one write interaction.
+type Request struct {
+	Method   Method
+	Key      fhir.Key    // ID is empty for Create and where Criteria choose; of a conditional update it is that of the body
+	Criteria *Criteria   // of a conditional interaction
+	Body     []byte      // of Create and Update: accepted by the Validator
+	Patch    patch.Patch // of Patch
+	IfMatch  string      // version that must be current; not of Create
+	IfNone   bool        // If-None-Match: * of Update
+}
+
+// Step is what a Request comes to.
+type Step struct {
+	Change *fhir.Change // nil: there is nothing to do
+	Result fhir.Result  // what to answer when there is nothing to do
+}
+
+// Validator accepts or refuses a resource of a type.
+type Validator interface {
+	Validate(body []byte, want fhir.Type) (schema.Info, error)
+}
+
+// Writer carries out write interactions. It is safe for concurrent use.
+type Writer struct {
+	Repository fhir.Repository
+	Validator  Validator // for what patches make
+}
+
+// maxAttempts bounds how often a request starts over since another writer was
+// faster. Each time at least one other made its change.
+const maxAttempts = 200
+
+// Do carries out one request. The errors are those of Plan and of
+// [fhir.Repository.Commit].
+func (w *Writer) Do(ctx context.Context, r Request) (fhir.Result, error) {
+	for attempt := range maxAttempts {
+		if err := Pause(ctx, attempt); err != nil {
+			return fhir.Result{}, err
+		}
+		step, err := w.Plan(ctx, r)
+		if err != nil || step.Change == nil {
+			return step.Result, err
+		}
+		results, err := w.Repository.Commit(ctx, []fhir.Change{*step.Change})
+		switch {
+		case err == nil:
+			return results[0], nil
+		case !Overtaken(err) || r.IfMatch != "" || r.IfNone || (r.Criteria == nil && r.Method != Patch):
+			return fhir.Result{}, err
+		}
+	}
+	return fhir.Result{}, Contended()
+}
+
+// Overtaken reports whether a commit failed at a precondition, which is to say
+// that somebody wrote after the plan was made, if the client asked for none.
+func Overtaken(err error) bool {
+	var e *fhir.Error
+	return errors.As(err, &e) && (e.Code() == fhir.CodeConflict || e.Code() == fhir.CodeDuplicate)
+}
+
+// Contended is the error of giving up.
+func Contended() error {
+	return fhir.Errorf(fhir.CodeTransient, "", "Too many others are changing the same resource. Try again later.")
+}
+
+// Pause lets others finish before a further attempt.
+func Pause(ctx context.Context, attempt int) error {
+	if attempt == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(rand.N(time.Millisecond << min(attempt-1, 5)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Plan finds out what a request comes to now. A precondition in the Change that the
+// request did not state holds for what Plan saw: when the commit fails at it, plan
+// again. CodeConflict when a precondition of the request does not hold,
+// CodeMultiple when several resources meet the criteria, CodeNotFound and CodeDeleted
+// when there is nothing to patch.
+func (w *Writer) Plan(ctx context.Context, r Request) (Step, error) {
+	switch {
+	case r.Criteria != nil:
+		return w.conditional(ctx, r)
+	case r.Method == Create:
+		return change(fhir.Change{Method: fhir.Create, Key: r.Key, Body: r.Body}), nil
+	case r.Method == Update:
+		return change(fhir.Change{Method: fhir.Put, Key: r.Key, Body: r.Body, IfMatch: r.IfMatch, IfNoneMatch: r.IfNone}), nil
+	case r.Method == Delete:
+		return change(fhir.Change{Method: fhir.Delete, Key: r.Key, IfMatch: r.IfMatch}), nil
+	default:
+		res, err := w.Repository.Read(ctx, r.Key)
+		if err != nil {
+			return Step{}, err
+		}
+		return w.patch(r, res)
+	}
+}
+
+func change(c fhir.Change) Step { return Step{Change: &c} }
+
+// patch applies a patch to the current version.
+func (w *Writer) patch(r Request, res fhir.Resource) (Step, error) {
+	if r.IfMatch != "" && r.IfMatch != res.Version {
+		return Step{}, stale(res)
+	}
+	body, err := r.Patch.Apply(res.Body)
+	if err != nil {
+		return Step{}, err
+	}
+	if _, err := w.Validator.Validate(body, res.Type); err != nil {
+		return Step{}, err
+	}
+	return change(fhir.Change{Method: fhir.Put, Key: res.Key, Body: body, IfMatch: res.Version}), nil
+}
+
+func stale(res fhir.Resource) error {
+	return fhir.Errorf(fhir.CodeConflict, "http.If-Match", "%s is at version %q, which If-Match does not name.", res.Key, res.Version)
+}
+
+// conditional plans a request that says by criteria which resource it is about.
+func (w *Writer) conditional(ctx context.Context, r Request) (Step, error) {
+	match, found, err := w.Find(ctx, r.Criteria)
+	if err != nil {
+		return Step{}, err
+	}
+	if !found {
+		return w.unmatched(ctx, r)
+	}
+	if r.Method == Create {
+		return Step{Result: fhir.Result{Status: fhir.Unchanged, Resource: match}}, nil
+	}
+	if r.IfMatch != "" && r.IfMatch != match.Version {
+		return Step{}, stale(match)
+	}
+	switch r.Method {
+	case Update:
+		switch {
+		case r.IfNone:
+			return Step{}, fhir.Errorf(fhir.CodeConflict, "http.If-None-Match", "%s exists already.", match.Key)
+		case r.Key.ID != "" && r.Key.ID != match.ID:
+			return Step{}, fhir.Errorf(fhir.CodeInvalid, string(match.Type)+".id", "The criteria lead to another resource than the id of the content says.")
+		}
+		return change(fhir.Change{Method: fhir.Put, Key: match.Key, Body: r.Body, IfMatch: match.Version}), nil
+	case Delete:
+		return change(fhir.Change{Method: fhir.Delete, Key: match.Key, IfMatch: match.Version}), nil
+	default:
+		return w.patch(r, match)
+	}
+}
+
+// Find gives the one resource that meets the criteria. CodeMultiple when there are
+// several.
+func (w *Writer) Find(ctx context.Context, c *Criteria) (res fhir.Resource, found bool, err error) {
+	matches, err := w.Matches(ctx, c, 2)
+	switch {
+	case err != nil:
+		return fhir.Resource{}, false, err
+	case len(matches) > 1:
+		return fhir.Resource{}, false, fhir.Errorf(fhir.CodeMultiple, "", "More than one %s meets the criteria.", c.Type)
+	case len(matches) == 0:
+		return fhir.Resource{}, false, nil
+	}
+	return matches[0], true, nil
+}
+
+// Matches gives what meets the criteria, at most max.
+func (w *Writer) Matches(ctx context.Context, c *Criteria, max int) ([]fhir.Resource, error) {
+	page, err := w.Repository.Search(ctx, c.query(max))
+	return page.Resources, err
+}
+
+// unmatched plans a conditional request whose criteria nothing meets.
+func (w *Writer) unmatched(ctx context.Context, r Request) (Step, error) {
+	switch {
+	case r.Method == Delete && r.IfMatch == "":
+		return Step{Result: fhir.Result{Status: fhir.Absent, Resource: fhir.Resource{Key: fhir.Key{Type: r.Criteria.Type}}}}, nil
+	case r.Method == Patch:
+		return Step{}, fhir.Errorf(fhir.CodeNotFound, "", "No %s meets the criteria.", r.Criteria.Type)
+	case r.IfMatch != "":
+		return Step{}, fhir.Errorf(fhir.CodeConflict, "http.If-Match", "No %s meets the criteria, and If-Match wants one.", r.Criteria.Type)
+	case r.Key.ID == "":
+		if !w.Repository.Describe(r.Criteria.Type).Create {
+			return Step{}, fhir.Errorf(fhir.CodeNotSupported, "", "No %s meets the criteria, and none can be created.", r.Criteria.Type)
+		}
+		return change(fhir.Change{Method: fhir.Create, Key: r.Key, Body: r.Body, IfNoneExist: r.Criteria.Condition()}), nil
+	case !w.Repository.Describe(r.Criteria.Type).UpdateCreate:
+		return Step{}, fhir.Errorf(fhir.CodeNotSupported, string(r.Key.Type)+".id", "No %s meets the criteria, and a client cannot choose the id of a new one.", r.Criteria.Type)
+	}
+	_, err := w.Repository.Read(ctx, r.Key)
+	var told *fhir.Error
+	switch {
+	case err == nil:
+		return Step{}, fhir.Errorf(fhir.CodeDuplicate, string(r.Key.Type)+".id", "There is a %s with this id, which does not meet the criteria.", r.Key.Type)
+	case !errors.As(err, &told) || told.Code() != fhir.CodeNotFound && told.Code() != fhir.CodeDeleted:
+		return Step{}, err
+	}
+	return change(fhir.Change{Method: fhir.Put, Key: r.Key, Body: r.Body, IfNoneMatch: true, IfNoneExist: r.Criteria.Condition()}), nil
+}
