@@ -6,8 +6,10 @@
 //
 //	collection       document
 //	<Type>           { _id: <id>, v: <version>, ts: <last updated>, dt?: <clinical date>,
-//	                   k?: [<entry>…], del: true?, body: <JSON> }                                the current version
-//	<Type>_history   { _id: <id>/<version, ten digits>, v, ts, del?, body? }                     the versions before it
+//	                   m?: <method>, new: true?, k?: [<entry>…], del: true?, body: <JSON> }      the current version
+//	<Type>_history   { _id: <id>/<version, ten digits>, id: <id>, to: <end>, v, ts,
+//	                   m?, new?, del?, body? }                                                   the versions before it
+//	portico_types    { _id: <Type> }, { _id: "*" }                                               the types that there are records of
 //	portico_reservations { _id: <hash of a condition>, by: <random>, ts }                           see below
 //	portico_formats  { _id: "records", format: 2 }                                               the number of this layout
 //	                 { _id: "reindex", for, type, after }                                             how far a reindexing is that was broken off
@@ -16,13 +18,16 @@
 // and meta.lastUpdated, which are spliced in; a read hands out these bytes. Its
 // subtype tells whether it is plain (0) or one block of S2 compression (128;
 // 129 with dictionary 1, as it is written). A
-// delete marker has del and no body. dt and k are made from the body by fhir/index
+// delete marker has del and no body. m is POST or PATCH where the version came by
+// one of these, new says that it brought a deleted resource back, to is the ts of
+// the version that took its place; documents of before lack id, to, m and new. dt and k are made from the body by fhir/index
 // and stand in the current document only; a change of their form, as of any other
 // field, raises the number of the layout.
 //
 //	index            keys             for
 //	_id              id               read, _id
-//	lastUpdated      ts, id           _lastUpdated and _sort by it
+//	lastUpdated      ts, id           _lastUpdated and _sort by it; histories of a type
+//	(of the history) ts, id, _id      histories of a type
 //	date             dt desc, id      pages of everything, newest first
 //	entries          k, dt desc, id   all other parameters
 //
@@ -43,6 +48,12 @@
 //
 // Ascending versions of one resource have ascending lastUpdated, whatever the
 // clock does, so that a history since some time is a range of versions.
+//
+// The history of a type, or of all, is one order of the documents in both
+// collections of each type: by ts, type and id. A version has the same place in it
+// whether it is current or not, which makes a place on a page a place for good.
+// Of each type the current versions are read before the others: one that
+// moves meanwhile is seen twice rather than never.
 //
 // # Conditions
 //
