@@ -92,8 +92,8 @@ func (r *request) presentation(p search.Pair) error {
 }
 
 // shape takes _summary and _elements out of the parameters of what is not a
-// search, and gives them for links.
-func (r *request) shape() (shape *subset.Shape, shown []search.Pair, err error) {
+// search, and gives them for links. T is the type of the resources.
+func (r *request) shape(t fhir.Type) (shape *subset.Shape, shown []search.Pair, err error) {
 	if len(r.params) == 0 {
 		return nil, nil, nil
 	}
@@ -107,7 +107,7 @@ func (r *request) shape() (shape *subset.Shape, shown []search.Pair, err error) 
 		}
 	}
 	r.params = rest
-	shape, err = subset.New(subset.Mode(wanted.Summary), wanted.Elements, r.event.Type)
+	shape, err = subset.New(subset.Mode(wanted.Summary), wanted.Elements, t)
 	return shape, shown, err
 }
 

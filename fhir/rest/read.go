@@ -9,7 +9,7 @@ import (
 
 // read answers GET and HEAD [type]/[id] (R4 3.1.0.2).
 func (s *Server) read(w *response, r *request) error {
-	shape, err := r.onlyShape()
+	shape, err := r.onlyShape(r.event.Type)
 	if err != nil {
 		return err
 	}
@@ -19,7 +19,7 @@ func (s *Server) read(w *response, r *request) error {
 
 // vread answers GET [type]/[id]/_history/[vid] (R4 3.1.0.3).
 func (s *Server) vread(w *response, r *request) error {
-	shape, err := r.onlyShape()
+	shape, err := r.onlyShape(r.event.Type)
 	if err != nil {
 		return err
 	}
@@ -28,9 +28,9 @@ func (s *Server) vread(w *response, r *request) error {
 }
 
 // onlyShape reads the parameters of a request that takes none but those on how
-// much of the resource is wanted.
-func (r *request) onlyShape() (*subset.Shape, error) {
-	shape, _, err := r.shape()
+// much of the resource of type t is wanted.
+func (r *request) onlyShape(t fhir.Type) (*subset.Shape, error) {
+	shape, _, err := r.shape(t)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,11 @@ func (s *Server) sendVersion(w *response, r *request, res fhir.Resource, shape *
 		w.empty(http.StatusNotModified)
 		return nil
 	}
+	return w.sendShaped(res, shape)
+}
+
+// sendShaped answers with what shape leaves of a resource.
+func (w *response) sendShaped(res fhir.Resource, shape *subset.Shape) error {
 	if shape.Whole() {
 		return w.send(http.StatusOK, res.Body)
 	}
@@ -77,7 +82,8 @@ func (s *Server) metadata(w *response, r *request) error {
 		}
 	}
 	r.params = rest
-	if err := r.noParams(); err != nil {
+	shape, err := r.onlyShape("CapabilityStatement")
+	if err != nil {
 		return err
 	}
 	statement, ok := s.Metadata[mode]
@@ -95,5 +101,5 @@ func (s *Server) metadata(w *response, r *request) error {
 		w.empty(http.StatusNotModified)
 		return nil
 	}
-	return w.send(http.StatusOK, statement.Body)
+	return w.sendShaped(fhir.Resource{Key: fhir.Key{Type: "CapabilityStatement"}, Body: statement.Body}, shape)
 }

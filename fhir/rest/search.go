@@ -72,7 +72,7 @@ const caller = ""
 
 // history answers GET [type]/[id]/_history (R4 3.1.0.11).
 func (s *Server) history(w *response, r *request) error {
-	shape, shown, err := r.shape()
+	shape, shown, err := r.shape(r.event.Type)
 	if err != nil {
 		return err
 	}

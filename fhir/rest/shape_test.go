@@ -32,6 +32,8 @@ func TestShapes(t *testing.T) {
 			contains: []string{`{"resourceType":"Patient","id":"1","meta":{"versionId":"2",` + subsetted + `}}`},
 		},
 		{claim: "G7.15 a vread takes _summary", method: "GET", path: "/fhir/Patient/1/_history/1?_summary=text", status: 200, contains: []string{`"versionId":"1",` + subsetted + `}}`}},
+		{claim: "G7.15 metadata takes _elements", method: "GET", path: "/fhir/metadata?_elements=software", status: 200, header: map[string]string{"ETag": `W/"abc"`}, contains: []string{`{"resourceType":"CapabilityStatement","meta":{` + subsetted + `}}`}},
+		{claim: "G7.15 metadata checks the names of elements", method: "GET", path: "/fhir/metadata?_elements=sofware", status: 400, code: fhir.CodeInvalid},
 		{claim: "G7.15 a read checks the names of elements", method: "GET", path: "/fhir/Patient/1?_elements=gendre", status: 400, code: fhir.CodeInvalid},
 		{claim: "G7.15 a read takes nothing else", method: "GET", path: "/fhir/Patient/1?_elements=name&_count=1", status: 400, code: fhir.CodeInvalid},
 		{
