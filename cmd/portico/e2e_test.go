@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -67,6 +68,18 @@ func TestEndToEnd(t *testing.T) {
 			types = []string{"Appointment", "Basic", "MedicationRequest"}
 		}
 		suite.Run(t, p.base, types...)
+	})
+	t.Run("hostile searches leave memory as it was", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir())
+		suite.Hostile(t, p.base)
+		before := p.peak(t)
+		for range 10 {
+			suite.Hostile(t, p.base)
+		}
+		if after := p.peak(t); after > before+32<<20 {
+			t.Errorf("the peak of %d MB became %d MB", before>>20, after>>20)
+		}
 	})
 	t.Run("the tour of the README works", func(t *testing.T) {
 		t.Parallel()
@@ -171,6 +184,24 @@ func start(t *testing.T, bin string, flags ...string) *process {
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	return p
+}
+
+// peak gives the most memory that the process ever had resident, in bytes.
+func (p *process) peak(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("only Linux tells")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	if m == nil {
+		t.Fatal("no peak in the status of the process")
+	}
+	kB, _ := strconv.Atoi(string(m[1]))
+	return kB << 10
 }
 
 // stop asks the process to end and waits until it has.
