@@ -205,15 +205,35 @@ func Project(d Doc, fields []string) Doc {
 	if fields == nil {
 		return d
 	}
-	out := make([]byte, 4, 64)
+	out := make([]byte, 4, max(5, min(len(d), 4<<10)))
+	at := 0
 	for elems := body(d); ; {
 		name, _, rest, ok := next(elems)
 		if !ok {
 			return closeDoc(out)
 		}
-		if string(name) == "_id" || slices.Contains(fields, string(name)) {
+		if i := find(fields, name, at); i >= 0 {
+			at = i + 1
+			out = append(out, elems[:len(elems)-len(rest)]...)
+		} else if string(name) == "_id" {
 			out = append(out, elems[:len(elems)-len(rest)]...)
 		}
 		elems = rest
 	}
+}
+
+// find gives the place of name in names, looking first from a place on: fields
+// are mostly asked for in their order.
+func find(names []string, name []byte, from int) int {
+	for i := from; i < len(names); i++ {
+		if names[i] == string(name) {
+			return i
+		}
+	}
+	for i := range min(from, len(names)) {
+		if names[i] == string(name) {
+			return i
+		}
+	}
+	return -1
 }

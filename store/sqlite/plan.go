@@ -239,6 +239,20 @@ func (a *access) whole() bool {
 	return true
 }
 
+// residual is what the conditions of f ask besides what the spans imply.
+func (a *access) residual(f store.Filter) store.Filter {
+	if a.ix == nil {
+		return f
+	}
+	var rest store.And
+	for i, c := range conditions(f) {
+		if !a.used[i] {
+			rest = append(rest, c)
+		}
+	}
+	return rest
+}
+
 // startAfter clips the spans of an ordered access to what comes after the
 // cursor, so that what came before is never read again.
 func (p *planner) startAfter(a *access, cursor store.Cursor) {

@@ -16,7 +16,7 @@ type search struct {
 	coll   *collection
 	access access
 	fresh  bool // the plan was found not to be stale
-	exact  bool // the entries say all that the conditions ask
+	rest   store.Filter // what the conditions ask besides what the entries say
 	budget int  // bytes of keys for a sort
 
 	walk   *walk
@@ -76,7 +76,7 @@ func (r *search) open() error {
 		r.walk = nil
 	}
 	r.seen = nil
-	r.exact = r.access.ix != nil && r.access.whole()
+	r.rest = r.access.residual(r.query.Where)
 	w, err := newWalk(r.conn, r.coll, &r.access)
 	r.walk = w
 	return err
@@ -167,7 +167,7 @@ func (r *search) match() (*entry, error) {
 		if r.access.dedupe && !r.seen.add(e.rid) {
 			continue
 		}
-		if r.exact || store.Match(r.query.Where, e.doc) {
+		if store.Match(r.rest, e.doc) {
 			return e, nil
 		}
 	}
