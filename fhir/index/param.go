@@ -58,6 +58,20 @@ var patientScoped = []string{
 	"category", "class", "clinical-status", "code", "intent", "lifecycle-status", "status", "type", "vaccine-code", "verification-status",
 }
 
+// uniform are the types nearly all of whose resources have one status, so that
+// it would not narrow a patient's down.
+var uniform = []fhir.Type{
+	"Claim", "Communication", "DiagnosticReport", "DocumentReference", "ExplanationOfBenefit", "Immunization", "Media", "Observation", "Procedure",
+}
+
+// scopes reports whether a parameter's tokens have entries with the patient in front.
+func scopes(t fhir.Type, p *fhir.SearchParam) bool {
+	if p.Name == "status" && slices.Contains(uniform, t) {
+		return false
+	}
+	return p.Type == fhir.ParamToken && slices.Contains(patientScoped, p.Name)
+}
+
 // clinicalDates are the names of the parameter that gives a resource's place in
 // time, the first that a type has.
 var clinicalDates = []string{
@@ -71,7 +85,7 @@ var internal = []string{"_text", "_content", "_query", "_filter"}
 func compile(t fhir.Type) *Type {
 	it := &Type{name: t, byName: make(map[string]*param)}
 	for i, p := range search.Params(t) {
-		c := &param{SearchParam: p, code: string(rune(firstCode + i)), scoped: slices.Contains(patientScoped, p.Name) && p.Type == fhir.ParamToken}
+		c := &param{SearchParam: p, code: string(rune(firstCode + i)), scoped: scopes(t, p)}
 		if firstCode+i >= 0x7f {
 			panic(fmt.Sprintf("index: %s has more parameters than codes", t))
 		}
