@@ -206,7 +206,7 @@ func TestEverything(t *testing.T) {
 		{"G8.1 only supporting types", "1", "_type=Practitioner", fhir.CodeNotSupported},
 		{"G8.1 an unknown parameter", "1", "code=x", fhir.CodeNotSupported},
 		{"G8.1 twice", "1", "start=2020&start=2021", fhir.CodeInvalid},
-		{"G8.1 an unknown element", "1", "_elements=nmae", fhir.CodeInvalid},
+		{"G8.1 an unknown element", "1", "_elements=namme", fhir.CodeInvalid},
 	} {
 		t.Run(tt.claim, func(t *testing.T) {
 			t.Parallel()

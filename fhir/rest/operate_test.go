@@ -24,7 +24,7 @@ func TestOperations(t *testing.T) {
 		{claim: "G8.1 a deleted record is 410", method: "GET", path: "/fhir/Patient/2/$everything", status: 410, code: fhir.CodeDeleted},
 		{claim: "G8.1 a malformed parameter is 400", method: "GET", path: "/fhir/Patient/1/$everything?start=x", status: 400, code: fhir.CodeInvalid},
 		{claim: "G8.1 another page's cursor is 400", method: "GET", path: "/fhir/Patient/1/$everything?_cursor=x", status: 400, code: fhir.CodeInvalid},
-		{claim: "G8.1 Parameters must be valid", method: "POST", path: "/fhir/Patient/1/$everything", body: parameters(`{"nmae":"x"}`), status: 400, code: fhir.CodeStructure},
+		{claim: "G8.1 Parameters must be valid", method: "POST", path: "/fhir/Patient/1/$everything", body: parameters(`{"namme":"x"}`), status: 400, code: fhir.CodeStructure},
 		{claim: "G8.1 Parameters must be of primitives", method: "POST", path: "/fhir/Patient/1/$everything", body: parameters(`{"name":"x","valueCoding":{"code":"a"}}`), status: 400, code: fhir.CodeNotSupported},
 		{claim: "G8.1 the body must be JSON", method: "POST", path: "/fhir/Patient/1/$everything", body: "a=b", headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, code: fhir.CodeNotSupported},
 		{claim: "G8.1 of all patients it is refused", method: "GET", path: "/fhir/Patient/$everything", status: 404, code: fhir.CodeNotSupported},

@@ -23,7 +23,8 @@ func TestLists(t *testing.T) {
 		{"G7.16 a list by id", Pair{"_list", "a"}, fhir.Has{Source: "List", Param: item, Where: id("a")}},
 		{"G7.16 one of several lists", Pair{"_list", "a,List/b"}, fhir.Has{Source: "List", Param: item, Where: fhir.Or{id("a"), id("b")}}},
 		{
-			"G7.16 a list in a chain", Pair{"subject:Patient._list", "a"},
+			"G7.16 a list in a chain",
+			Pair{"subject:Patient._list", "a"},
 			fhir.Chain{Param: lookup(t, "Observation", "subject"), Target: "Patient", Where: fhir.Has{Source: "List", Param: item, Where: id("a")}},
 		},
 	} {
