@@ -252,23 +252,26 @@ func TestG7_12_IncludesAreRead(t *testing.T) {
 
 func TestG7_11_AnUntypedChainGoesOnWhereItCan(t *testing.T) {
 	t.Parallel()
-	// Only a Patient's record has what the second link asks for.
-	p := testParser(t, "_id", "subject", "patient", "organization", "active", "name")
+	// A Device's organization shall be an Endpoint here, which is never active.
+	p := testParser(t, "_id", "subject", "organization", "active")
 	describe := p.Describe
 	p.Describe = func(typ fhir.Type) fhir.Capability {
 		c := describe(typ)
-		if typ != "Patient" {
-			c.Params = slices.DeleteFunc(c.Params, func(p *fhir.SearchParam) bool { return p.Name == "organization" })
+		if typ == "Device" {
+			c.Params = []*fhir.SearchParam{{Name: "organization", Type: fhir.ParamReference, Targets: []fhir.Type{"Endpoint"}}}
 		}
 		return c
 	}
-	req, err := p.Parse("Observation", []Pair{{"subject.organization.name", "x"}}, false, "")
+	req, err := p.Parse("Observation", []Pair{{"subject.organization.active", "true"}}, false, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, ok := req.Query.Where.(fhir.Chain)
-	if !ok || c.Target != "Patient" {
-		t.Errorf("query = %+v, want a chain to Patient alone", req.Query.Where)
+	var targets []fhir.Type
+	for _, e := range req.Query.Where.(fhir.Or) {
+		targets = append(targets, e.(fhir.Chain).Target)
+	}
+	if diff := cmp.Diff([]fhir.Type{"Location", "Patient"}, targets); diff != "" {
+		t.Errorf("types that the chain goes through (-want +got):\n%s", diff)
 	}
 	if _, err := p.Parse("Observation", []Pair{{"subject.organization.colour", "x"}}, false, ""); err == nil {
 		t.Error("a chain to what no type has was accepted")
