@@ -51,6 +51,7 @@ func demoIndexes(database string) []store.Index {
 		{"relatives", "patient", []store.Key{{Path: "pid"}}},
 		{"vitals_labs", "patient", []store.Key{{Path: "pid"}, {Path: "kind"}}},
 		{"vitals_labs", "chart", []store.Key{{Path: "pid"}, {Path: "kind"}, {Path: "at", Desc: true}}},
+		{"vitals_labs", "trend", []store.Key{{Path: "pid"}, {Path: "test"}, {Path: "at", Desc: true}}},
 		{"prescriptions", "patient", []store.Key{{Path: "pid"}}},
 		{"prescriptions", "chart", []store.Key{{Path: "pid"}, {Path: "at", Desc: true}}},
 		{"appointments", "patient", []store.Key{{Path: "pid"}}},

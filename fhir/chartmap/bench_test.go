@@ -47,7 +47,7 @@ func BenchmarkGet(b *testing.B) {
 			b.ReportAllocs()
 			var n int
 			for b.Loop() {
-				res, ok := r.encode(br, doc)
+				res, ok := r.encoder().encode(br, doc)
 				if !ok {
 					b.Fatal("no id")
 				}
@@ -64,7 +64,7 @@ func TestMappingStaysWithinItsAllocations(t *testing.T) {
 	for _, mp := range m.Maps {
 		br := mp.branches[0]
 		doc := largest(t, br)
-		if n := testing.AllocsPerRun(100, func() { r.encode(br, doc) }); n > 30 {
+		if n := testing.AllocsPerRun(100, func() { r.encoder().encode(br, doc) }); n > 30 {
 			t.Errorf("%s: %v allocations for one resource", mp.Name, n)
 		}
 	}

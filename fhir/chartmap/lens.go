@@ -1,8 +1,6 @@
 package chartmap
 
 import (
-	"sync/atomic"
-
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/fhir/schema"
@@ -47,40 +45,6 @@ const (
 	mayFill                 // some may not
 	constant                // none does: it is always there and always the same
 )
-
-// encoder writes resources.
-type encoder struct {
-	buf    []byte
-	base   string        // FHIR base URL
-	id     bson.RawValue // key of the document
-	frames []bson.RawValue
-	fault  func(o *origin)
-}
-
-// origin is where a rule stands: in the chart map and in the resource.
-type origin struct {
-	line int
-	path string // "Patient.name.family"
-}
-
-// malformed reports a value that a rule cannot read.
-func (e *encoder) malformed(o *origin) state {
-	if e.fault != nil {
-		e.fault(o)
-	}
-	return absent
-}
-
-// push makes room for n values of a frame.
-func (e *encoder) push(n int) []bson.RawValue {
-	start := len(e.frames)
-	for range n {
-		e.frames = append(e.frames, bson.RawValue{})
-	}
-	return e.frames[start : start+n : start+n]
-}
-
-func (e *encoder) pop(n int) { e.frames = e.frames[:len(e.frames)-n] }
 
 // member is one element of an object.
 type member struct {
@@ -291,13 +255,4 @@ func (d derived) get(e *encoder, f *frame) state { return min(d.lens.get(e, f), 
 func (d derived) has() (present, own cond) {
 	p, _ := d.lens.has()
 	return p, never
-}
-
-// size remembers how large resources get, to allocate once.
-type size struct{ atomic.Int64 }
-
-func (s *size) saw(n int) {
-	if int64(n) > s.Load() {
-		s.Store(int64(min(n, 64<<10)))
-	}
 }

@@ -55,7 +55,6 @@ type Mapping struct {
 	scope       *scope
 	fields      []string
 	branches    []*branch
-	size        size
 
 	shared cond                       // what all branches ask of a document
 	fanned []string                   // elements that not all branches have alike

@@ -68,6 +68,7 @@ func parsePosition(s string, plan []*stream) (position, error) {
 // page merges the streams from a position on.
 func (r *Repository) page(ctx context.Context, plan []*stream, from position, count int) ([]fhir.Resource, string, error) {
 	var out []fhir.Resource
+	e := r.encoder()
 	at := from
 	for _, last := range []bool{false, true} {
 		if from.last && !last {
@@ -87,7 +88,7 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 				break
 			}
 			b := c.parts[c.part].branch
-			res, ok := r.encode(b, c.docs[0])
+			res, ok := e.encode(b, c.docs[0])
 			if ok && len(out) == count {
 				return out, at.String(), nil
 			}

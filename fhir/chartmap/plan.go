@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -32,7 +33,25 @@ func (s *stream) upper() store.Filter {
 	for i, p := range s.parts {
 		own[i] = p.own.upper()
 	}
-	return conjunction([]store.Filter{s.where.upper(), disjunction(own)})
+	f := conjunction([]store.Filter{s.where.upper(), disjunction(own)})
+	if and, ok := f.(store.And); ok {
+		slices.SortStableFunc(and, func(a, b store.Filter) int { return cmp.Compare(rank(a), rank(b)) })
+	}
+	return f
+}
+
+// rank tells conditions that most documents do not satisfy, and which are best
+// looked at first, from guards and the like.
+func rank(f store.Filter) int {
+	switch f.(type) {
+	case store.Eq, store.In, store.Prefix, store.Contains, store.Elem:
+		return 0
+	case store.Range, store.And:
+		return 1
+	case store.Or:
+		return 2
+	}
+	return 3
 }
 
 // lastBranch is the number of the last branch.

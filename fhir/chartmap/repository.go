@@ -2,13 +2,8 @@ package chartmap
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
@@ -81,6 +76,7 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 	if !ok {
 		return fhir.Resource{}, gone
 	}
+	e := r.encoder()
 	for _, b := range s.branches {
 		if b.suffix != suffix {
 			continue
@@ -96,7 +92,7 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 			if !b.base.match(doc) {
 				continue
 			}
-			res, ok := r.encode(b, doc)
+			res, ok := e.encode(b, doc)
 			if ok && res.ID == key.ID {
 				return res, nil
 			}
@@ -125,8 +121,12 @@ func (r *Repository) Version(ctx context.Context, key fhir.Key, version string) 
 	return res, nil
 }
 
-// History implements fhir.Repository: it is the current version.
+// History implements fhir.Repository: it is the current version, of one resource.
+// What was current before that one is not known.
 func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
+	if q.Key.ID == "" {
+		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "The EHR keeps no old versions, so that there is no history of a whole type.")
+	}
 	if q.Cursor != "" {
 		return fhir.Page{}, badCursor()
 	}
@@ -138,7 +138,24 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 	if !q.Since.IsZero() && res.Updated.Before(q.Since) {
 		page = fhir.Page{Total: ptr(int64(0))}
 	}
+	if q.At != nil && !r.currentAt(res, *q.At) {
+		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "http._at", "The EHR keeps no old versions: what %s was like then is not known.", q.Key)
+	}
 	return page, nil
+}
+
+// currentAt reports whether the one version that is kept is all that was current
+// within a date.
+func (r *Repository) currentAt(res fhir.Resource, d fhir.Date) bool {
+	now := r.Now
+	if now == nil {
+		now = time.Now
+	}
+	low, high := d.Range(r.Map.Location)
+	if res.Updated.IsZero() {
+		return low.After(now()) || !high.Before(now()) && !low.Before(now())
+	}
+	return !low.Before(res.Updated)
 }
 
 // Commit implements fhir.Repository: nothing is writable through a chart map yet.
@@ -149,63 +166,7 @@ func (r *Repository) Commit(_ context.Context, changes []fhir.Change) ([]fhir.Re
 	return nil, fhir.Errorf(fhir.CodeNotSupported, "", "%s resources come from the EHR and cannot be written here.", changes[0].Key.Type)
 }
 
-// encode writes the resource that a branch makes of a document. It is not ok
-// where the document's key cannot be an id.
-func (r *Repository) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
-	e := encoder{base: r.Base, frames: make([]bson.RawValue, 0, len(b.scope.names)+16)}
-	f := frame{values: e.push(len(b.scope.names))}
-	b.scope.fill(doc, f.values)
-	e.id = f.value(b.id)
-	ids := r.Map.types[b.Resource].ids
-	var room [maxID]byte
-	id, ok := ids.append(room[:0], e.id, b.suffix)
-	res := fhir.Resource{Key: fhir.Key{Type: b.Resource, ID: string(id)}}
-	if r.Report != nil {
-		e.fault = func(o *origin) { r.Report(Fault{Map: b.Name, Line: o.line, Path: o.path, Key: res.Key}) }
-	}
-	if !ok {
-		e.malformed(&origin{b.Line, string(b.Resource) + ".id"})
-		return res, false
-	}
-	res.Version = b.versionOf(&f)
-	e.buf = make([]byte, 0, max(b.size.Load()+64, 512))
-	e.buf = append(append(e.buf, `{"resourceType":"`...), b.Resource...)
-	e.buf = append(append(e.buf, `","id":"`...), res.ID...)
-	e.buf = append(append(e.buf, `","meta":{"versionId":"`...), res.Version...)
-	e.buf = append(e.buf, '"')
-	if b.updated != nil {
-		if t, ok := b.updated.time(f.value(b.updated.ref)); ok {
-			res.Updated = t.UTC()
-			e.buf = append(e.buf, `,"lastUpdated":`...)
-			e.buf, _ = b.updated.append(e.buf, f.value(b.updated.ref))
-		}
-	}
-	e.buf = append(e.buf, '}')
-	b.body.getMembers(&e, &f)
-	e.buf = append(e.buf, '}')
-	b.size.saw(len(e.buf))
-	res.Body = e.buf
-	return res, true
-}
-
-// versionOf gives the version that the EHR counts, else a hash of what the
-// rules read.
-func (m *Mapping) versionOf(f *frame) string {
-	if m.version.path != "" {
-		var room [maxID]byte
-		if v, ok := (ids{}).append(room[:0], f.value(m.version), ""); ok {
-			return string(v)
-		}
-	}
-	h := sha256.New()
-	var head [9]byte
-	for i, v := range f.values[:len(m.scope.names)] {
-		binary.BigEndian.PutUint32(head[:4], uint32(i))
-		head[4] = byte(v.Type)
-		binary.BigEndian.PutUint32(head[5:], uint32(len(v.Value)))
-		h.Write(head[:])
-		h.Write(v.Value)
-	}
-	var sum [sha256.Size]byte
-	return hex.EncodeToString(h.Sum(sum[:0])[:16])
+// encoder gives an encoder for resources of the repository.
+func (r *Repository) encoder() *encoder {
+	return &encoder{buf: make([]byte, 0, 2<<10), base: r.Base, types: r.Map.types, report: r.Report}
 }

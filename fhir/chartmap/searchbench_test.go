@@ -20,10 +20,11 @@ func demoClinic(tb testing.TB) *Repository {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { st.Close() })
-	pid, kind, at := store.Key{Path: "pid"}, store.Key{Path: "kind"}, store.Key{Path: "at", Desc: true}
+	pid, kind, test, at := store.Key{Path: "pid"}, store.Key{Path: "kind"}, store.Key{Path: "test"}, store.Key{Path: "at", Desc: true}
 	if err := st.Ensure(tb.Context(), []store.Index{
 		{Collection: clinic.Database + ".vitals_labs", Name: "patient", Keys: []store.Key{pid, kind}},
 		{Collection: clinic.Database + ".vitals_labs", Name: "chart", Keys: []store.Key{pid, kind, at}},
+		{Collection: clinic.Database + ".vitals_labs", Name: "trend", Keys: []store.Key{pid, test, at}},
 	}); err != nil {
 		tb.Fatal(err)
 	}

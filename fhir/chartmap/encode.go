@@ -1,0 +1,123 @@
+package chartmap
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// encoder writes resources.
+type encoder struct {
+	buf    []byte
+	base   string // FHIR base URL
+	types  map[fhir.Type]*served
+	report func(Fault)
+	frames []bson.RawValue
+
+	// What is being written: a branch of a document.
+	doc     store.Doc
+	mapping *Mapping // of frame and version
+	branch  *branch
+	key     fhir.Key
+	id      bson.RawValue // key of the document
+	frame   frame
+	version string
+}
+
+// encode writes the resource that a branch makes of a document. It is not ok
+// where the document's key cannot be an id. The encoder's memory is used again.
+func (e *encoder) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
+	e.open(b, doc)
+	var room [maxID]byte
+	id, ok := e.types[b.Resource].ids.append(room[:0], e.id, b.suffix)
+	e.key = fhir.Key{Type: b.Resource, ID: string(id)}
+	res := fhir.Resource{Key: e.key, Version: e.version}
+	if !ok {
+		e.malformed(&origin{b.Line, string(b.Resource) + ".id"})
+		return res, false
+	}
+	e.buf = append(append(e.buf[:0], `{"resourceType":"`...), b.Resource...)
+	e.buf = append(append(e.buf, `","id":"`...), res.ID...)
+	e.buf = append(append(e.buf, `","meta":{"versionId":"`...), res.Version...)
+	e.buf = append(e.buf, '"')
+	if b.updated != nil {
+		if t, ok := b.updated.time(e.frame.value(b.updated.ref)); ok {
+			res.Updated = t.UTC()
+			e.buf = append(e.buf, `,"lastUpdated":`...)
+			e.buf, _ = b.updated.append(e.buf, e.frame.value(b.updated.ref))
+		}
+	}
+	e.buf = append(e.buf, '}')
+	b.body.getMembers(e, &e.frame)
+	e.buf = append(e.buf, '}')
+	res.Body = bytes.Clone(e.buf)
+	return res, true
+}
+
+// open finds the fields of a document, unless it did so for the branch before.
+func (e *encoder) open(b *branch, doc store.Doc) {
+	e.branch = b
+	if e.mapping == b.Mapping && len(doc) > 0 && len(e.doc) > 0 && &doc[0] == &e.doc[0] {
+		return
+	}
+	n := len(b.scope.names)
+	e.frames = slices.Grow(e.frames[:0], n+16)
+	e.frame = frame{values: e.push(n)}
+	b.scope.fill(doc, e.frame.values)
+	e.doc, e.mapping = doc, b.Mapping
+	e.id, e.version = e.frame.value(b.id), b.versionOf(&e.frame)
+}
+
+// origin is where a rule stands: in the chart map and in the resource.
+type origin struct {
+	line int
+	path string // "Patient.name.family"
+}
+
+// malformed reports a value that a rule cannot read.
+func (e *encoder) malformed(o *origin) state {
+	if e.report != nil {
+		e.report(Fault{Map: e.branch.Name, Line: o.line, Path: o.path, Key: e.key})
+	}
+	return absent
+}
+
+// push makes room for n values of a frame.
+func (e *encoder) push(n int) []bson.RawValue {
+	start := len(e.frames)
+	for range n {
+		e.frames = append(e.frames, bson.RawValue{})
+	}
+	return e.frames[start : start+n : start+n]
+}
+
+func (e *encoder) pop(n int) { e.frames = e.frames[:len(e.frames)-n] }
+
+// versionOf gives the version that the EHR counts, else a hash of what the
+// rules read.
+func (m *Mapping) versionOf(f *frame) string {
+	if m.version.path != "" {
+		var room [maxID]byte
+		if v, ok := (ids{}).append(room[:0], f.value(m.version), ""); ok {
+			return string(v)
+		}
+	}
+	h := sha256.New()
+	var head [9]byte
+	for i, v := range f.values[:len(m.scope.names)] {
+		binary.BigEndian.PutUint32(head[:4], uint32(i))
+		head[4] = byte(v.Type)
+		binary.BigEndian.PutUint32(head[5:], uint32(len(v.Value)))
+		h.Write(head[:])
+		h.Write(v.Value)
+	}
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(h.Sum(sum[:0])[:16])
+}
