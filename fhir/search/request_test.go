@@ -3,7 +3,6 @@ package search
 import (
 	"errors"
 	"math/big"
-	"slices"
 	"strings"
 	"testing"
 	"time"
