@@ -76,18 +76,19 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 		if i == at {
 			continue
 		}
-		if pk != "" {
-			f, whole := c.scope(pk, part)
-			if f != nil {
-				all, scoped = append(all, f), true
-			}
-			if whole {
-				continue
-			}
+		own, whole := c.scope(pk, part)
+		if own != nil {
+			all, scoped = append(all, own), true
+		}
+		if whole {
+			continue
 		}
 		p, err := c.expr(part)
 		if err != nil {
 			return Plan{}, err
+		}
+		if own != nil {
+			p.Where = aside(p.Where)
 		}
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
@@ -106,6 +107,10 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 	}
 	return out, nil
 }
+
+// aside asks for the same in a form that no index is looked into for: where an
+// index holds a narrower condition already, comparing the two would only cost.
+func aside(f store.Filter) store.Filter { return store.Not{Filter: store.Not{Filter: f}} }
 
 // patientOf finds the part that asks for one patient, and the key of that
 // patient; -1 when there is none.
@@ -128,6 +133,9 @@ func (c *compiler) patientOf(e fhir.And) (at int, key string) {
 // implies; nil if there is none. whole says that it asks for just as much: those
 // entries hold no system.
 func (c *compiler) scope(pk string, e fhir.Expr) (where store.Filter, whole bool) {
+	if pk == "" {
+		return nil, false
+	}
 	or, ok := e.(fhir.Or)
 	if !ok {
 		or = fhir.Or{e}
