@@ -112,7 +112,7 @@ func FuzzID(f *testing.F) {
 }
 
 func FuzzCursor(f *testing.F) {
-	plan := []*stream{{Mapping: &Mapping{}}, {Mapping: &Mapping{}, order: []store.Key{{Path: "at"}}, last: true}}
+	plan := []*stream{{Mapping: &Mapping{}, order: []store.Key{{Path: "_id"}}}, {Mapping: &Mapping{}, order: []store.Key{{Path: "at"}, {Path: "_id"}}, last: true}}
 	f.Add(position{branch: 1, at: store.Cursor{store.V("x")}}.String())
 	f.Add(position{last: true, branch: 0, at: store.Cursor{store.V(1), store.V("x")}}.String())
 	f.Add("AAAA")

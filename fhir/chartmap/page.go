@@ -58,7 +58,7 @@ func parsePosition(s string, plan []*stream) (position, error) {
 		return position{}, badCursor()
 	}
 	for _, s := range plan {
-		if s.last == p.last && len(store.CompleteOrder(s.order)) != len(p.at) {
+		if s.last == p.last && len(s.order) != len(p.at) {
 			return position{}, badCursor()
 		}
 	}

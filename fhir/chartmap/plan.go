@@ -17,7 +17,7 @@ type stream struct {
 	*Mapping
 	where cond
 	parts []part
-	order []store.Key
+	order []store.Key // complete
 	last  bool // holds what has no value for the first sort key
 }
 
@@ -170,6 +170,7 @@ func (q *query) sorted(m *Mapping, c cond, parts []part, sort []fhir.SortKey) ([
 	var out []*stream
 	for _, s := range []*stream{first, without} {
 		if !isNever(s.where) {
+			s.order = store.CompleteOrder(s.order)
 			out = append(out, s)
 		}
 	}

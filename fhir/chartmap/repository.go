@@ -147,15 +147,8 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 // currentAt reports whether the one version that is kept is all that was current
 // within a date.
 func (r *Repository) currentAt(res fhir.Resource, d fhir.Date) bool {
-	now := r.Now
-	if now == nil {
-		now = time.Now
-	}
-	low, high := d.Range(r.Map.Location)
-	if res.Updated.IsZero() {
-		return low.After(now()) || !high.Before(now()) && !low.Before(now())
-	}
-	return !low.Before(res.Updated)
+	low, _ := d.Range(r.Map.Location)
+	return !res.Updated.IsZero() && !low.Before(res.Updated)
 }
 
 // Commit implements fhir.Repository: nothing is writable through a chart map yet.

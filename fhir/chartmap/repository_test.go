@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -45,6 +46,23 @@ func TestOnlyTheCurrentVersionIsKept(t *testing.T) {
 	page, err = r.History(t.Context(), fhir.HistoryQuery{Key: key, Count: 10, Since: now.Updated.AddDate(0, 0, 1)})
 	if err != nil || len(page.Resources) != 0 {
 		t.Errorf("history since later: %+v, %v", page, err)
+	}
+	for moment, known := range map[time.Time]bool{now.Updated: true, now.Updated.AddDate(0, 0, 1): true, now.Updated.AddDate(0, 0, -1): false} {
+		at, err := fhir.ParseDate(fhir.FormatInstant(moment))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := r.History(t.Context(), fhir.HistoryQuery{Key: key, Count: 10, At: &at})
+		if known && (err != nil || len(page.Resources) != 1) {
+			t.Errorf("at %v: %+v, %v", moment, page, err)
+		}
+		if !known {
+			wantCode(t, err, fhir.CodeNotSupported)
+		}
+	}
+	for _, typ := range []fhir.Type{"Patient", ""} {
+		_, err = r.History(t.Context(), fhir.HistoryQuery{Key: fhir.Key{Type: typ}, Count: 10})
+		wantCode(t, err, fhir.CodeNotSupported)
 	}
 	_, err = r.History(t.Context(), fhir.HistoryQuery{Key: fhir.Key{Type: "Patient", ID: "nobody"}, Count: 10})
 	wantCode(t, err, fhir.CodeNotFound)
