@@ -24,6 +24,8 @@ type Server struct {
 	Date    time.Time
 	// Describe says what can be done with a type.
 	Describe func(fhir.Type) fhir.Capability
+	// Bundles says that batches and transactions are carried out.
+	Bundles bool
 	// Open says that requests are not authorized at all.
 	Open bool
 	// CORS says that browsers may call from other origins.
@@ -82,8 +84,16 @@ func (s *Server) wide(rest *endpoint) {
 			}
 		}
 	}
-	if slices.ContainsFunc(fhir.Types(), func(t fhir.Type) bool { return s.Describe(t).Search }) {
-		rest.Interaction = []interaction{{Code: "search-system"}}
+	var searches, history bool
+	for _, t := range fhir.Types() {
+		can := s.Describe(t)
+		searches, history = searches || can.Search, history || can.HistoryType
+	}
+	if searches {
+		rest.Interaction = append(rest.Interaction, interaction{Code: "search-system"})
+	}
+	if history {
+		rest.Interaction = append(rest.Interaction, interaction{Code: "history-system"})
 	}
 }
 
@@ -138,6 +148,7 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		{c.Update && c.Read, "patch"},
 		{c.Delete, "delete"},
 		{c.HistoryInstance, "history-instance"},
+		{c.HistoryType, "history-type"},
 		{c.Create, "create"},
 		{c.Search, "search-type"},
 	} {

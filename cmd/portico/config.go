@@ -48,6 +48,8 @@ type HTTPConfig struct {
 	Origins       []string       `yaml:"origins"`
 	Proxies       []netip.Prefix `yaml:"proxies"`
 	MaxBody       int64          `yaml:"max-body"`
+	MaxBundle     int64          `yaml:"max-bundle"`
+	MaxEntries    int            `yaml:"max-entries"`
 	MaxForm       int64          `yaml:"max-form"`
 	MaxHeader     int            `yaml:"max-header"`
 	MaxInFlight   int64          `yaml:"max-in-flight"`
@@ -88,7 +90,7 @@ func defaultConfig() Config {
 		Listen: "127.0.0.1:8080",
 		Store:  StoreConfig{URI: "sqlite:./portico-data", Timeout: 10 * time.Second},
 		HTTP: HTTPConfig{
-			MaxBody: 16 << 20, MaxForm: 256 << 10, MaxHeader: 32 << 10, MaxInFlight: 512,
+			MaxBody: 16 << 20, MaxBundle: 32 << 20, MaxEntries: 5000, MaxForm: 256 << 10, MaxHeader: 32 << 10, MaxInFlight: 512,
 			Timeout: 30 * time.Second, HeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 			WriteTimeout: 120 * time.Second, IdleTimeout: 120 * time.Second, DrainTimeout: 30 * time.Second,
 		},
@@ -153,7 +155,7 @@ func (c *Config) Validate() error {
 		check(o == "*" || validOrigin(o), "http.origins: %q must be * or scheme://host[:port]", o)
 	}
 	h := c.HTTP
-	check(h.MaxBody > 0 && h.MaxForm > 0 && h.MaxHeader > 0 && h.MaxInFlight > 0, "http: every limit must be more than 0")
+	check(h.MaxBody > 0 && h.MaxBundle > 0 && h.MaxEntries > 0 && h.MaxForm > 0 && h.MaxHeader > 0 && h.MaxInFlight > 0, "http: every limit must be more than 0")
 	for _, d := range []time.Duration{h.Timeout, h.HeaderTimeout, h.ReadTimeout, h.WriteTimeout, h.IdleTimeout, h.DrainTimeout, c.Store.Timeout} {
 		check(d > 0, "every timeout must be more than 0")
 	}
@@ -178,7 +180,7 @@ func (c Config) redacted() ([]byte, error) { return yaml.Marshal(c) }
 // limits are those of the HTTP edge.
 func (h HTTPConfig) limits() rest.Limits {
 	return rest.Limits{
-		Body: h.MaxBody, Form: h.MaxForm, Header: h.MaxHeader, InFlight: h.MaxInFlight,
+		Body: h.MaxBody, Bundle: h.MaxBundle, Entries: h.MaxEntries, Form: h.MaxForm, Header: h.MaxHeader, InFlight: h.MaxInFlight,
 		Timeout: h.Timeout, ReadHeader: h.HeaderTimeout, Read: h.ReadTimeout, Write: h.WriteTimeout, Idle: h.IdleTimeout,
 		DrainDelay: h.DrainDelay, Drain: h.DrainTimeout,
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/portico-fhir/portico/conformance"
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/bundle"
 	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/operation"
@@ -58,6 +60,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Repository:   repo,
 		Search:       parser,
 		Operations:   &operation.Operations{Repository: repo, Search: parser, Location: location},
+		Bundles:      &bundle.Processor{NewID: record.NewID, Indexer: index.Indexer{Base: base, Location: location}},
 		Validator:    &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}},
 		Metadata:     metadata,
 		Log:          log,
@@ -126,7 +129,7 @@ func statements(c Config, base string, repo fhir.Repository) (map[string]rest.St
 	b := thisBuild()
 	about := &conformance.Server{
 		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe,
-		Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
+		Bundles: true, Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
 	}
 	all := make(map[string]rest.Statement)
 	for _, mode := range conformance.Modes() {

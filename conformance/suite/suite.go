@@ -24,7 +24,9 @@ func Run(t *testing.T, base string, types ...string) {
 			t.Skip("the server cannot write Basic")
 		}
 		writing(t, c)
+		bundles(t, c, can.Rest[0].Interaction)
 	})
+	t.Run("history", func(t *testing.T) { histories(t, c, can) })
 	t.Run("tables", func(t *testing.T) { tables(t, c, can) })
 	t.Run("hostile", func(t *testing.T) {
 		if p := can.kind("Patient"); p == nil || !p.searchesBy("family") {
@@ -50,8 +52,9 @@ type capability struct {
 	Software                                      struct{ Name string }
 	Implementation                                struct{ URL string }
 	Rest                                          []struct {
-		Mode     string
-		Resource []kind
+		Mode        string
+		Interaction []struct{ Code string } // on the whole server
+		Resource    []kind
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *Server) route(r *request) (handler, error) {
 	case n == 2 && name == "_search":
 		return s.routeSearch(r)
 	case n == 2 && name == "_history":
-		return nil, notAllowed(allow(), "The history of a whole type is not supported. Ask for [type]/[id]/_history.")
+		return s.routeHistory(r)
 	case n == 2 && strings.HasPrefix(name, "$"):
 		return s.routeOperation(r, name[1:], false)
 	case !fhir.ValidID(name):
@@ -133,12 +133,15 @@ func (s *Server) routeSystem(r *request, name string) (handler, error) {
 			return s.metadata, nil
 		}
 		return nil, notAllowed("GET, HEAD, OPTIONS", "The CapabilityStatement can only be read.")
+	case name == "" && r.Method == http.MethodPost && s.Bundles != nil:
+		r.event.Interaction = transaction
+		return s.transact, nil
 	case name == "" && r.Method == http.MethodPost:
 		return nil, notAllowed(allow(), "Batches and transactions are not supported.")
 	case name == "" || name == "_search":
 		return s.routeSeveral(r, searchSystem, name == "_search")
 	case name == "_history":
-		return nil, notAllowed(allow(), "The history of the whole server is not supported. Ask for [type]/[id]/_history.")
+		return s.routeHistory(r)
 	case strings.HasPrefix(name, "$"):
 		return nil, notServed("There are no operations on the whole server. [base]/metadata lists those on types.")
 	default:

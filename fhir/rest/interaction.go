@@ -14,7 +14,11 @@ const (
 	update
 	remove
 	patchResource
+	transaction
+	batch
 	historyInstance
+	historyType
+	historySystem
 	create
 	searchType
 	searchCompartment
@@ -45,7 +49,11 @@ var interactionNames = [interactions]struct{ code, route string }{
 	update:            {"update", "/[type]/[id]"},
 	remove:            {"delete", "/[type]/[id]"},
 	patchResource:     {"patch", "/[type]/[id]"},
+	transaction:       {"transaction", "/"},
+	batch:             {"batch", "/"},
 	historyInstance:   {"history-instance", "/[type]/[id]/_history"},
+	historyType:       {"history-type", "/[type]/_history"},
+	historySystem:     {"history-system", "/_history"},
 	create:            {"create", "/[type]"},
 	searchType:        {"search-type", "/[type]"},
 	searchCompartment: {"search-compartment", "/[type]/[id]/[type]"},

@@ -11,6 +11,7 @@ import (
 // 3.1.1.1.1). Preferences that we do not know are ignored, as RFC 7240 wants.
 type prefer struct {
 	content returned
+	stated  bool // content was asked for
 	lenient bool
 }
 
@@ -33,6 +34,7 @@ func parsePrefer(h http.Header) (prefer, error) {
 			v = strings.Trim(strings.TrimSpace(v), `"`)
 			switch strings.ToLower(strings.TrimSpace(name)) {
 			case "return":
+				p.stated = true
 				switch v {
 				case "minimal":
 					p.content = minimal

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/portico-fhir/portico/fhir"
+	fhirbundle "github.com/portico-fhir/portico/fhir/bundle"
 	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -34,6 +35,9 @@ type Server struct {
 	Operations *operation.Operations
 	// Validator checks the bodies of writes. Its error is a *fhir.Error.
 	Validator Validator
+	// Bundles carries out batches and transactions; nil: they are not supported.
+	// The server sets Writer, Search, Base and Do.
+	Bundles *fhirbundle.Processor
 	// Metadata are the answers of /metadata by mode; "full" must be there.
 	Metadata map[string]Statement
 	// Ready says why the server cannot serve now; nil: it always can.
@@ -80,6 +84,8 @@ type Statement struct {
 // Limits bound requests. The zero value of a field means its default.
 type Limits struct {
 	Body       int64         // bytes of a request body, also after decompression; default 16 MiB
+	Bundle     int64         // bytes of a batch or transaction, also after decompression; default 32 MiB
+	Entries    int           // of a batch or transaction; default 5,000
 	Form       int64         // bytes of the form of a POST _search; default 256 KiB
 	Header     int           // bytes of a request's header; default 32 KiB
 	InFlight   int64         // requests at a time, more are told to come back; default 512
@@ -105,10 +111,14 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	orInt(&l.Body, 16<<20)
+	orInt(&l.Bundle, 32<<20)
 	orInt(&l.Form, 256<<10)
 	orInt(&l.InFlight, 512)
 	if l.Header == 0 {
 		l.Header = 32 << 10
+	}
+	if l.Entries == 0 {
+		l.Entries = 5000
 	}
 	orTime(&l.Timeout, 30*time.Second)
 	orTime(&l.ReadHeader, 10*time.Second)
