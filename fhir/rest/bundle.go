@@ -117,8 +117,8 @@ func (b *bundle) outcome(issues []fhir.Issue) error {
 	return nil
 }
 
-// version adds one version of a history. A repository does not keep by which
-// verb a version came: PUT is the one that would bring it about again.
+// version adds one version of a history. Where it is not known how the version
+// came about, PUT is the method that would bring it about again.
 func (b *bundle) version(res fhir.Resource) error {
 	if err := b.open(); err != nil {
 		return err
@@ -126,14 +126,19 @@ func (b *bundle) version(res fhir.Resource) error {
 	if err := b.resource(res); err != nil {
 		return err
 	}
-	method, status := "PUT", "200"
+	method, url, status := "PUT", res.Key.String(), "200"
 	switch {
 	case res.Deleted:
 		method, status = "DELETE", "204"
-	case res.Version == "1":
+	case res.Method == fhir.Create:
+		method, url, status = "POST", string(res.Type), "201"
+	case res.Method == fhir.Patch:
+		method = "PATCH"
+	}
+	if res.Born {
 		status = "201"
 	}
-	b.add(`,"request":{"method":"`, method, `","url":"`, string(res.Type), "/", res.ID, `"},"response":{"status":"`, status,
+	b.add(`,"request":{"method":"`, method, `","url":"`, url, `"},"response":{"status":"`, status,
 		`","etag":"W/\"`, res.Version, `\"","lastModified":"`)
 	b.buf = appendInstant(b.buf, res.Updated)
 	b.add(`"}}`)

@@ -40,7 +40,7 @@ func (f *fake) Describe(t fhir.Type) fhir.Capability {
 			params = append(params, subject)
 		}
 		return fhir.Capability{
-			Read: true, VRead: true, HistoryInstance: true, Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
+			Read: true, VRead: true, HistoryInstance: true, HistoryType: true, Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
 			Versioning: "versioned", Params: params,
 		}
 	case "Slot":
@@ -96,7 +96,18 @@ func (f *fake) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, err
 		return fhir.Page{}, err
 	}
 	all := slices.Clone(f.versions[q.Key])
-	if len(all) == 0 {
+	if q.Key.ID == "" {
+		for _, key := range f.order {
+			if q.Key.Type == "" || q.Key.Type == key.Type {
+				all = append(all, f.versions[key]...)
+			}
+		}
+	}
+	if q.At != nil {
+		low, high := q.At.Range(time.UTC)
+		all = slices.DeleteFunc(all, func(res fhir.Resource) bool { return res.Updated.Before(low) || !res.Updated.Before(high) })
+	}
+	if len(all) == 0 && q.Key.ID != "" {
 		return fhir.Page{}, fhir.Errorf(fhir.CodeNotFound, "", "%s does not exist.", q.Key)
 	}
 	slices.Reverse(all)
@@ -198,7 +209,7 @@ func (f *fake) commit(c fhir.Change) (fhir.Result, error) {
 	case c.Method == fhir.Delete && !exists:
 		return fhir.Result{Status: fhir.Absent, Resource: fhir.Resource{Key: c.Key}}, nil
 	}
-	res := fhir.Resource{Key: c.Key, Version: strconv.Itoa(len(all) + 1), Updated: f.now().UTC().Truncate(time.Millisecond)}
+	res := fhir.Resource{Key: c.Key, Version: strconv.Itoa(len(all) + 1), Updated: f.now().UTC().Truncate(time.Millisecond), Method: c.Method, Born: !exists}
 	status := fhir.Updated
 	switch {
 	case c.Method == fhir.Delete:

@@ -92,8 +92,8 @@ func (r *request) presentation(p search.Pair) error {
 }
 
 // shape takes _summary and _elements out of the parameters of what is not a
-// search, and gives them for links. T is the type of the resources.
-func (r *request) shape(t fhir.Type) (shape *subset.Shape, shown []search.Pair, err error) {
+// search, and gives them for links. Types are those of the resources.
+func (r *request) shape(types ...fhir.Type) (shape *subset.Shape, shown []search.Pair, err error) {
 	if len(r.params) == 0 {
 		return nil, nil, nil
 	}
@@ -107,7 +107,7 @@ func (r *request) shape(t fhir.Type) (shape *subset.Shape, shown []search.Pair, 
 		}
 	}
 	r.params = rest
-	shape, err = subset.New(subset.Mode(wanted.Summary), wanted.Elements, t)
+	shape, err = subset.New(subset.Mode(wanted.Summary), wanted.Elements, types...)
 	return shape, shown, err
 }
 

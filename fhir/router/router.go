@@ -52,9 +52,26 @@ func (r *Router) Version(ctx context.Context, key fhir.Key, version string) (fhi
 	return r.of(key.Type).Version(ctx, key, version)
 }
 
-// History implements [fhir.Repository].
+// History implements [fhir.Repository]. That of all types is that of the records,
+// unless a type of the EHR is asked for: CodeNotSupported then, as for such a type
+// by itself.
 func (r *Router) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
-	return r.of(q.Key.Type).History(ctx, q)
+	if q.Key.Type != "" {
+		return r.of(q.Key.Type).History(ctx, q)
+	}
+	for _, t := range q.Types {
+		if r.isMapped(t) {
+			return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "%s lives in the EHR, which keeps no versions that could be part of this history.", t)
+		}
+	}
+	if q.Types == nil {
+		for _, t := range fhir.Types() {
+			if !r.isMapped(t) {
+				q.Types = append(q.Types, t)
+			}
+		}
+	}
+	return r.Records.History(ctx, q)
 }
 
 // Search implements [fhir.Repository].

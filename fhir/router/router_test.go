@@ -26,7 +26,7 @@ func (s *spy) Version(_ context.Context, key fhir.Key, version string) (fhir.Res
 }
 
 func (s *spy) History(_ context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
-	return fhir.Page{Next: s.name + " history of " + q.Key.String()}, nil
+	return fhir.Page{Next: s.name + " history of " + q.Key.String(), Total: ptr(int64(len(q.Types)))}, nil
 }
 
 func (s *spy) Search(_ context.Context, q *fhir.Query) (fhir.Page, error) {
@@ -84,6 +84,31 @@ func TestEachTypeGoesToTheRepositoryThatKeepsIt(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestTheHistoryOfAllTypesIsThatOfTheRecords(t *testing.T) {
+	t.Parallel()
+	r := &router.Router{Mapped: &spy{name: "ehr", types: map[fhir.Type]bool{"Patient": true}}, Records: &spy{name: "records"}}
+	for _, tt := range []struct {
+		types []fhir.Type
+		want  int
+	}{{nil, len(fhir.Types()) - 1}, {[]fhir.Type{}, 0}, {[]fhir.Type{"Flag", "Basic"}, 2}} {
+		page, err := r.History(t.Context(), fhir.HistoryQuery{Types: tt.types})
+		if err != nil || page.Next != "records history of /" || *page.Total != int64(tt.want) {
+			t.Errorf("%v: %+v, %v", tt.types, page, err)
+		}
+	}
+	_, err := r.History(t.Context(), fhir.HistoryQuery{Types: []fhir.Type{"Flag", "Patient"}})
+	var fault *fhir.Error
+	if !errors.As(err, &fault) || fault.Code() != fhir.CodeNotSupported {
+		t.Errorf("with a type of the EHR: %v", err)
+	}
+	page, err := r.History(t.Context(), fhir.HistoryQuery{Key: fhir.Key{Type: "Patient"}})
+	if err != nil || page.Next != "ehr history of Patient/" {
+		t.Errorf("of a type of the EHR: %+v, %v", page, err)
 	}
 }
 

@@ -141,7 +141,7 @@ func (w *Writer) patch(r Request, res fhir.Resource) (Step, error) {
 	if _, err := w.Validator.Validate(body, res.Type); err != nil {
 		return Step{}, err
 	}
-	return change(fhir.Change{Method: fhir.Put, Key: res.Key, Body: body, IfMatch: res.Version}), nil
+	return change(fhir.Change{Method: fhir.Patch, Key: res.Key, Body: body, IfMatch: res.Version}), nil
 }
 
 func stale(res fhir.Resource) error {
