@@ -127,7 +127,7 @@ var byIdentifier = &fhir.SearchParam{Name: "identifier", Type: fhir.ParamToken}
 
 func (f *finder) Describe(t fhir.Type) fhir.Capability {
 	c := f.Repository.Describe(t)
-	c.Params = append(c.Params, byIdentifier)
+	c.Params = []*fhir.SearchParam{byIdentifier}
 	return c
 }
 

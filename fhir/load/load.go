@@ -18,7 +18,7 @@ import (
 const (
 	DefaultMaxResource = schema.DefaultMaxBytes
 	DefaultMaxBundle   = 512 << 20
-	DefaultBatch       = 256
+	DefaultBatch       = 1000
 	DefaultRemember    = 4 << 20 // about 150 MB when reached
 	// maxBatchBytes keeps a commit well below what stores take in one.
 	maxBatchBytes = 4 << 20
