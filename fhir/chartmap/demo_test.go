@@ -58,7 +58,8 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// everything pages through a search.
+// everything pages through a search. The total, where it is wanted, comes with the
+// first page.
 func everything(ctx context.Context, t failer, r fhir.Repository, q fhir.Query) []fhir.Resource {
 	t.Helper()
 	var out []fhir.Resource
@@ -74,7 +75,7 @@ func everything(ctx context.Context, t failer, r fhir.Repository, q fhir.Query) 
 		if len(page.Resources) == 0 || page.Next == q.Cursor {
 			t.Fatal("a page without progress")
 		}
-		q.Cursor = page.Next
+		q.Cursor, q.Total = page.Next, false
 	}
 }
 
