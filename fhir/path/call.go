@@ -95,15 +95,15 @@ func (ev *evaluator) loop(n *Call, input Collection, s *scope) (Collection, erro
 	switch n.Name {
 	case "exists":
 		if len(n.Args) == 0 {
-			return Collection{Bool(len(input) > 0)}, nil
+			return boolean(len(input) > 0), nil
 		}
 		found, err := ev.where(input, n.Args[0], s)
-		return Collection{Bool(len(found) > 0)}, err
+		return boolean(len(found) > 0), err
 	case "where":
 		return ev.where(input, n.Args[0], s)
 	case "all":
 		found, err := ev.where(input, n.Args[0], s)
-		return Collection{Bool(len(found) == len(input))}, err
+		return boolean(len(found) == len(input)), err
 	case "select":
 		return ev.each(input, n.Args[0], s)
 	case "repeat":
@@ -111,7 +111,7 @@ func (ev *evaluator) loop(n *Call, input Collection, s *scope) (Collection, erro
 	case "aggregate":
 		return ev.aggregate(n, input, s)
 	case "trace":
-		return ev.trace(n, input, s)
+		return ev.traced(n, input, s)
 	}
 	return ev.iif(n, input, s)
 }
@@ -182,7 +182,7 @@ func (ev *evaluator) aggregate(n *Call, input Collection, s *scope) (total Colle
 	return total, nil
 }
 
-func (ev *evaluator) trace(n *Call, input Collection, s *scope) (Collection, error) {
+func (ev *evaluator) traced(n *Call, input Collection, s *scope) (Collection, error) {
 	name, err := ev.eval(n.Args[0], s)
 	if err != nil {
 		return nil, err
@@ -197,8 +197,8 @@ func (ev *evaluator) trace(n *Call, input Collection, s *scope) (Collection, err
 			return nil, err
 		}
 	}
-	if ev.env.Trace != nil {
-		ev.env.Trace(label, shown)
+	if ev.trace != nil {
+		ev.trace(label, shown)
 	}
 	return input, nil
 }

@@ -10,7 +10,7 @@ import (
 func (ev *evaluator) existence(name string, in Collection, args []Collection) (Collection, bool, error) {
 	switch name {
 	case "empty":
-		return Collection{Bool(len(in) == 0)}, true, nil
+		return boolean(len(in) == 0), true, nil
 	case "count":
 		return Collection{Int(int64(len(in)))}, true, nil
 	case "allTrue", "anyTrue", "allFalse", "anyFalse":
@@ -27,13 +27,13 @@ func (ev *evaluator) existence(name string, in Collection, args []Collection) (C
 		return c, true, err
 	case "isDistinct":
 		c, err := ev.distinct(in)
-		return Collection{Bool(len(c) == len(in))}, true, err
+		return boolean(len(c) == len(in)), true, err
 	case "not":
 		value, known, err := truth(in)
 		if err != nil || !known {
 			return nil, true, err
 		}
-		return Collection{Bool(!value)}, true, nil
+		return boolean(!value), true, nil
 	}
 	return nil, false, nil
 }
@@ -49,19 +49,19 @@ func booleans(name string, in Collection) (Collection, error) {
 		found = found || it.bool == want
 	}
 	if name == "anyTrue" || name == "anyFalse" {
-		return Collection{Bool(found)}, nil
+		return boolean(found), nil
 	}
-	return Collection{Bool(all)}, nil
+	return boolean(all), nil
 }
 
 func (ev *evaluator) subsetOf(a, b Collection) (Collection, error) {
 	for _, it := range a {
 		in, err := ev.has(b, it)
 		if err != nil || !in {
-			return Collection{Bool(false)}, err
+			return boolean(false), err
 		}
 	}
-	return Collection{Bool(true)}, nil
+	return boolean(true), nil
 }
 
 func (ev *evaluator) has(c Collection, it Item) (bool, error) {

@@ -28,7 +28,7 @@ func (ev *evaluator) conversion(name string, in Collection, args []Collection) (
 		ok = !given || sameUnit(c.text, unit)
 	}
 	if asks {
-		return Collection{Bool(ok)}, true, nil
+		return boolean(ok), true, nil
 	}
 	if !ok {
 		return nil, true, nil

@@ -34,21 +34,22 @@ func (e *Expr) Eval(env *Env, context Item) (Collection, error) {
 	if len(e.lead) > 0 && context.doc != nil && !context.leads(e.lead) {
 		return nil, nil
 	}
-	if env == nil {
-		env = &Env{}
+	ev := &evaluator{left: 100_000, context: [1]Item{context}}
+	ev.resource, ev.root = &ev.context[0], &ev.context[0]
+	if env != nil {
+		ev.now, ev.trace = env.Now, env.Trace
+		if env.MaxSteps > 0 {
+			ev.left = env.MaxSteps
+		}
+		if env.Resource != nil {
+			ev.resource, ev.root = env.Resource, env.Resource
+		}
+		if env.Root != nil {
+			ev.root = env.Root
+		}
 	}
-	ev := &evaluator{env: env, left: env.MaxSteps, now: env.Now}
-	if ev.left == 0 {
-		ev.left = 100_000
-	}
-	ev.resource, ev.root = env.Resource, env.Root
-	if ev.resource == nil {
-		ev.resource = &context
-	}
-	if ev.root == nil {
-		ev.root = ev.resource
-	}
-	return ev.eval(e.Root, &scope{this: Collection{context}})
+	ev.outer.this = ev.context[:]
+	return ev.eval(e.Root, &ev.outer)
 }
 
 // scope is what an expression sees: $this and the variables of loops.
@@ -60,7 +61,9 @@ type scope struct {
 }
 
 type evaluator struct {
-	env            *Env
+	context        [1]Item
+	outer          scope
+	trace          func(string, Collection)
 	left           int
 	now            time.Time
 	resource, root *Item
@@ -272,7 +275,7 @@ func isType(input Collection, name string) (Collection, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	return Collection{Bool(it.is(name))}, nil
+	return boolean(it.is(name)), nil
 }
 
 func ofType(input Collection, name string) Collection {

@@ -16,11 +16,11 @@ func (ev *evaluator) fhir(name string, in Collection, args []Collection) (Collec
 		}
 		found := extensions(in, url)
 		if name == "hasExtension" {
-			return Collection{Bool(len(found) > 0)}, true, nil
+			return boolean(len(found) > 0), true, nil
 		}
 		return found, true, nil
 	case "hasValue":
-		return Collection{Bool(len(in) == 1 && in[0].hasValue())}, true, nil
+		return boolean(len(in) == 1 && in[0].hasValue()), true, nil
 	case "getValue":
 		if len(in) != 1 || !in[0].hasValue() {
 			return nil, true, nil
@@ -38,7 +38,7 @@ func (ev *evaluator) fhir(name string, in Collection, args []Collection) (Collec
 		return out, true, nil
 	case "htmlChecks":
 		// The schema checks narratives before anything is evaluated.
-		return Collection{Bool(true)}, true, nil
+		return boolean(true), true, nil
 	}
 	return nil, false, nil
 }

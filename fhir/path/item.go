@@ -51,6 +51,19 @@ type Collection []Item
 // Bool makes a Boolean.
 func Bool(b bool) Item { return Item{kind: Boolean, bool: b} }
 
+// The two answers of most functions. Nobody writes to a collection in place.
+var (
+	yes = Collection{Bool(true)}
+	no  = Collection{Bool(false)}
+)
+
+func boolean(b bool) Collection {
+	if b {
+		return yes
+	}
+	return no
+}
+
 // Int makes an Integer.
 func Int(n int64) Item { return Item{kind: Integer, int: n} }
 

@@ -44,9 +44,9 @@ func (ev *evaluator) logic(n *Binary, left Collection, s *scope) (Collection, er
 	}
 	switch {
 	case n.Op == "and" && lk && !l:
-		return Collection{Bool(false)}, nil
+		return boolean(false), nil
 	case n.Op == "or" && lk && l, n.Op == "implies" && lk && !l:
-		return Collection{Bool(true)}, nil
+		return boolean(true), nil
 	}
 	right, err := ev.eval(n.Right, s)
 	if err != nil {
@@ -58,19 +58,19 @@ func (ev *evaluator) logic(n *Binary, left Collection, s *scope) (Collection, er
 	}
 	switch {
 	case n.Op == "and" && rk && !r:
-		return Collection{Bool(false)}, nil
+		return boolean(false), nil
 	case (n.Op == "or" || n.Op == "implies") && rk && r:
-		return Collection{Bool(true)}, nil
+		return boolean(true), nil
 	case !lk || !rk:
 		return nil, nil
 	case n.Op == "xor":
-		return Collection{Bool(l != r)}, nil
+		return boolean(l != r), nil
 	case n.Op == "and":
-		return Collection{Bool(l && r)}, nil
+		return boolean(l && r), nil
 	case n.Op == "or":
-		return Collection{Bool(l || r)}, nil
+		return boolean(l || r), nil
 	}
-	return Collection{Bool(!l || r)}, nil
+	return boolean(!l || r), nil
 }
 
 func (ev *evaluator) equality(op string, left, right Collection) (Collection, error) {
@@ -79,7 +79,7 @@ func (ev *evaluator) equality(op string, left, right Collection) (Collection, er
 		if err != nil {
 			return nil, err
 		}
-		return Collection{Bool(same == (op == "~"))}, nil
+		return boolean(same == (op == "~")), nil
 	}
 	if len(left) == 0 || len(right) == 0 {
 		return nil, nil
@@ -88,7 +88,7 @@ func (ev *evaluator) equality(op string, left, right Collection) (Collection, er
 	if err != nil || !known {
 		return nil, err
 	}
-	return Collection{Bool(same == (op == "="))}, nil
+	return boolean(same == (op == "=")), nil
 }
 
 func inequality(op string, left, right Collection) (Collection, error) {
@@ -106,13 +106,13 @@ func inequality(op string, left, right Collection) (Collection, error) {
 	}
 	switch op {
 	case "<":
-		return Collection{Bool(c < 0)}, nil
+		return boolean(c < 0), nil
 	case "<=":
-		return Collection{Bool(c <= 0)}, nil
+		return boolean(c <= 0), nil
 	case ">":
-		return Collection{Bool(c > 0)}, nil
+		return boolean(c > 0), nil
 	}
-	return Collection{Bool(c >= 0)}, nil
+	return boolean(c >= 0), nil
 }
 
 // membership reports whether the one item of left equals one of right.
@@ -127,10 +127,10 @@ func (ev *evaluator) membership(left, right Collection) (Collection, error) {
 			return nil, err
 		}
 		if same && known {
-			return Collection{Bool(true)}, nil
+			return boolean(true), nil
 		}
 	}
-	return Collection{Bool(false)}, nil
+	return boolean(false), nil
 }
 
 func concatenate(left, right Collection) (Collection, error) {

@@ -48,11 +48,11 @@ func (ev *evaluator) text(name string, in Collection, args []Collection) (Collec
 func (ev *evaluator) onString(name, s string, arg [2]string) (Collection, error) {
 	switch name {
 	case "startsWith":
-		return Collection{Bool(strings.HasPrefix(s, arg[0]))}, nil
+		return boolean(strings.HasPrefix(s, arg[0])), nil
 	case "endsWith":
-		return Collection{Bool(strings.HasSuffix(s, arg[0]))}, nil
+		return boolean(strings.HasSuffix(s, arg[0])), nil
 	case "contains":
-		return Collection{Bool(strings.Contains(s, arg[0]))}, nil
+		return boolean(strings.Contains(s, arg[0])), nil
 	case "upper":
 		return Collection{Text(strings.ToUpper(s))}, nil
 	case "lower":
@@ -79,7 +79,7 @@ func (ev *evaluator) onString(name, s string, arg [2]string) (Collection, error)
 		return nil, err
 	}
 	if name == "matches" {
-		return Collection{Bool(re.MatchString(s))}, nil
+		return boolean(re.MatchString(s)), nil
 	}
 	return ev.bounded(s, arg[1], func(s, _, with string) string { return re.ReplaceAllString(s, with) }, "")
 }
