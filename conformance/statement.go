@@ -95,6 +95,9 @@ func (s *Server) wide(rest *endpoint) {
 	if history {
 		rest.Interaction = append(rest.Interaction, interaction{Code: "history-system"})
 	}
+	if s.Bundles {
+		rest.Interaction = append(rest.Interaction, interaction{Code: "batch"}, interaction{Code: "transaction"})
+	}
 }
 
 // ETag is the entity tag of a statement's bytes.

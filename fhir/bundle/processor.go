@@ -27,6 +27,16 @@ type Processor struct {
 	Do func(ctx context.Context, c Call) Answer
 }
 
+// Asks reports whether the entry asks for a resource: a read, a search in either
+// form, an operation. What comes back is then no echo of what was sent.
+func (e Entry) Asks() bool {
+	if e.Request == nil {
+		return false
+	}
+	path, _, _ := strings.Cut(e.Request.URL, "?")
+	return order(e.Request.Method) == 3 || isSearch(e.Request) || strings.Contains(path, "$")
+}
+
 // Call is one request to be carried out on its own. URL is relative to the base.
 type Call struct {
 	Method, URL string
@@ -45,7 +55,7 @@ type Answer struct {
 	Issues   []fhir.Issue
 }
 
-// Maximum is the most bytes that the answers of one Bundle may have together.
+// maxAnswers is the most bytes that the answers of one Bundle may have together.
 const maxAnswers = 64 << 20
 
 // order is when an entry's turn comes (R4 3.1.0.11.2).

@@ -113,8 +113,7 @@ func (s *Server) sendAnswers(w *response, r *request, b *fhirbundle.Bundle, answ
 		} else {
 			buf = append(buf, `,{`...)
 		}
-		reads := b.Entries[i].Request != nil && isRead(b.Entries[i].Request.Method)
-		buf = append(appendAnswer(buf, a, r.prefer, reads), '}')
+		buf = append(appendAnswer(buf, a, r.prefer, b.Entries[i].Asks()), '}')
 	}
 	if len(answers) > 0 {
 		buf = append(buf, ']')
@@ -126,7 +125,7 @@ func (s *Server) sendAnswers(w *response, r *request, b *fhirbundle.Bundle, answ
 const outcomeStart = `{"resourceType":"OperationOutcome"`
 
 // appendAnswer writes the members of one entry.
-func appendAnswer(dst []byte, a fhirbundle.Answer, want prefer, reads bool) []byte {
+func appendAnswer(dst []byte, a fhirbundle.Answer, want prefer, asks bool) []byte {
 	if len(a.Issues) > 0 && a.Status == 0 {
 		a.Status = statusOf(a.Issues[0].Code)
 	}
@@ -134,14 +133,14 @@ func appendAnswer(dst []byte, a fhirbundle.Answer, want prefer, reads bool) []by
 	switch {
 	case len(a.Issues) > 0:
 		said = appendOutcome(nil, a.Issues)
-	case !reads && bytes.HasPrefix(a.Body, []byte(outcomeStart)):
+	case !asks && bytes.HasPrefix(a.Body, []byte(outcomeStart)):
 		said, a.Body = a.Body, nil
-	case !reads && want.content == outcome:
+	case !asks && want.content == outcome:
 		said = appendOutcome(nil, []fhir.Issue{{
 			Severity: fhir.SeverityInformation, Code: fhir.CodeInformational, Detail: "The request was carried out: " + http.StatusText(a.Status) + ".",
 		}})
 		a.Body = nil
-	case !reads && !(want.stated && want.content == representation):
+	case !asks && !(want.stated && want.content == representation):
 		a.Body = nil
 	}
 	if len(a.Body) > 0 {
