@@ -69,6 +69,21 @@ func TestEndToEnd(t *testing.T) {
 		}
 		suite.Run(t, p.base, types...)
 	})
+	t.Run("the searches of US Core", func(t *testing.T) {
+		t.Parallel()
+		dir := "sqlite:" + t.TempDir()
+		if out, err := exec.CommandContext(t.Context(), bin, "load", "--store", dir, "testdata/uscore.ndjson").CombinedOutput(); err != nil {
+			t.Fatalf("load: %v\n%s", err, out)
+		}
+		p := start(t, bin, "--auth", "off", "--store", dir)
+		if untried := suite.USCore(t, p.base); len(untried) > 0 {
+			t.Errorf("testdata/uscore.ndjson has nothing for %q", untried)
+		}
+	})
+	t.Run("the searches of US Core that the demo clinic answers", func(t *testing.T) {
+		t.Parallel()
+		suite.USCore(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()).base)
+	})
 	t.Run("hostile searches leave memory as it was", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir())

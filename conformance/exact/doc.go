@@ -3,9 +3,11 @@
 // the text of the specification, never computed.
 //
 // Two tests read the tables: this package's own runs them through fhir/search and
-// fhir/record on every store, conformance/suite over HTTP on any server. This
-// package's tests also compare random searches over random resources with an
-// evaluator that shares no code with fhir/index.
+// fhir/record on every store, conformance/suite over HTTP on any server.
+//
+// It also holds an evaluator, a second reading of the specification that shares no
+// code with fhir/index: random searches over random resources are compared with
+// it, and over HTTP the combinations of parameters that US Core asks for.
 //
 // Specification: FHIR R4 3.1.1 (Search).
 //

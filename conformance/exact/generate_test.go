@@ -1,4 +1,4 @@
-package exact_test
+package exact
 
 import (
 	"fmt"
@@ -65,7 +65,7 @@ func (s source) maybe(f func() any) any {
 func (s source) word() any { return s.of(words()) }
 
 func (s source) coding() any {
-	c := object{"code": s.of(codes())}
+	c := Object{"code": s.of(codes())}
 	if system := s.of(systems()); system != "" {
 		c["system"] = system
 	}
@@ -76,7 +76,7 @@ func (s source) coding() any {
 }
 
 func (s source) concept() any {
-	c := object{"coding": s.some(s.coding)}
+	c := Object{"coding": s.some(s.coding)}
 	if c["coding"] == nil || s.chance() {
 		c["text"] = s.of(words())
 	}
@@ -84,7 +84,7 @@ func (s source) concept() any {
 }
 
 func (s source) identifier() any {
-	id := object{"value": s.of(codes())}
+	id := Object{"value": s.of(codes())}
 	if system := s.of(systems()); system != "" {
 		id["system"] = system
 	}
@@ -95,22 +95,22 @@ func (s source) identifier() any {
 }
 
 func (s source) contact() any {
-	return object{"system": s.of([]string{"phone", "email", "fax"}), "value": s.of(codes())}
+	return Object{"system": s.of([]string{"phone", "email", "fax"}), "value": s.of(codes())}
 }
 
 func (s source) name() any {
-	return object{"use": "official", "family": s.of(words()), "given": s.some(s.word), "suffix": s.some(s.word), "text": s.maybe(s.word)}
+	return Object{"use": "official", "family": s.of(words()), "given": s.some(s.word), "suffix": s.some(s.word), "text": s.maybe(s.word)}
 }
 
 func (s source) address() any {
-	return object{"use": "home", "line": s.some(s.word), "city": s.of(words()), "country": s.maybe(s.word)}
+	return Object{"use": "home", "line": s.some(s.word), "city": s.of(words()), "country": s.maybe(s.word)}
 }
 
 // reference refers to one of three resources of a type, in one of the ways that R4 has.
 func (s source) reference(types ...string) func() any {
 	return func() any {
 		to := s.of(types) + "/" + s.of([]string{"t1", "t2", "t22"})
-		r := object{"reference": to}
+		r := Object{"reference": to}
 		switch rapid.IntRange(0, 8).Draw(s.T, "form") {
 		case 0:
 			r["reference"] = base + "/" + to
@@ -119,7 +119,7 @@ func (s source) reference(types ...string) func() any {
 		case 2:
 			r["reference"] = "http://elsewhere.example.org/" + to
 		case 3:
-			r = object{"identifier": s.identifier()}
+			r = Object{"identifier": s.identifier()}
 		case 4:
 			r["identifier"] = s.identifier()
 		case 5:
@@ -160,14 +160,14 @@ func (s source) period() any {
 	j := rapid.IntRange(i, len(ends)-1).Draw(s.T, "end")
 	switch rapid.IntRange(0, 3).Draw(s.T, "open") {
 	case 0:
-		return object{"start": ends[i]}
+		return Object{"start": ends[i]}
 	case 1:
-		return object{"end": ends[j]}
+		return Object{"end": ends[j]}
 	}
-	return object{"start": ends[i], "end": ends[j]}
+	return Object{"start": ends[i], "end": ends[j]}
 }
 
-func (s source) timing() any { return object{"event": []any{s.date(), s.date()}} }
+func (s source) timing() any { return Object{"event": []any{s.date(), s.date()}} }
 
 // number is written as it stands.
 type number string
@@ -175,7 +175,7 @@ type number string
 func (n number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
 
 func (s source) quantity() any {
-	q := object{"value": number(s.of(numbers()))}
+	q := Object{"value": number(s.of(numbers()))}
 	switch rapid.IntRange(0, 2).Draw(s.T, "unit") {
 	case 0:
 		q["unit"] = s.of([]string{"mg", "milligram"})
@@ -190,16 +190,16 @@ func (s source) age() any {
 	if n == "0" {
 		n = "1"
 	}
-	return object{"value": number(n), "system": "http://unitsofmeasure.org", "code": "a", "unit": "years"}
+	return Object{"value": number(n), "system": "http://unitsofmeasure.org", "code": "a", "unit": "years"}
 }
 
 // resource draws one of a type; members that are nil are left out.
-func (s source) resource(typ string) object {
+func (s source) resource(typ string) Object {
 	statuses := map[string][]string{
 		"Observation": {"final", "amended", "preliminary"}, "Encounter": {"finished", "planned"}, "MedicationRequest": {"active", "stopped"},
 		"Appointment": {"booked", "pending"}, "Communication": {"completed", "in-progress"}, "Location": {"active", "inactive"},
 	}
-	r := object{"identifier": s.some(s.identifier)}
+	r := Object{"identifier": s.some(s.identifier)}
 	if list := statuses[typ]; list != nil {
 		r["status"] = s.of(list)
 	}
@@ -210,27 +210,27 @@ func (s source) resource(typ string) object {
 		r["name"], r["address"], r["telecom"], r["gender"], r["birthDate"] = s.some(s.name), s.some(s.address), s.some(s.contact), s.maybe(gender), s.maybe(s.day)
 		r["active"], r["deceasedDateTime"], r["managingOrganization"] = s.maybe(s.bool), s.maybe(s.date), s.maybe(s.reference("Organization"))
 		r["generalPractitioner"] = s.some(s.reference("Practitioner", "Organization"))
-		r["communication"] = s.some(func() any { return object{"language": s.concept()} })
+		r["communication"] = s.some(func() any { return Object{"language": s.concept()} })
 	case "Observation":
 		r["code"], r["category"], r["subject"], r["encounter"] = s.concept(), s.some(s.concept), s.maybe(subject), s.maybe(s.reference("Encounter"))
 		r["performer"] = s.some(s.reference(people...))
 		s.choice(r, map[string]func() any{"effectiveDateTime": s.date, "effectivePeriod": s.period, "effectiveTiming": s.timing, "effectiveInstant": s.instant})
 		s.choice(r, map[string]func() any{"valueQuantity": s.quantity, "valueCodeableConcept": s.concept, "valueString": s.word})
-		r["component"] = s.some(func() any { return object{"code": s.concept(), "valueQuantity": s.maybe(s.quantity)} })
+		r["component"] = s.some(func() any { return Object{"code": s.concept(), "valueQuantity": s.maybe(s.quantity)} })
 		if shared(r) {
 			delete(r, "component") // obs-7
 		}
 	case "Encounter":
 		r["class"], r["type"], r["period"], r["subject"] = s.coding(), s.some(s.concept), s.maybe(s.period), s.maybe(subject)
 		r["length"] = s.maybe(func() any {
-			return object{"value": number(s.of(numbers())), "system": "http://unitsofmeasure.org", "code": s.of([]string{"min", "h"}), "unit": "time"}
+			return Object{"value": number(s.of(numbers())), "system": "http://unitsofmeasure.org", "code": s.of([]string{"min", "h"}), "unit": "time"}
 		})
-		r["participant"] = s.some(func() any { return object{"individual": s.reference("Practitioner", "PractitionerRole")()} })
-		r["location"] = s.some(func() any { return object{"location": s.reference("Location")()} })
+		r["participant"] = s.some(func() any { return Object{"individual": s.reference("Practitioner", "PractitionerRole")()} })
+		r["location"] = s.some(func() any { return Object{"location": s.reference("Location")()} })
 	case "Condition":
 		r["code"], r["category"], r["subject"], r["encounter"] = s.maybe(s.concept), s.some(s.concept), subject(), s.maybe(s.reference("Encounter"))
 		clinical := func() any {
-			return object{"coding": []any{object{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": s.of([]string{"active", "recurrence"})}}}
+			return Object{"coding": []any{Object{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": s.of([]string{"active", "recurrence"})}}}
 		}
 		r["clinicalStatus"], r["recordedDate"] = clinical(), s.maybe(s.date)
 		s.choice(r, map[string]func() any{"onsetDateTime": s.date, "onsetPeriod": s.period, "onsetAge": s.age, "onsetString": s.word})
@@ -241,11 +241,11 @@ func (s source) resource(typ string) object {
 		if r["medicationReference"] == nil {
 			r["medicationCodeableConcept"] = s.concept()
 		}
-		r["dosageInstruction"] = s.some(func() any { return object{"timing": s.timing()} })
+		r["dosageInstruction"] = s.some(func() any { return Object{"timing": s.timing()} })
 	case "Appointment":
 		r["start"], r["end"] = s.of([]string{"2024-03-31T00:30:00+01:00", "2024-03-30T23:29:00Z", "2024-03-31T22:00:00Z"}), "2024-04-01T10:00:00Z"
 		participant := func() any {
-			return object{"actor": s.reference("Patient", "Practitioner", "Location")(), "status": s.of([]string{"accepted", "declined"})}
+			return Object{"actor": s.reference("Patient", "Practitioner", "Location")(), "status": s.of([]string{"accepted", "declined"})}
 		}
 		r["participant"] = []any{participant(), participant()}
 	case "Communication":
@@ -259,11 +259,11 @@ func (s source) resource(typ string) object {
 	case "Location":
 		r["name"], r["alias"], r["type"], r["address"], r["managingOrganization"] = s.word(), s.some(s.word), s.some(s.concept), s.maybe(s.address), s.maybe(s.reference("Organization"))
 	}
-	return tidy(r).(object)
+	return tidy(r).(Object)
 }
 
 // shared reports whether a component has a coding of the whole.
-func shared(r object) bool {
+func shared(r Object) bool {
 	for _, c := range at(r, "component", "code", "coding") {
 		for _, own := range at(r, "code", "coding") {
 			if get(c, "code") == get(own, "code") && get(c, "system") == get(own, "system") {
@@ -276,13 +276,13 @@ func shared(r object) bool {
 
 // postal is an address that is nobody's home.
 func (s source) postal() any {
-	a := s.address().(object)
+	a := s.address().(Object)
 	a["use"] = "work"
 	return a
 }
 
 // choice sets one of the members, or none.
-func (s source) choice(r object, members map[string]func() any) {
+func (s source) choice(r Object, members map[string]func() any) {
 	names := []string{""}
 	for name := range members {
 		names = append(names, name)
@@ -304,8 +304,8 @@ func (s source) url() any {
 // tidy drops what is nil.
 func tidy(v any) any {
 	switch v := v.(type) {
-	case object:
-		out := object{}
+	case Object:
+		out := Object{}
 		for k, e := range v {
 			if e != nil {
 				out[k] = tidy(e)
@@ -322,10 +322,8 @@ func tidy(v any) any {
 	return v
 }
 
-var escaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `|`, `\|`, `$`, `\$`)
-
 // value draws an alternative for a parameter.
-func (s source) value(a attribute, modifier string) string {
+func (s source) value(a Attribute, modifier string) string {
 	systemCode := func() string {
 		c := escaper.Replace(s.of(codes()))
 		sys := escaper.Replace(s.of(systems()[:3]))
@@ -338,7 +336,7 @@ func (s source) value(a attribute, modifier string) string {
 		return systemCode()
 	case modifier == "of-type":
 		return escaper.Replace(s.of(systems()[:3])) + "|" + escaper.Replace(s.of(codes())) + "|" + escaper.Replace(s.of(codes()))
-	case modifier == "text" || a.kind == "string":
+	case modifier == "text" || a.Kind == "string":
 		w := s.of(words())
 		from := 0
 		if modifier == "contains" {
@@ -358,13 +356,13 @@ func (s source) value(a attribute, modifier string) string {
 		return escaper.Replace(w)
 	}
 	prefix := s.of([]string{"", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
-	switch a.kind {
+	switch a.Kind {
 	case "token":
 		known := map[string][]string{
 			"gender": {"male", "female"}, "active": {"true", "false"}, "status": {"final", "finished", "active", "booked", "completed"},
 			"intent": {"order", "plan"}, "part-status": {"accepted", "declined"}, "clinical-status": {"active", "http://terminology.hl7.org/CodeSystem/condition-clinical|recurrence"},
 		}
-		if list := known[a.name]; list != nil {
+		if list := known[a.Name]; list != nil {
 			return s.of(list)
 		}
 		return systemCode()
@@ -378,9 +376,9 @@ func (s source) value(a attribute, modifier string) string {
 		return s.url().(string) + s.of([]string{"", "", "/x"})
 	case "reference":
 		id := s.of([]string{"t1", "t2", "t22"})
-		typ := a.only
+		typ := a.Only
 		if typ == "" {
-			typ = s.of(a.targets)
+			typ = s.of(a.Targets)
 		}
 		if modifier != "" {
 			return id
@@ -388,22 +386,22 @@ func (s source) value(a attribute, modifier string) string {
 		return s.of([]string{id, typ + "/" + id, base + "/" + typ + "/" + id, "http://elsewhere.example.org/" + typ + "/" + id, "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"})
 	}
 	var parts []string
-	for _, p := range a.parts {
+	for _, p := range a.Parts {
 		parts = append(parts, s.value(p, ""))
 	}
 	return strings.Join(parts, "$")
 }
 
 // criterion draws a parameter with a modifier and some alternatives.
-func (s source) criterion(attributes []attribute) (a attribute, modifier, value string) {
+func (s source) criterion(attributes []Attribute) (a Attribute, modifier, value string) {
 	a = rapid.SampledFrom(attributes).Draw(s.T, "parameter")
 	modifiers := map[string][]string{
-		"string": {"exact", "contains"}, "token": {"not", "text"}, "reference": append([]string{"identifier"}, a.targets...), "uri": {"above", "below"},
-	}[a.kind]
-	if a.name == "identifier" {
+		"string": {"exact", "contains"}, "token": {"not", "text"}, "reference": append([]string{"identifier"}, a.Targets...), "uri": {"above", "below"},
+	}[a.Kind]
+	if a.Name == "identifier" {
 		modifiers = append(modifiers, "of-type")
 	}
-	if a.kind != "composite" {
+	if a.Kind != "composite" {
 		modifiers = append(modifiers, "missing")
 	}
 	if len(modifiers) > 0 && rapid.IntRange(0, 2).Draw(s.T, "modified") == 0 {

@@ -3,7 +3,6 @@ package exact
 import (
 	"embed"
 	"fmt"
-	"path"
 	"strings"
 )
 
@@ -60,7 +59,7 @@ func Files(base, prefix string) ([]File, error) {
 	}
 	var out []File
 	for _, e := range entries {
-		text, err := files.ReadFile(path.Join("tables", e.Name()))
+		text, err := files.ReadFile("tables/" + e.Name())
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package exact_test
+package exact
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/portico-fhir/portico/conformance/exact"
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/record"
@@ -101,7 +100,7 @@ func (s *server) find(ctx context.Context, typ fhir.Type, params []search.Pair) 
 }
 
 // put writes a resource as a client would, validated.
-func (s *server) put(ctx context.Context, r exact.Resource) error {
+func (s *server) put(ctx context.Context, r Resource) error {
 	body := fmt.Appendf(nil, `{"resourceType":%q,"id":%q,%s`, r.Type, r.ID, strings.TrimPrefix(r.Body, "{"))
 	if r.Body == "{}" {
 		body = fmt.Appendf(nil, `{"resourceType":%q,"id":%q}`, r.Type, r.ID)
@@ -115,7 +114,7 @@ func (s *server) put(ctx context.Context, r exact.Resource) error {
 	return err
 }
 
-func (s *server) remove(ctx context.Context, r exact.Resource) error {
+func (s *server) remove(ctx context.Context, r Resource) error {
 	key := fhir.Key{Type: fhir.Type(r.Type), ID: r.ID}
 	_, err := s.Commit(ctx, []fhir.Change{{Method: fhir.Delete, Key: key}})
 	return err
@@ -123,7 +122,7 @@ func (s *server) remove(ctx context.Context, r exact.Resource) error {
 
 func TestTables(t *testing.T) {
 	t.Parallel()
-	files, err := exact.Files(base, "")
+	files, err := Files(base, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +151,7 @@ func TestTables(t *testing.T) {
 }
 
 // check runs one table on a store that is empty before and after.
-func check(t *testing.T, st store.Store, table exact.Table) {
+func check(t *testing.T, st store.Store, table Table) {
 	zone := time.UTC
 	if table.Zone != "" {
 		var err error

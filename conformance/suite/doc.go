@@ -4,5 +4,5 @@
 //
 // The names of the cases start with the id of the requirement they show.
 //
-// It imports none of Portico's packages.
+// Of Portico's packages it imports conformance/exact, the decision tables.
 package suite
