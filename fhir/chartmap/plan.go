@@ -18,7 +18,7 @@ type stream struct {
 	where cond
 	parts []part
 	order []store.Key // complete
-	last  bool // holds what has no value for the first sort key
+	last  bool        // holds what has no value for the first sort key
 }
 
 // part is a branch of a stream, and what is asked of it alone.

@@ -199,6 +199,9 @@ func (r *Repository) Search(ctx context.Context, fq *fhir.Query) (fhir.Page, err
 	if r.Now != nil {
 		q.now = r.Now()
 	}
+	if len(fq.Include) > 0 {
+		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "http.query._include", "Includes are not supported for %s here.", fq.Type)
+	}
 	plan, err := q.plan(fq)
 	if err != nil {
 		return fhir.Page{}, err
