@@ -28,10 +28,11 @@ func patching(t *testing.T, c *client) {
 			`[{"op":"remove","path":"/extension"},{"op":"remove","path":"/nothing"}]`,
 			`[{"op":"remove","path":"/extension"},{"op":"remove","path":"/code"}]`,
 			`[{"op":"remove","path":"/extension"},{"op":"replace","path":"/id","value":"x"}]`,
-			`[]`, `{}`, `[{"op":"invent","path":"/code"}]`,
+			`{}`, `[{"op":"invent","path":"/code"}]`,
 		} {
 			c.do(t, "PATCH", "Basic/"+r.ID, patch, "Content-Type", jsonPatch).want(t, 400, 422)
 		}
+		c.do(t, "PATCH", "Basic/"+r.ID, `[]`, "Content-Type", jsonPatch).want(t, 200)
 		c.do(t, "PATCH", "Basic/"+r.ID, "", "Content-Type", jsonPatch).want(t, 400)
 		c.do(t, "PATCH", "Basic/"+r.ID, `[]`, "Content-Type", "text/plain").want(t, 415)
 		if a := c.do(t, "GET", "Basic/"+r.ID, "").want(t, 200); a.Header.Get("ETag") != `W/"`+r.Meta.VersionID+`"` {

@@ -294,8 +294,11 @@ func descend(object []byte, typ string, at []step, edit func(object []byte, typ 
 			return nil, err
 		}
 		m.slots[i].companion = changed
-		if string(changed) == "{}" {
+		if empty(changed) {
 			m.slots[i].companion = nil
+		}
+		if s.value == nil && m.slots[i].companion == nil {
+			m.slots = slices.Delete(m.slots, i, i+1)
 		}
 		return m.write(object), nil
 	}
@@ -307,7 +310,19 @@ func descend(object []byte, typ string, at []step, edit func(object []byte, typ 
 	if err != nil {
 		return nil, err
 	}
+	if empty(changed) { // what has no content is not there (R4 2.6.1)
+		m.slots = slices.Delete(m.slots, i, i+1)
+		return m.write(object), nil
+	}
 	return splice(object, valueSpan(object, m, i), changed), nil
+}
+
+// empty reports whether an object has no members.
+func empty(object []byte) bool {
+	for range entries(object) {
+		return false
+	}
+	return true
 }
 
 // valueSpan finds the text of one value of a member, so that what stands around it

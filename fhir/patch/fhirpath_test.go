@@ -82,7 +82,9 @@ func TestFHIRPathPatch(t *testing.T) {
 		{"G3.2 a part too few is refused", operation("add", "Patient"), "", "", fhir.CodeInvalid},
 		{"G3.2 a part twice is refused", operation("delete", "Patient.active", "path", "valueString", `"Patient"`), "", "", fhir.CodeInvalid},
 		{"G3.2 another resource is refused", `{"resourceType":"Basic","code":{"text":"x"}}`, "", "", fhir.CodeStructure},
-		{"G3.2 no operations are refused", `{"resourceType":"Parameters"}`, "", "", fhir.CodeInvalid},
+		{"G3.2 no operations change nothing", `{"resourceType":"Parameters"}`, "", "", ""},
+		{"G3.2 what loses all of its content goes", operation("delete", "Patient.name[1].text"), `,{"text":"A"}`, ``, ""},
+		{"G3.2 add needs what it adds to", operation("add", "Patient.name[0].period", join(named("end"), of("Date", `"2020"`))...), "", "", fhir.CodeValue},
 		{"G3.4 the id cannot be replaced", operation("replace", "Patient.id", of("Id", `"x"`)...), "", "", fhir.CodeValue},
 		{"G3.4 the id cannot be deleted", operation("delete", "Patient.id"), "", "", fhir.CodeValue},
 		{"G3.4 the version cannot be replaced", operation("replace", "Patient.meta.versionId", of("Id", `"9"`)...), "", "", fhir.CodeValue},
@@ -100,6 +102,7 @@ func TestCompanionsGoWithTheirValues(t *testing.T) {
 	const name = `{"resourceType":"Patient","name":[{"given":["a",null,"c"],"_given":[{"extension":[{"url":"x:A","valueCode":"A"}]},{"extension":[{"url":"x:B","valueCode":"B"}]},null]}]}`
 	for patched, want := range map[string]string{
 		operation("delete", "Patient.name.given[0]"):                                                       `"given":[null,"c"],"_given":[{"extension":[{"url":"x:B","valueCode":"B"}]},null]`,
+		operation("delete", "Patient.name.given[1].extension"):                                             `"given":["a","c"],"_given":[{"extension":[{"url":"x:A","valueCode":"A"}]},null]`,
 		operation("delete", "Patient.name.given[2]"):                                                       `"given":["a",null],"_given":[{"extension":[{"url":"x:A","valueCode":"A"}]},{"extension":[{"url":"x:B","valueCode":"B"}]}]`,
 		operation("replace", "Patient.name.given[0]", of("String", `"x"`)...):                              `"given":["x",null,"c"],"_given":[null,{"extension":[{"url":"x:B","valueCode":"B"}]},null]`,
 		operation("move", "Patient.name.given", join(at("source", 0), at("destination", 2))...):            `"given":[null,"c","a"],"_given":[{"extension":[{"url":"x:B","valueCode":"B"}]},null,{"extension":[{"url":"x:A","valueCode":"A"}]}]`,

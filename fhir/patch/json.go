@@ -46,11 +46,8 @@ func ParseJSON(text []byte) (Patch, error) {
 		}
 		p = append(p, o)
 	}
-	switch {
-	case len(issues) > 0:
+	if len(issues) > 0 {
 		return nil, &fhir.Error{Issues: issues}
-	case len(p) == 0:
-		return nil, fhir.Errorf(fhir.CodeInvalid, "", "The patch has no operations.")
 	}
 	return p, nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // ParseFHIRPath reads a FHIRPath Patch: a Parameters resource with a parameter for
-// each operation. The error is a *fhir.Error, CodeStructure or CodeInvalid when it
+// each operation, be it none. The error is a *fhir.Error, CodeStructure or CodeInvalid when it
 // is none, CodeTooCostly for too many operations.
 func ParseFHIRPath(text []byte) (Patch, error) {
 	if _, err := new(schema.Validator).Validate(text, "Parameters"); err != nil {
@@ -32,11 +32,8 @@ func ParseFHIRPath(text []byte) (Patch, error) {
 		}
 		p = append(p, c)
 	}
-	switch {
-	case len(issues) > 0:
+	if len(issues) > 0 {
 		return nil, &fhir.Error{Issues: issues}
-	case len(p) == 0:
-		return nil, fhir.Errorf(fhir.CodeInvalid, "Parameters.parameter", "The patch has no operations.")
 	}
 	return p, nil
 }
