@@ -159,7 +159,30 @@ func compare(t *rapid.T, s *server, typ string, attributes []Attribute, there ma
 	if order == "_id" && !slices.IsSorted(got) {
 		t.Errorf("%s %q: in order %v", typ, asked, got)
 	}
+	if name := strings.TrimPrefix(order, "-"); name != "" && name[0] != '_' {
+		i := slices.IndexFunc(attributes, func(a Attribute) bool { return a.Name == name })
+		starts := make([]time.Time, len(got)) // zero where there is none: such come first, or last when descending
+		for n, id := range got {
+			starts[n] = earliest(attributes[i], there[id], s.Location)
+		}
+		if name != order {
+			slices.Reverse(starts)
+		}
+		if !slices.IsSortedFunc(starts, time.Time.Compare) {
+			t.Errorf("%s %q: %v in order %v", typ, asked, got, starts)
+		}
+	}
 	return len(got)
+}
+
+// earliest is the first moment of all of an attribute's times that have one.
+func earliest(a Attribute, r Object, zone *time.Location) (first time.Time) {
+	for _, v := range a.Values(r) {
+		if from := readTimes(v, zone).from; from != past && (first.IsZero() || from.Before(first)) {
+			first = from
+		}
+	}
+	return first
 }
 
 // dated gives ways to sort by the clinical date.
