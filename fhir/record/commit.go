@@ -135,6 +135,7 @@ func indexes(t fhir.Type) []store.Index {
 	return []store.Index{
 		{Collection: historyCollection(t), Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldOwner}, {Path: fieldID}}},
 		{Collection: collection, Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldID}}},
+		{Collection: collection, Name: "deleted", Keys: []store.Key{{Path: fieldDeleted}}, Sparse: true},
 		{Collection: collection, Name: "date", Keys: byDate(true)},
 		{Collection: collection, Name: "entries", Keys: append([]store.Key{{Path: fieldKeys}}, byDate(true)...)},
 	}

@@ -30,6 +30,7 @@
 //	(of the history) ts, id, _id      histories of a type
 //	date             dt desc, id      pages of everything, newest first
 //	entries          k, dt desc, id   all other parameters
+//	deleted          del, sparse      how many are not deleted: all less these
 //
 // Whether the entries decide what matches, or a candidate has to be looked at,
 // is what fhir/index says of each query.
