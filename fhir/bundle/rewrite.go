@@ -46,6 +46,15 @@ func Rewrite(raw []byte, links Links, target func(ref string) (string, error)) (
 	return e.done(), nil
 }
 
+// References calls each for every Reference.reference in the text of a resource.
+func References(raw []byte, each func(ref string)) {
+	values(raw, func(name []byte, start, end int) {
+		if string(name) == "reference" {
+			each(unquote(raw[start:end]))
+		}
+	})
+}
+
 // isURI tells by its name whether a member is of type uri, url, oid or uuid, other than the
 // url of an extension, which no urn of an entry can be.
 func isURI(name []byte) bool {

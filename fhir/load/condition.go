@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/portico-fhir/portico/fhir"
+	fhirbundle "github.com/portico-fhir/portico/fhir/bundle"
 )
 
 // condition is what a conditional reference looks for.
@@ -222,11 +223,9 @@ func conditionalReferences(raw []byte, each func(ref string)) {
 	if bytes.IndexByte(raw, '?') < 0 {
 		return
 	}
-	values(raw, func(name []byte, start, end int) {
-		if string(name) == "reference" {
-			if ref := unquote(raw[start:end]); isCondition(ref) {
-				each(ref)
-			}
+	fhirbundle.References(raw, func(ref string) {
+		if isCondition(ref) {
+			each(ref)
 		}
 	})
 }

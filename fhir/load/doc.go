@@ -35,5 +35,5 @@
 // Memory is bounded by the limits of the Loader, not by the input; only distinct
 // conditional references are remembered.
 //
-// It may import fhir and fhir/schema.
+// It may import fhir, fhir/bundle and fhir/schema.
 package load

@@ -35,32 +35,6 @@ func skipSpace(raw []byte, i int) int {
 	return i
 }
 
-// values calls each for every string that is a value, quotes included, with the
-// name of the member that it is, or is in a list of.
-func values(raw []byte, each func(name []byte, start, end int)) {
-	var name []byte
-	for i := 0; i < len(raw); {
-		j := bytes.IndexByte(raw[i:], '"')
-		if j < 0 {
-			return
-		}
-		start := i + j
-		end := stringEnd(raw, start)
-		if bytes.IndexByte(raw[i:start], '}') >= 0 {
-			name = nil // of a member of the object that ends here
-		}
-		if k := skipSpace(raw, end); k < len(raw) && raw[k] == ':' {
-			name = raw[start+1 : end-1]
-			i = k + 1
-			continue
-		}
-		if end-start >= 2 {
-			each(name, start, end)
-		}
-		i = end
-	}
-}
-
 // member finds the value of a member of the object that raw is, as a span; ok is false
 // when there is none.
 func member(raw []byte, name string) (start, end int, ok bool) {

@@ -67,6 +67,7 @@ type Server struct {
 	names    []string // of types, for suggestions
 	pools    *pools
 	inFlight atomic.Int64
+	bundles  atomic.Int64 // bytes of the batches and transactions under way
 	draining atomic.Bool
 }
 

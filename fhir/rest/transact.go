@@ -13,6 +13,10 @@ import (
 	fhirbundle "github.com/portico-fhir/portico/fhir/bundle"
 )
 
+// maxBundles is how many batches and transactions of the largest size may be under
+// way at a time; of smaller ones more.
+const maxBundles = 8
+
 // transact answers POST [base] with a batch or transaction (R4 3.1.0.11).
 func (s *Server) transact(w *response, r *request) error {
 	if err := refuseHeaders(r.Header, "If-Match", "If-None-Match", "If-None-Exist", "If-Unmodified-Since"); err != nil {
@@ -23,6 +27,14 @@ func (s *Server) transact(w *response, r *request) error {
 	}
 	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
 		return err
+	}
+	size := s.Limits.Bundle
+	if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
+		size = r.ContentLength
+	}
+	defer s.bundles.Add(-size)
+	if s.bundles.Add(size) > maxBundles*s.Limits.Bundle && size <= s.Limits.Bundle {
+		return fhir.Errorf(fhir.CodeTransient, "", "The server is busy with other Bundles. Try again in a second.")
 	}
 	body, err := readBody(w.ResponseWriter, r, s.Limits.Bundle)
 	if err != nil {
