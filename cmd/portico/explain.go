@@ -147,7 +147,7 @@ func verdict(types *router.Router, st *watchedStore, q *fhir.Query, page fhir.Pa
 	switch {
 	case mapped:
 		return found + ". The type is mapped: each line is a rule of the chart map, asked in the EHR's own collections and by its own indexes."
-	case len(st.steps) > 1 || !ok:
+	case st.finds() > 1 || !ok:
 		return found + "."
 	}
 	if exact, err := records.Exact(q); err != nil || !exact {
@@ -205,6 +205,16 @@ func (s *watchedStore) note(ctx context.Context, what string, q store.Query, n i
 		}
 	}
 	s.steps = append(s.steps, st)
+}
+
+// finds counts the searches.
+func (s *watchedStore) finds() (n int) {
+	for _, st := range s.steps {
+		if st.what == "find" {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *watchedStore) print(out io.Writer) error {

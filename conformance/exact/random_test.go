@@ -116,7 +116,7 @@ func compare(t *rapid.T, s *server, typ string, attributes []Attribute, there ma
 		}
 		params = append(params, search.Pair{Name: name, Value: value})
 		for id, r := range there {
-			want[id] = want[id] && a.Holds(r, modifier, strings.ReplaceAll(value, base+"/", ""), Clock{s.Location, now})
+			want[id] = want[id] && a.Holds(r, modifier, strings.ReplaceAll(value, base+"/", ""), Clock{s.zone, now})
 		}
 	}
 	if rapid.IntRange(0, 7).Draw(t, "ids") == 0 {
@@ -163,7 +163,7 @@ func compare(t *rapid.T, s *server, typ string, attributes []Attribute, there ma
 		i := slices.IndexFunc(attributes, func(a Attribute) bool { return a.Name == name })
 		starts := make([]time.Time, len(got)) // zero where there is none: such come first, or last when descending
 		for n, id := range got {
-			starts[n] = earliest(attributes[i], there[id], s.Location)
+			starts[n] = earliest(attributes[i], there[id], s.zone)
 		}
 		if name != order {
 			slices.Reverse(starts)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/invariant"
+	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -48,20 +49,22 @@ func backends() map[string]func(testing.TB) store.Store {
 	}
 }
 
-// server is a search parser before a repository.
+// server is a search parser before a repository of records, and joins between.
 type server struct {
-	*record.Repository
+	*join.Repository
+	zone   *time.Location
 	parser *search.Parser
 }
 
 func newServer(t fataler, st store.Store, loc *time.Location) *server {
 	t.Helper()
-	r := &record.Repository{Store: st, Now: func() time.Time { return now }, Location: loc, Base: base}
-	cursors, err := search.NewCursors(make([]byte, 32), r.Now)
+	records := &record.Repository{Store: st, Now: func() time.Time { return now }, Location: loc, Base: base}
+	r := &join.Repository{Inner: records, Base: base}
+	cursors, err := search.NewCursors(make([]byte, 32), records.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{r, &search.Parser{Base: base, Describe: r.Describe, DefaultCount: 1000, MaxCount: 1000, Cursors: cursors}}
+	return &server{r, loc, &search.Parser{Base: base, Describe: r.Describe, DefaultCount: 1000, MaxCount: 1000, Cursors: cursors}}
 }
 
 // pairs cuts a query at "&" and "=", which its values do not hold.
