@@ -71,5 +71,5 @@
 // Specification: FHIR R4 3.1.1 (Search), 2.24 (data types), 2.5.1.1
 // (data-absent-reason).
 //
-// It may import fhir, fhir/schema, fhir/search and store.
+// It may import fhir, fhir/path, fhir/schema, fhir/search and store.
 package chartmap
