@@ -161,6 +161,9 @@ func TestFlags(t *testing.T) {
 		{"--only", "reads"},
 		{"--only", "read,"},
 		{"--unknown"},
+		{"--size", "-1"},
+		{"--size", "10", "--only", "read"},
+		{"--size", "10", "--url", "http://localhost:8080/fhir"},
 	} {
 		if _, err := parse(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("%q is taken", args)

@@ -49,7 +49,8 @@ func flagValue(args []string, name string) string {
 }
 
 func fakeServe(args []string) error {
-	if !slices.Contains(args, "--demo") || flagValue(args, "--auth") != "off" || !strings.HasPrefix(flagValue(args, "--store"), "sqlite:") {
+	demo := strings.HasSuffix(flagValue(args, "--store"), "demo")
+	if slices.Contains(args, "--demo") != demo || flagValue(args, "--auth") != "off" || !strings.HasPrefix(flagValue(args, "--store"), "sqlite:") {
 		return fmt.Errorf("serve with %q", args)
 	}
 	if os.Getenv("FAKE_SERVE") == "broken" {
@@ -107,8 +108,14 @@ func (f *fakeFHIR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"resourceType":"Condition","id":"c%d"}`, f.creates.Add(1))
-	case r.URL.Path == "/Patient":
-		f.bundle(w, "Patient", 2)
+	case r.URL.Path == "/metadata":
+		fmt.Fprint(w, `{"resourceType":"CapabilityStatement"}`)
+	case r.URL.Path == "/Patient" && q.Has("_count"):
+		f.bundle(w, "Patient", 4)
+	case q.Has("subject:Patient.family"):
+		w.WriteHeader(http.StatusBadRequest)
+	case r.URL.Path != "/Observation" && strings.Count(r.URL.Path, "/") == 1:
+		f.bundle(w, r.URL.Path[1:], 2)
 	case r.URL.Path == "/Observation" && q.Has("_sort") && f.unsorted:
 		w.WriteHeader(http.StatusBadRequest)
 	case r.URL.Path == "/Observation" && q.Has("_sort"):
@@ -129,7 +136,7 @@ func (f *fakeFHIR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *fakeFHIR) bundle(w io.Writer, typ string, n int) {
 	var entries []string
 	for i := range n {
-		entries = append(entries, fmt.Sprintf(`{"fullUrl":"http://x/%[1]s/%[2]d","resource":{"resourceType":%[1]q,"id":"%[2]d","code":{"coding":[{"system":"http://loinc.org","code":"1-%[2]d"}]}}}`, typ, i))
+		entries = append(entries, fmt.Sprintf(`{"fullUrl":"http://x/%[1]s/%[2]d","resource":{"resourceType":%[1]q,"id":"%[2]d","name":[{"family":"Ng","given":["Ann","Bo"]}],"identifier":[{"system":"s","value":"%[2]d"}],"code":{"coding":[{"system":"http://loinc.org","code":"1-%[2]d"}]}}}`, typ, i))
 	}
 	fmt.Fprintf(w, `{"resourceType":"Bundle","entry":[%s]}`, strings.Join(entries, ","))
 }
