@@ -170,6 +170,10 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		if d.Instance {
 			at = "Invoked on one resource."
 		}
+		if n := len(r.Operation) - 1; n >= 0 && r.Operation[n].Name == d.Code {
+			r.Operation[n].Documentation = "Invoked on the type, or on one resource."
+			continue
+		}
 		r.Operation = append(r.Operation, operated{Name: d.Code, Definition: d.URL, Documentation: at})
 	}
 	return r, len(r.Interaction) > 0

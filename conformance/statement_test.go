@@ -66,7 +66,10 @@ func TestStatement(t *testing.T) {
 		for _, p := range search.Params("Patient")[:2] {
 			want.SearchParam = append(want.SearchParam, searchParam{p.Name, p.URL, p.Type})
 		}
-		want.Operation = []operated{{"meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta", "Invoked on one resource."}}
+		want.Operation = []operated{
+			{"meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta", "Invoked on one resource."},
+			{"validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate", "Invoked on the type, or on one resource."},
+		}
 		if diff := cmp.Diff(want, got.Rest[0].Resource[1]); diff != "" {
 			t.Error(diff)
 		}

@@ -55,13 +55,14 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Base: base, Describe: repo.Describe, Cursors: cursors,
 		DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
 	}
+	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
 	server := &rest.Server{
 		Base:         base,
 		Repository:   repo,
 		Search:       parser,
-		Operations:   &operation.Operations{Repository: repo, Search: parser, Location: location},
+		Operations:   &operation.Operations{Repository: repo, Search: parser, Location: location, Validator: validator},
 		Bundles:      &bundle.Processor{NewID: record.NewID, Indexer: index.Indexer{Base: base, Location: location}},
-		Validator:    &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}},
+		Validator:    validator,
 		Metadata:     metadata,
 		Log:          log,
 		Limits:       c.HTTP.limits(),

@@ -27,6 +27,7 @@ func Run(t *testing.T, base string, types ...string) {
 		bundles(t, c, can.Rest[0].Interaction)
 	})
 	t.Run("history", func(t *testing.T) { histories(t, c, can) })
+	t.Run("validate", func(t *testing.T) { validating(t, c, can) })
 	t.Run("tables", func(t *testing.T) { tables(t, c, can) })
 	t.Run("hostile", func(t *testing.T) {
 		if p := can.kind("Patient"); p == nil || !p.searchesBy("family") {

@@ -1,5 +1,5 @@
 // Package operation carries out what is asked of more than one type or in other
-// words than a search: the operations $everything, $lastn and $meta (R4 3.2),
+// words than a search: the operations $everything, $lastn, $meta and $validate (R4 3.2),
 // and searches on several types at once.
 //
 // It owns what the operations mean, their parameters and definitions, and
@@ -8,7 +8,8 @@
 // nothing of HTTP.
 //
 // Specification: FHIR R4 3.2.0 and the OperationDefinitions Patient-everything,
-// Encounter-everything, Observation-lastn and Resource-meta.
+// Encounter-everything, Observation-lastn, Resource-meta and Resource-validate.
 //
-// It may import fhir, fhir/path, fhir/schema and fhir/search.
+// It may import fhir, fhir/invariant, fhir/path, fhir/schema, fhir/search and
+// fhir/subset.
 package operation

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/fhir/subset"
 )
@@ -18,6 +19,8 @@ type Operations struct {
 	Search     *search.Parser
 	// Location is where dates without a time zone are; nil: UTC.
 	Location *time.Location
+	// Validator is for $validate; nil: one with the default limits.
+	Validator *invariant.Validator
 }
 
 // Call is an invocation of an operation.
@@ -25,13 +28,17 @@ type Call struct {
 	// Key is the resource in the URL; without ID it is the type's.
 	Key    fhir.Key
 	Params []search.Pair
+	// Body is that of the request, for a Definition with TakesBody; nil without one.
+	Body []byte
 	// Caller is whom the cursors of pages are bound to.
 	Caller string
 }
 
-// Result is what an operation answers: a Parameters resource, or a searchset.
+// Result is what an operation answers: a Parameters resource, an
+// OperationOutcome, or a searchset.
 type Result struct {
-	Parameters []byte // complete JSON; nil when it is a searchset
+	Parameters []byte       // complete JSON; nil when it is none
+	Outcome    []fhir.Issue // of the OperationOutcome; nil when it is none
 
 	Page  fhir.Page
 	Notes []fhir.Issue  // about the searchset
@@ -46,7 +53,9 @@ type Definition struct {
 	URL  string // canonical of the OperationDefinition
 	// Instance says that it is invoked on a resource, else on the type.
 	Instance bool
-	run      func(*Operations, context.Context, Call) (Result, error)
+	// TakesBody says that the body may be another resource than Parameters.
+	TakesBody bool
+	run       func(*Operations, context.Context, Call) (Result, error)
 }
 
 // For gives the operations that there are on a type, by what can be done with
@@ -54,15 +63,16 @@ type Definition struct {
 func For(t fhir.Type, can fhir.Capability) []Definition {
 	var all []Definition
 	if (t == "Patient" || t == "Encounter") && can.Read && param(can, "_id") != nil {
-		all = append(all, Definition{"everything", definitions + string(t) + "-everything", true, (*Operations).everything})
+		all = append(all, Definition{"everything", definitions + string(t) + "-everything", true, false, (*Operations).everything})
 	}
 	if t == "Observation" && can.Search && (param(can, "patient") != nil || param(can, "subject") != nil) {
-		all = append(all, Definition{"lastn", definitions + "Observation-lastn", false, (*Operations).lastN})
+		all = append(all, Definition{"lastn", definitions + "Observation-lastn", false, false, (*Operations).lastN})
 	}
 	if can.Read {
-		all = append(all, Definition{"meta", definitions + "Resource-meta", true, (*Operations).meta})
+		all = append(all, Definition{"meta", definitions + "Resource-meta", true, false, (*Operations).meta})
+		all = append(all, Definition{"validate", definitions + "Resource-validate", true, true, (*Operations).validate})
 	}
-	return all
+	return append(all, Definition{"validate", definitions + "Resource-validate", false, true, (*Operations).validate})
 }
 
 const definitions = "http://hl7.org/fhir/OperationDefinition/"

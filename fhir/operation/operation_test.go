@@ -259,7 +259,7 @@ func TestFindRefuses(t *testing.T) {
 		{"Patient", "everything", false, "on one: [base]/Patient/[id]/$everything"},
 		{"Observation", "lastn", true, "on the type"},
 		{"Patient", "everythin", true, "Did you mean $everything?"},
-		{"Patient", "validate", true, "no operation $validate"},
+		{"Patient", "translate", true, "no operation $translate"},
 		{"Basic", "everything", true, "no operation"},
 	} {
 		_, err := operation.Find(tt.typ, o.Search.Describe(tt.typ), tt.code, tt.instance)

@@ -130,7 +130,7 @@ func TestInteractions(t *testing.T) {
 		{claim: "G5.3 an unknown route is 404", method: "GET", path: "/fhir/Patient/1/2/3/4/5", status: 404, code: fhir.CodeNotFound},
 		{claim: "G5.3 a URL outside the API is 404", method: "GET", path: "/fhirx/Patient/1", status: 404, code: fhir.CodeNotFound, contains: []string{testBase}},
 		{claim: "G5.3 the base alone explains itself", method: "GET", path: "/fhir", status: 400, code: fhir.CodeTooCostly, contains: []string{"_type="}},
-		{claim: "G5.3 an operation is 404", method: "GET", path: "/fhir/Patient/1/$validate", status: 404, code: fhir.CodeNotSupported},
+		{claim: "G5.3 an operation that there is not is 404", method: "GET", path: "/fhir/Patient/1/$translate", status: 404, code: fhir.CodeNotSupported},
 		{claim: "G5.3 a type without a compartment is 400", method: "GET", path: "/fhir/Slot/1/Observation", status: 400, code: fhir.CodeNotSupported},
 		{claim: "G5.3 a compartment of what cannot be searched is 404", method: "GET", path: "/fhir/Patient/1/Slot", status: 404, code: fhir.CodeNotSupported},
 		{claim: "G5.3 a compartment is only read", method: "DELETE", path: "/fhir/Patient/1/*", status: 405, code: fhir.CodeNotSupported, header: map[string]string{"Allow": "GET, HEAD, OPTIONS"}},

@@ -33,15 +33,18 @@ func (s *Server) routeOperation(r *request, code string, instance bool) (handler
 
 // operate carries out an operation.
 func (s *Server) operate(w *response, r *request) error {
-	if err := s.readParameters(w, r); err != nil {
-		return err
-	}
-	result, err := s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Caller: caller})
+	body, err := s.readOperation(w, r)
 	if err != nil {
 		return err
 	}
-	if result.Parameters != nil {
+	result, err := s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Body: body, Caller: caller})
+	switch {
+	case err != nil:
+		return err
+	case result.Parameters != nil:
 		return w.send(http.StatusOK, result.Parameters)
+	case result.Outcome != nil:
+		return w.send(http.StatusOK, appendOutcome(nil, result.Outcome))
 	}
 	path := string(r.kind.name) + "/$" + r.op.Code
 	if r.op.Instance {
@@ -61,6 +64,20 @@ func (s *Server) operate(w *response, r *request) error {
 		}
 	}
 	return b.close()
+}
+
+// readOperation reads the body of a POST: parameters, or what the operation makes of it.
+func (s *Server) readOperation(w *response, r *request) ([]byte, error) {
+	if !r.op.TakesBody {
+		return nil, s.readParameters(w, r)
+	}
+	if r.Method != http.MethodPost || r.ContentLength == 0 {
+		return nil, nil
+	}
+	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
+		return nil, err
+	}
+	return readBody(w, r, s.Limits.Body)
 }
 
 // readParameters adds the parameters in the body of a POST to those of the URL.
