@@ -27,7 +27,8 @@ type response struct {
 	gzip    *gzip.Writer  // while streaming compressed
 	whole   *bytes.Buffer // while collecting what must be re-indented
 	status  int
-	broken  bool // the client could not be written to
+	broken  bool      // the client could not be written to
+	updated time.Time // of the version that is answered with
 }
 
 // pools hold what is expensive to make anew for each response.
@@ -50,6 +51,7 @@ func newPools() *pools {
 func (w *response) version(res fhir.Resource) {
 	h := w.Header()
 	h.Set("Etag", etag(res.Version))
+	w.updated = res.Updated
 	if !res.Updated.IsZero() {
 		h.Set("Last-Modified", res.Updated.UTC().Format(http.TimeFormat))
 	}

@@ -85,12 +85,9 @@ func (s *Server) call(ctx context.Context, outer *request, c fhirbundle.Call) fh
 		}
 		return fhirbundle.Answer{Status: status, ETag: rec.header.Get("Etag"), Issues: issues}
 	}
-	a := fhirbundle.Answer{Status: w.status, Location: rec.header.Get("Location"), ETag: rec.header.Get("Etag")}
+	a := fhirbundle.Answer{Status: w.status, Location: rec.header.Get("Location"), ETag: rec.header.Get("Etag"), Updated: w.updated}
 	if c.Method != http.MethodHead {
 		a.Body = rec.body.Bytes()
-	}
-	if when, err := http.ParseTime(rec.header.Get("Last-Modified")); err == nil {
-		a.Updated = when
 	}
 	return a
 }
