@@ -167,10 +167,12 @@ type (
 
 	// ReferenceValue names a target. Type is empty for a bare id; URL is set
 	// for an absolute reference that is not on this server, then the others are empty.
+	// With Version it is only what refers to that version.
 	ReferenceValue struct {
-		Type Type
-		ID   string
-		URL  string
+		Type    Type
+		ID      string
+		Version string
+		URL     string
 	}
 
 	// DateValue is a date, dateTime or instant with its precision.

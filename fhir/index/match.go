@@ -203,7 +203,7 @@ func (v *value) refersTo(want fhir.ReferenceValue, targets []fhir.Type) bool {
 		url, version, versioned := strings.Cut(want.URL, "|")
 		return v.ref.URL == url && (!versioned || v.ref.Version == version)
 	}
-	if v.ref.Kind != fhir.RefLocal || v.ref.Key.ID != want.ID {
+	if v.ref.Kind != fhir.RefLocal || v.ref.Key.ID != want.ID || (want.Version != "" && v.ref.Version != want.Version) {
 		return false
 	}
 	if want.Type == "" {

@@ -122,7 +122,7 @@ func (c *compiler) patientOf(e fhir.And) (at int, key string) {
 		}
 		ref, ok := t.Value.(fhir.ReferenceValue)
 		p := c.typ.byName[t.Param.Name]
-		if ok && p != nil && ref.Type == "Patient" && c.typ.samePatient(p) {
+		if ok && p != nil && ref.Type == "Patient" && ref.Version == "" && c.typ.samePatient(p) {
 			return i, patientKey(ref.ID)
 		}
 	}
@@ -329,7 +329,7 @@ func (c *compiler) reference(p *param, v fhir.ReferenceValue) Plan {
 		}
 		keys[i] = store.String(code + referenceKey(t, v.ID))
 	}
-	return exact(c.in(keys))
+	return Plan{c.in(keys), v.Version == ""}
 }
 
 func (c *compiler) uri(p *param, uri string, m fhir.Modifier) Plan {

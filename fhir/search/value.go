@@ -175,7 +175,7 @@ func (r *reader) referenceValue(param *fhir.SearchParam, target fhir.Type, s str
 	case ref.Kind == fhir.RefLocal && target != "" && ref.Key.Type != target && strings.Contains(s, "/"):
 		return fhir.ReferenceValue{Type: ref.Key.Type, ID: ref.Key.ID}, mismatch(param, target, ref.Key.Type)
 	case ref.Kind == fhir.RefLocal:
-		return fhir.ReferenceValue{Type: ref.Key.Type, ID: ref.Key.ID}, ""
+		return fhir.ReferenceValue{Type: ref.Key.Type, ID: ref.Key.ID, Version: ref.Version}, ""
 	case ref.Kind == fhir.RefExternal, ref.Kind == fhir.RefURN:
 		return fhir.ReferenceValue{URL: s}, ""
 	default:
