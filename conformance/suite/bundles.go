@@ -147,13 +147,24 @@ func transactions(t *testing.T, c *client) {
 		about := strings.Replace(basic, `"Basic",`, `"Basic","subject":{"reference":"Basic?`+criteria+`"},`, 1)
 		a := send(t, c, bundleOf("transaction", request(about, "POST", "Basic"), request(body, "POST", "Basic")), 201, 201)
 		b := send(t, c, bundleOf("transaction", request(about, "POST", "Basic")), 201)
-		for _, url := range []string{a.at(t, c, 0), b.at(t, c, 0)} {
+		alone := send(t, c, bundleOf("batch", request(about, "POST", "Basic")), 201)
+		for _, url := range []string{a.at(t, c, 0), b.at(t, c, 0), alone.at(t, c, 0)} {
 			var r struct{ Subject struct{ Reference string } }
 			c.do(t, "GET", url, "").want(t, 200).into(t, &r)
 			if r.Subject.Reference != a.at(t, c, 1) {
 				t.Errorf("got %s, want %s", r.Subject.Reference, a.at(t, c, 1))
 			}
 		}
+		var r struct {
+			ID      string
+			Subject struct{ Reference string }
+		}
+		c.do(t, "POST", "Basic", about).want(t, 201).into(t, &r)
+		t.Cleanup(func() { deleted(t, c, r.ID) })
+		if r.Subject.Reference != a.at(t, c, 1) {
+			t.Errorf("created alone it refers to %s, want %s", r.Subject.Reference, a.at(t, c, 1))
+		}
+		c.do(t, "POST", "Basic", strings.Replace(about, criteria, "identifier=suite|never", 1)).want(t, 400, 412)
 	})
 	t.Run("G4.11 of many transactions with one condition one creates", func(t *testing.T) {
 		body, criteria := identified(t, c)

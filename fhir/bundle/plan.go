@@ -203,6 +203,11 @@ func (t *transaction) target(ctx context.Context, from, ref string, known map[st
 			}
 		}
 	}
+	return t.conditional(ctx, ref, known)
+}
+
+// conditional gives what a conditional reference becomes; others stay as they are.
+func (t *transaction) conditional(ctx context.Context, ref string, known map[string]string) (string, error) {
 	kind, query, conditional := strings.Cut(ref, "?")
 	if !conditional || !fhir.Type(kind).Valid() {
 		return ref, nil
@@ -216,6 +221,15 @@ func (t *transaction) target(ctx context.Context, from, ref string, known map[st
 	}
 	known[ref] = to
 	return to, nil
+}
+
+// Resolve replaces the conditional references of a resource that is written on its
+// own, as those of a transaction are. CodeConflict when nothing meets one,
+// CodeMultiple when several resources do.
+func (p *Processor) Resolve(ctx context.Context, body []byte) ([]byte, error) {
+	t := &transaction{Processor: p}
+	known := map[string]string{}
+	return Rewrite(body, nil, func(ref string) (string, error) { return t.conditional(ctx, ref, known) })
 }
 
 // rootOf gives the part of a RESTful URL before Type/id.

@@ -48,9 +48,7 @@ func (s *Server) transact(w *response, r *request) error {
 	case err != nil:
 		return err
 	}
-	p := *s.Bundles
-	p.Writer, p.Search, p.Base = s.writer(), s.Search, r.base
-	p.Do = func(ctx context.Context, c fhirbundle.Call) fhirbundle.Answer { return s.call(ctx, r, c) }
+	p := s.processor(r)
 	if b.Type == "batch" {
 		r.event.Interaction = batch
 		return s.sendAnswers(w, r, b, p.Batch(r.ctx, b))
@@ -60,6 +58,14 @@ func (s *Server) transact(w *response, r *request) error {
 		return err
 	}
 	return s.sendAnswers(w, r, b, answers)
+}
+
+// processor is what carries out Bundles for one request.
+func (s *Server) processor(r *request) *fhirbundle.Processor {
+	p := *s.Bundles
+	p.Writer, p.Search, p.Base = s.writer(), s.Search, r.base
+	p.Do = func(ctx context.Context, c fhirbundle.Call) fhirbundle.Answer { return s.call(ctx, r, c) }
+	return &p
 }
 
 // call carries out one entry as a request of its own. Writes come back without

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -109,7 +110,7 @@ func (s *Server) remove(w *response, r *request) error {
 	return s.write(w, r, req)
 }
 
-// resource reads the body and has it validated.
+// resource reads the body, resolves conditional references, and has it validated.
 func (s *Server) resource(w *response, r *request) (body []byte, id string, err error) {
 	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
 		return nil, "", err
@@ -117,6 +118,11 @@ func (s *Server) resource(w *response, r *request) (body []byte, id string, err 
 	body, err = readBody(w.ResponseWriter, r, s.Limits.Body)
 	if err != nil {
 		return nil, "", err
+	}
+	if s.Bundles != nil && bytes.Contains(body, []byte("?")) {
+		if body, err = s.processor(r).Resolve(r.ctx, body); err != nil {
+			return nil, "", err
+		}
 	}
 	info, err := s.Validator.Validate(body, r.kind.name)
 	if err != nil {
