@@ -11,16 +11,14 @@ import (
 
 // test is what a search parameter asks of a value.
 type test struct {
-	kind      testKind
-	token     fhir.TokenValue
-	text      string // for testText: folded unless exact
-	modifier  fhir.Modifier
-	target    fhir.ReferenceValue
-	types     []fhir.Type // from where(resolve() is …); empty for all
-	dates     []interval
-	uri       string
-	quantity  fhir.QuantityValue
-	stretches []stretch // of quantity
+	kind     testKind
+	token    fhir.TokenValue
+	text     string // for testText: folded unless exact
+	modifier fhir.Modifier
+	target   fhir.ReferenceValue
+	types    []fhir.Type // from where(resolve() is …); empty for all
+	dates    []interval
+	uri      string
 }
 
 type testKind uint8
@@ -32,7 +30,6 @@ const (
 	testReference
 	testDate
 	testURI
-	testQuantity
 	testCode // equals uri, as text: where(system='phone')
 )
 
@@ -470,13 +467,14 @@ func (r *reference) search(s *seeker, path []step, t *test) cond {
 	return some(any...)
 }
 
-// Plain numbers and what is computed from several fields have no search yet: only
+// Numbers and what is computed from several fields have no search yet: only
 // whether they are there is known.
 
-func (i *integer) search(s *seeker, path []step, t *test) cond { return presence(i, s, path, t) }
-func (d *decimal) search(s *seeker, path []step, t *test) cond { return presence(d, s, path, t) }
-func (d *ending) search(s *seeker, path []step, t *test) cond  { return presence(d, s, path, t) }
-func (l *link) search(s *seeker, path []step, t *test) cond    { return presence(l, s, path, t) }
+func (i *integer) search(s *seeker, path []step, t *test) cond  { return presence(i, s, path, t) }
+func (d *decimal) search(s *seeker, path []step, t *test) cond  { return presence(d, s, path, t) }
+func (q *quantity) search(s *seeker, path []step, t *test) cond { return presence(q, s, path, t) }
+func (d *ending) search(s *seeker, path []step, t *test) cond   { return presence(d, s, path, t) }
+func (l *link) search(s *seeker, path []step, t *test) cond     { return presence(l, s, path, t) }
 
 func presence(l lens, s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, noFill) {
