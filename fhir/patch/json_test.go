@@ -78,8 +78,10 @@ func TestJSONPatch(t *testing.T) {
 		{"G3.4 nor can lastUpdated", `[{"op":"remove","path":"/meta/lastUpdated"}]`, "", "", fhir.CodeValue},
 		{"G3.4 the whole resource cannot become another", `[{"op":"replace","path":"","value":{"resourceType":"Basic","id":"p"}}]`, "", "", fhir.CodeValue},
 		{"G3.4 nor something that is none", `[{"op":"replace","path":"","value":7}]`, "", "", fhir.CodeValue},
-		{"G3.1 meta can lose what the server sets with the rest", `[{"op":"replace","path":"/meta","value":{"source":"x:y"}}]`,
-			`{"versionId":"3","lastUpdated":"2026-01-01T00:00:00.000Z"}`, `{"source":"x:y"}`, ""},
+		{
+			"G3.1 meta can lose what the server sets with the rest", `[{"op":"replace","path":"/meta","value":{"source":"x:y"}}]`,
+			`{"versionId":"3","lastUpdated":"2026-01-01T00:00:00.000Z"}`, `{"source":"x:y"}`, "",
+		},
 	} {
 		t.Run(test.claim, func(t *testing.T) {
 			t.Parallel()

@@ -15,8 +15,10 @@ func TestBundles(t *testing.T) {
 		return `{"resourceType":"Bundle","type":"batch","entry":[` + strings.Join(entries, ",") + `]}`
 	}
 	for _, x := range []exchange{
-		{claim: "G4.7 a batch answers each entry", method: "POST", path: "/fhir", body: batchOf(one, `{"request":{"method":"GET","url":"Patient/nobody"}}`), status: 200,
-			contains: []string{`"type":"batch-response"`, `"status":"200 OK","etag":"W/\"2\"","lastModified":"2026-03-04T05:06:07.890Z"`, `"status":"404 Not Found"`, `"expression":["Bundle.entry[1]"]`}},
+		{
+			claim: "G4.7 a batch answers each entry", method: "POST", path: "/fhir", body: batchOf(one, `{"request":{"method":"GET","url":"Patient/nobody"}}`), status: 200,
+			contains: []string{`"type":"batch-response"`, `"status":"200 OK","etag":"W/\"2\"","lastModified":"2026-03-04T05:06:07.890Z"`, `"status":"404 Not Found"`, `"expression":["Bundle.entry[1]"]`},
+		},
 		{claim: "G4.9 a url may be absolute", method: "POST", path: "/fhir", body: batchOf(`{"request":{"method":"GET","url":"` + testBase + `/Patient/1"}}`), status: 200, contains: []string{`"status":"200 OK"`}},
 		{claim: "G4.10 a url may not leave the base", method: "POST", path: "/fhir", body: batchOf(`{"request":{"method":"GET","url":"../healthz"}}`), status: 200, contains: []string{`"status":"404 Not Found"`}},
 		{claim: "G4.10 a Bundle within a Bundle is refused", method: "POST", path: "/fhir", body: batchOf(`{"resource":{"resourceType":"Bundle","type":"batch"},"request":{"method":"POST","url":"/"}}`), status: 200, contains: []string{`"status":"400 Bad Request"`}},
