@@ -46,6 +46,14 @@ func (c roughly) lower() store.Filter      { return store.None() }
 func (c roughly) match(doc store.Doc) bool { return c.test(doc) }
 func (c roughly) exact() bool              { return false }
 
+// bounded is a condition of which filters give both bounds.
+type bounded struct {
+	roughly
+	below store.Filter
+}
+
+func (c bounded) lower() store.Filter { return c.below }
+
 type (
 	allOf  []cond
 	anyOf  []cond

@@ -51,6 +51,8 @@ func testOf(t fhir.ParamType) (testKind, bool) {
 		return testDate, true
 	case fhir.ParamURI:
 		return testURI, true
+	case fhir.ParamQuantity:
+		return testQuantity, true
 	}
 	return 0, false
 }
@@ -73,7 +75,7 @@ func (s *served) answers(p *fhir.SearchParam, loc *time.Location) bool {
 	now := time.Unix(0, 0)
 	probe := test{
 		kind: kind, token: fhir.TokenValue{Code: "x", AnySystem: true}, text: "x", target: fhir.ReferenceValue{ID: "x"},
-		dates: intervals(fhir.EQ, now, now.Add(time.Hour), now), uri: "urn:x",
+		dates: intervals(fhir.EQ, now, now.Add(time.Hour), now), uri: "urn:x", quantity: fhir.QuantityValue{Code: "x"}, stretches: []stretch{{}},
 	}
 	paths, ok := expression(p.Expression, s.typ)
 	if !ok {

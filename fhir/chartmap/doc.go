@@ -30,7 +30,7 @@
 //	$ref: Type + $from         Reference to the key in the field       equals the key
 //	$refBy + $types + $from    … to the type that a role field names   … and the role
 //	  $omitSelf: true          not to the document itself              … and another _id
-//	$quantity: path            Quantity with $unit and $ucum, or       –
+//	$quantity: path            Quantity with $unit and $ucum, or       range of numbers, and the unit
 //	                           $unitFrom: path
 //	$list: [a, b]              list of several rules                   any
 //	$list1: rule               list of one                             as inside

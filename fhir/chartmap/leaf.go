@@ -384,25 +384,3 @@ func (l *link) get(e *encoder, f *frame) state {
 }
 
 func (l *link) has() (present, own cond) { c := exactly{l.usable()}; return c, c }
-
-// quantity is a number with a unit: a constant one, or the one in a field.
-type quantity struct {
-	decimal
-	unit     []byte // `,"unit":…,"system":…,"code":…`
-	unitFrom *ref
-}
-
-func (q *quantity) get(e *encoder, f *frame) state {
-	e.buf = append(e.buf, `{"value":`...)
-	if st := q.decimal.get(e, f); st != stored {
-		return st
-	}
-	e.buf = append(e.buf, q.unit...)
-	if q.unitFrom != nil {
-		if s, ok := textOf(f.value(*q.unitFrom)); ok {
-			e.buf = appendText(append(e.buf, `,"unit":`...), s)
-		}
-	}
-	e.buf = append(e.buf, '}')
-	return stored
-}

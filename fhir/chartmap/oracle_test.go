@@ -29,6 +29,7 @@ type oracle struct {
 type found struct {
 	typ  string
 	json any
+	raw  []byte
 }
 
 func newOracle(t testing.TB, all []fhir.Resource, loc *time.Location, now time.Time) *oracle {
@@ -62,7 +63,7 @@ func (o *oracle) values(p *fhir.SearchParam) [][]found {
 			if len(it.JSON()) == 0 {
 				continue // only extensions
 			}
-			f := found{typ: it.Type()}
+			f := found{typ: it.Type(), raw: it.JSON()}
 			if err := json.Unmarshal(it.JSON(), &f.json); err != nil {
 				o.t.Fatal(err)
 			}
@@ -122,6 +123,8 @@ func (o *oracle) satisfies(f found, t fhir.Term) bool {
 		return ok && o.dateMatches(low, high, t.Prefix, v)
 	case fhir.URIValue:
 		return f.json == string(v)
+	case fhir.QuantityValue:
+		return o.quantity(f).satisfies(t.Prefix, v)
 	}
 	o.t.Fatalf("no oracle for a %T", t.Value)
 	return false
@@ -143,7 +146,7 @@ func token(f found, v fhir.TokenValue) bool {
 	case map[string]any:
 		if f.typ == "CodeableConcept" {
 			codings, _ := x["coding"].([]any)
-			return slices.ContainsFunc(codings, func(c any) bool { return token(found{"Coding", c}, v) })
+			return slices.ContainsFunc(codings, func(c any) bool { return token(found{typ: "Coding", json: c}, v) })
 		}
 		system, _ = x["system"].(string)
 		code, _ = x["code"].(string)

@@ -49,6 +49,8 @@ func fits(p *fhir.SearchParam, m fhir.Modifier, v fhir.Value) bool {
 		return p.Type == fhir.ParamDate && m == ""
 	case fhir.URIValue:
 		return p.Type == fhir.ParamURI && m == ""
+	case fhir.QuantityValue:
+		return p.Type == fhir.ParamQuantity && m == ""
 	}
 	return false
 }

@@ -183,7 +183,7 @@ func TestTheTaskOfTheClinicIsSearchable(t *testing.T) {
 				t.Errorf("%s cannot be searched by %s", typ, name)
 			}
 		}
-		for _, name := range []string{"phonetic", "value-quantity", "deceased", "_tag"} {
+		for _, name := range []string{"phonetic", "code-value-quantity", "deceased", "_tag"} {
 			if slices.Contains(names, name) {
 				t.Errorf("%s advertises %s, which cannot be exact", typ, name)
 			}

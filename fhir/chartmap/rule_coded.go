@@ -150,13 +150,15 @@ func (c *compiler) quantity(r directives, elem schema.Element, sc *scope, at str
 	c.writes(field.path, r)
 	q := &quantity{decimal: decimal{ref: field, at: &origin{r.node.Line, at}}}
 	if n := r.keys["$unit"]; n != nil {
-		q.unit = appendText(append(q.unit, `,"unit":`...), []byte(c.str(n, "$unit")))
+		q.unit = c.str(n, "$unit")
+		q.json = appendText(append(q.json, `,"unit":`...), []byte(q.unit))
 	}
 	if n := r.keys["$ucum"]; n != nil {
-		q.unit = appendText(append(q.unit, `,"system":"http://unitsofmeasure.org","code":`...), []byte(c.codeText(n)))
+		q.code = c.codeText(n)
+		q.json = appendText(append(q.json, `,"system":"`+ucum+`","code":`...), []byte(q.code))
 	}
 	if n := r.keys["$unitFrom"]; n != nil {
-		if q.unit != nil {
+		if q.json != nil {
 			c.add(n, "keep one of them", "%s: $unitFrom does not go with $unit and $ucum", at)
 		}
 		if unit, ok := c.elementPath(n, sc, "$unitFrom"); ok {

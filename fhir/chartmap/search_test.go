@@ -130,6 +130,8 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 		t.Value = drawReference(rt, one)
 	case fhir.ParamDate:
 		t.Prefix, t.Value = drawDate(rt, one)
+	case fhir.ParamQuantity:
+		t.Prefix, t.Value = o.drawQuantity(rt, one)
 	default:
 		t.Value = fhir.URIValue(rapid.SampledFrom([]string{"urn:x", fmt.Sprint(one.json)}).Draw(rt, "uri"))
 	}
@@ -248,7 +250,11 @@ func drawDate(rt *rapid.T, f found) (fhir.Prefix, fhir.DateValue) {
 	if err != nil {
 		rt.Fatalf("%q: %v", s, err)
 	}
-	return rapid.SampledFrom([]fhir.Prefix{"", fhir.EQ, fhir.NE, fhir.GT, fhir.LT, fhir.GE, fhir.LE, fhir.SA, fhir.EB, fhir.AP}).Draw(rt, "prefix"), fhir.DateValue{Date: d}
+	return drawPrefix(rt), fhir.DateValue{Date: d}
+}
+
+func drawPrefix(rt *rapid.T) fhir.Prefix {
+	return rapid.SampledFrom([]fhir.Prefix{"", fhir.EQ, fhir.NE, fhir.GT, fhir.LT, fhir.GE, fhir.LE, fhir.SA, fhir.EB, fhir.AP}).Draw(rt, "prefix")
 }
 
 // sortBy draws sort keys.

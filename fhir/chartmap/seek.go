@@ -11,14 +11,16 @@ import (
 
 // test is what a search parameter asks of a value.
 type test struct {
-	kind     testKind
-	token    fhir.TokenValue
-	text     string // for testText: folded unless exact
-	modifier fhir.Modifier
-	target   fhir.ReferenceValue
-	types    []fhir.Type // from where(resolve() is …); empty for all
-	dates    []interval
-	uri      string
+	kind      testKind
+	token     fhir.TokenValue
+	text      string // for testText: folded unless exact
+	modifier  fhir.Modifier
+	target    fhir.ReferenceValue
+	types     []fhir.Type // from where(resolve() is …); empty for all
+	dates     []interval
+	uri       string
+	quantity  fhir.QuantityValue
+	stretches []stretch // of quantity
 }
 
 type testKind uint8
@@ -30,6 +32,7 @@ const (
 	testReference
 	testDate
 	testURI
+	testQuantity
 	testCode // equals uri, as text: where(system='phone')
 )
 
@@ -467,14 +470,13 @@ func (r *reference) search(s *seeker, path []step, t *test) cond {
 	return some(any...)
 }
 
-// Numbers and what is computed from several fields have no search yet: only
+// Plain numbers and what is computed from several fields have no search yet: only
 // whether they are there is known.
 
-func (i *integer) search(s *seeker, path []step, t *test) cond  { return presence(i, s, path, t) }
-func (d *decimal) search(s *seeker, path []step, t *test) cond  { return presence(d, s, path, t) }
-func (q *quantity) search(s *seeker, path []step, t *test) cond { return presence(q, s, path, t) }
-func (d *ending) search(s *seeker, path []step, t *test) cond   { return presence(d, s, path, t) }
-func (l *link) search(s *seeker, path []step, t *test) cond     { return presence(l, s, path, t) }
+func (i *integer) search(s *seeker, path []step, t *test) cond { return presence(i, s, path, t) }
+func (d *decimal) search(s *seeker, path []step, t *test) cond { return presence(d, s, path, t) }
+func (d *ending) search(s *seeker, path []step, t *test) cond  { return presence(d, s, path, t) }
+func (l *link) search(s *seeker, path []step, t *test) cond    { return presence(l, s, path, t) }
 
 func presence(l lens, s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, noFill) {
