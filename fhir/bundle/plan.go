@@ -156,7 +156,7 @@ func (t *transaction) change(ctx context.Context, n int, known map[string]string
 		if err != nil {
 			return c, err
 		}
-		c.Body = body
+		c.Method, c.Body = fhir.Patch, body
 	default:
 		c.Body = t.entries[w.entry].Resource
 		if !s.exists && (w.Method == write.Create || w.Criteria != nil) {

@@ -2,9 +2,11 @@ package record_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
@@ -183,6 +185,54 @@ func TestReadersSeeNoGapWhileVersionsAreWritten(t *testing.T) {
 			}
 			if _, err := r.Version(t.Context(), basic("a"), all[0].Version); err != nil {
 				t.Fatal(err)
+			}
+		}
+		wg.Wait()
+	})
+}
+
+// While others write, every version that was there when a walk through the history of
+// all began is on one page, and none is on two.
+func TestG1_5_AWalkSeesEveryVersionOnceWhileOthersWrite(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		r.Now = nil
+		var mu sync.Mutex
+		written := map[string]bool{}
+		var wg sync.WaitGroup
+		for w := range 2 {
+			wg.Go(func() {
+				for n := range 40 {
+					time.Sleep(time.Millisecond)
+					results, err := r.Commit(t.Context(), []fhir.Change{put(fmt.Sprintf("r-%d", w), fmt.Sprint(n)), flag(fmt.Sprintf("r-%d", w), fmt.Sprint(n))})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					for _, res := range results {
+						written[res.Resource.Key.String()+"/"+res.Resource.Version] = true
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		for range 4 {
+			time.Sleep(10 * time.Millisecond)
+			mu.Lock()
+			before := maps.Clone(written)
+			mu.Unlock()
+			all, _ := walk(t, r, fhir.HistoryQuery{Count: 7}, nil)
+			seen := map[string]bool{}
+			for _, res := range all {
+				name := res.Key.String() + "/" + res.Version
+				if seen[name] {
+					t.Errorf("%s is shown twice", name)
+				}
+				seen[name] = true
+				delete(before, name)
+			}
+			if len(before) > 0 {
+				t.Errorf("of %d versions these are missing: %v", len(all), slices.Sorted(maps.Keys(before)))
 			}
 		}
 		wg.Wait()
