@@ -71,8 +71,11 @@ func (b *bench) sample(ctx context.Context) (*samples, error) {
 		query string
 		into  *[]string
 	}{
-		{"Patient?_count=40", &s.patients}, {"Practitioner?_count=20", &s.practitioners}, {"Location?_count=20", &s.locations},
-		{"Encounter?_count=40", &s.encounters}, {"Observation?_count=40", &s.observations},
+		{"Patient?_count=40", &s.patients},
+		{"Practitioner?_count=20", &s.practitioners},
+		{"Location?_count=20", &s.locations},
+		{"Encounter?_count=40", &s.encounters},
+		{"Observation?_count=40", &s.observations},
 	} {
 		ids, err := b.ids(ctx, l.query)
 		if err != nil {

@@ -52,8 +52,10 @@ func TestEveryResourceIsValidAndRefersToEarlierOnes(t *testing.T) {
 	if share := float64(types["Observation"]) / 6000; share < 0.38 || share > 0.50 {
 		t.Errorf("%.0f %% are Observations, not 44: %v", 100*share, types)
 	}
-	for _, typ := range []string{"Patient", "Practitioner", "Organization", "Location", "Schedule", "Slot", "Appointment", "Encounter", "Condition",
-		"DiagnosticReport", "Procedure", "Immunization", "MedicationRequest", "DocumentReference", "Claim", "ExplanationOfBenefit", "Communication"} {
+	for _, typ := range []string{
+		"Patient", "Practitioner", "Organization", "Location", "Schedule", "Slot", "Appointment", "Encounter", "Condition",
+		"DiagnosticReport", "Procedure", "Immunization", "MedicationRequest", "DocumentReference", "Claim", "ExplanationOfBenefit", "Communication",
+	} {
 		if types[typ] == 0 {
 			t.Errorf("no %s", typ)
 		}

@@ -28,9 +28,15 @@ func searchValues(t *testing.T) []fhir.Value {
 	}
 	number := fhir.NumberValue{Value: big.NewRat(1, 1), Low: big.NewRat(1, 2), High: big.NewRat(3, 2)}
 	return []fhir.Value{
-		fhir.StringValue("x"), fhir.TokenValue{Code: "x", AnySystem: true}, fhir.ReferenceValue{Type: "Patient", ID: "x"},
-		fhir.DateValue{Date: date}, fhir.URIValue("urn:x"), fhir.BoolValue(true), number, fhir.QuantityValue{NumberValue: number},
-		fhir.CompositeValue{}, fhir.OfTypeValue{Code: "x", Value: "x"}, nil,
+		fhir.StringValue("x"),
+		fhir.TokenValue{Code: "x", AnySystem: true},
+		fhir.ReferenceValue{Type: "Patient", ID: "x"},
+		fhir.DateValue{Date: date},
+		fhir.URIValue("urn:x"), fhir.BoolValue(true), number,
+		fhir.QuantityValue{NumberValue: number},
+		fhir.CompositeValue{},
+		fhir.OfTypeValue{Code: "x", Value: "x"},
+		nil,
 	}
 }
 

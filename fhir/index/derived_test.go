@@ -42,9 +42,11 @@ func TestWhatFollowsFromOtherEntriesIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	code := observation.byName["code"].code
-	want := []string{"\x01p\x00" + code + "c", code + "c", code + "c\x00" + systemKey("s"),
+	want := []string{
+		"\x01p\x00" + code + "c", code + "c", code + "c\x00" + systemKey("s"),
 		observation.byName["status"].code + "final",
-		observation.byName["subject"].code + "Patient/p"}
+		observation.byName["subject"].code + "Patient/p",
+	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, e.Keys); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)

@@ -348,8 +348,10 @@ func TestHistoryIsReadFromAnIndex(t *testing.T) {
 	explainer := r.Store.(store.Explainer)
 	for _, q := range []store.Query{
 		{Collection: "Basic", Order: []store.Key{{Path: "ts", Desc: true}, {Path: "_id", Desc: true}}, Limit: 3},
-		{Collection: "Basic_history", Order: []store.Key{{Path: "ts", Desc: true}, {Path: "id", Desc: true}, {Path: "_id", Desc: true}}, Limit: 3,
-			After: store.Cursor{store.V(bson.NewDateTimeFromTime(newYear.Add(time.Hour))), store.String("a"), store.String("a/1")}},
+		{
+			Collection: "Basic_history", Order: []store.Key{{Path: "ts", Desc: true}, {Path: "id", Desc: true}, {Path: "_id", Desc: true}}, Limit: 3,
+			After: store.Cursor{store.V(bson.NewDateTimeFromTime(newYear.Add(time.Hour))), store.String("a"), store.String("a/1")},
+		},
 	} {
 		plan, err := explainer.Explain(t.Context(), q)
 		if err != nil || plan.Sorted || plan.Index != "lastUpdated" || plan.Docs > 3 {

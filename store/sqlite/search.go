@@ -15,9 +15,9 @@ type search struct {
 	query  store.Query
 	coll   *collection
 	access access
-	fresh  bool // the plan was found not to be stale
+	fresh  bool         // the plan was found not to be stale
 	rest   store.Filter // what the conditions ask besides what the entries say
-	budget int  // bytes of keys for a sort
+	budget int          // bytes of keys for a sort
 
 	walk   *walk
 	seen   rids
