@@ -11,10 +11,12 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 )
 
-// Bundle is what a batch or transaction says.
+// Bundle is a Bundle taken apart.
 type Bundle struct {
 	Type    string // Bundle.type
 	Entries []Entry
+
+	resourceType string
 }
 
 // Entry is one entry. Resource is a part of the Bundle's text; nil when there is
@@ -23,6 +25,12 @@ type Entry struct {
 	FullURL  string
 	Resource []byte
 	Request  *Request
+	Search   Search
+}
+
+// Search is how an entry of a search's result came there.
+type Search struct {
+	Mode string `json:"mode"`
 }
 
 // Request is an entry's request.
@@ -42,11 +50,32 @@ func at(i int, rest string) string { return "Bundle.entry[" + strconv.Itoa(i) + 
 // only to be JSON objects: what is wrong with one concerns its entry. The error is a
 // *fhir.Error.
 func Parse(raw []byte, max int) (*Bundle, error) {
+	b, err := Read(raw, max)
+	switch {
+	case err != nil:
+		return nil, err
+	case b.resourceType != "Bundle":
+		return nil, fhir.Errorf(fhir.CodeInvalid, "", "The body must be a Bundle of type batch or transaction.")
+	case b.Type != "batch" && b.Type != "transaction":
+		return nil, fhir.Errorf(fhir.CodeInvalid, "Bundle.type", "A Bundle that is sent to the base must be of type batch or transaction.")
+	}
+	for i, e := range b.Entries {
+		if e.Resource != nil && e.Resource[0] != '{' {
+			return nil, fhir.Errorf(fhir.CodeStructure, at(i, ".resource"), "The resource is not a JSON object.")
+		}
+	}
+	return b, nil
+}
+
+// Read takes a Bundle of any type and at most max entries apart; 0 is any number.
+// Of its resources it knows only that they are JSON. Names may repeat within them,
+// where the validator looks for that and can say in which entry. The error is a
+// *fhir.Error.
+func Read(raw []byte, max int) (*Bundle, error) {
 	p := parser{raw: raw, max: max, dec: jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))}
-	var kind string
 	b := &Bundle{}
 	err := p.object(map[string]func() error{
-		"resourceType": func() error { return p.into(&kind) },
+		"resourceType": func() error { return p.into(&b.resourceType) },
 		"type":         func() error { return p.into(&b.Type) },
 		"entry":        func() error { return p.list(func() error { return p.entry(b) }) },
 	})
@@ -55,13 +84,9 @@ func Parse(raw []byte, max int) (*Bundle, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, fhir.Errorf(fhir.CodeStructure, "", "The body is not a Bundle: %v.", err)
+		return nil, fhir.Errorf(fhir.CodeStructure, "", "This is not a Bundle: %v.", err)
 	case len(bytes.TrimSpace(raw[p.dec.InputOffset():])) > 0:
 		return nil, fhir.Errorf(fhir.CodeStructure, "", "More content follows the Bundle.")
-	case kind != "Bundle":
-		return nil, fhir.Errorf(fhir.CodeInvalid, "", "The body must be a Bundle of type batch or transaction.")
-	case b.Type != "batch" && b.Type != "transaction":
-		return nil, fhir.Errorf(fhir.CodeInvalid, "Bundle.type", "A Bundle that is sent to the base must be of type batch or transaction.")
 	}
 	return b, nil
 }
@@ -73,13 +98,14 @@ type parser struct {
 }
 
 func (p *parser) entry(b *Bundle) error {
-	if len(b.Entries) >= p.max {
+	if p.max > 0 && len(b.Entries) >= p.max {
 		return fhir.Errorf(fhir.CodeTooCostly, "Bundle.entry", "The Bundle has more than the %d entries that this server takes at once. Send several.", p.max)
 	}
 	var e Entry
 	err := p.object(map[string]func() error{
 		"fullUrl":  func() error { return p.into(&e.FullURL) },
 		"request":  func() error { return p.into(&e.Request) },
+		"search":   func() error { return p.into(&e.Search) },
 		"resource": func() error { return p.resource(&e.Resource) },
 	})
 	b.Entries = append(b.Entries, e)
@@ -162,9 +188,6 @@ func (p *parser) resource(v *[]byte) error {
 	value, err := p.dec.ReadValue()
 	if err != nil {
 		return p.malformed()
-	}
-	if value.Kind() != '{' {
-		return fmt.Errorf("a resource is not an object, before byte %d", p.dec.InputOffset())
 	}
 	end := int(p.dec.InputOffset())
 	*v = p.raw[end-len(value) : end : end]

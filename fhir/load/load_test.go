@@ -265,9 +265,9 @@ func TestFailuresAreReportedAndTheRestGoesOn(t *testing.T) {
 		"5.json:entry[6]: Patient/good1: it has the same type and id as entry[0]",
 		`5.json:entry[7]: Patient/rel: the condition "Practitioner?name=x" cannot be resolved: only Type?identifier=system|value and Type?_id=id can`,
 		`5.json:entry[8]: Patient/rel2: the reference "Practitioner?identifier=x|y" is met by no resource`,
-		"6.json: Bundle: it is no Bundle: { where '[' was expected, at byte 49",
-		"7.json: Bundle: it is no Bundle: type is there twice",
-		"8.json: Bundle: more content follows the Bundle",
+		"6.json: Bundle: This is not a Bundle: { where '[' was expected, at byte 49.",
+		`7.json: Bundle: This is not a Bundle: "type" is there twice.`,
+		"8.json: Bundle: More content follows the Bundle.",
 		"9.json.gz: it cannot be read: gzip: invalid header",
 	)
 	if got := sum.Total(); got.Created != 4 {

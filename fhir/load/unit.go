@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/bundle"
 )
 
 // unit is one resource to be loaded, as it was found.
@@ -42,11 +43,11 @@ func (r *reader) units(ctx context.Context, d document) iter.Seq[unit] {
 		}
 		kind := fhir.Type(text(d.raw, "resourceType"))
 		if kind == "Bundle" {
-			switch b, err := parseBundle(d.raw); {
+			switch b, err := bundle.Read(d.raw, 0); {
 			case err != nil:
 				yield(unit{Position: at, key: fhir.Key{Type: kind}, err: err})
 				return
-			case unpacked(b.kind):
+			case unpacked(b.Type):
 				for _, u := range r.bundle(ctx, at, b) {
 					if !yield(u) {
 						return
@@ -60,12 +61,13 @@ func (r *reader) units(ctx context.Context, d document) iter.Seq[unit] {
 }
 
 // bundle makes the units of a Bundle.
-func (r *reader) bundle(ctx context.Context, at Position, b bundle) []unit {
-	units := make([]unit, 0, len(b.entries))
+func (r *reader) bundle(ctx context.Context, at Position, b *bundle.Bundle) []unit {
+	entries := entriesOf(b)
+	units := make([]unit, 0, len(entries))
 	where := links{}
 	first := map[fhir.Key]int{}
-	for i, e := range b.entries {
-		if e.search.Mode == "outcome" {
+	for i, e := range entries {
+		if e.Search.Mode == "outcome" {
 			continue
 		}
 		at.Entry = i
@@ -76,8 +78,8 @@ func (r *reader) bundle(ctx context.Context, at Position, b bundle) []unit {
 		}
 		if u.err == nil {
 			first[u.key] = i
-			if e.fullURL != "" {
-				where[e.fullURL] = u.key
+			if e.FullURL != "" {
+				where[e.FullURL] = u.key
 			}
 		}
 		units = append(units, u)
@@ -87,7 +89,7 @@ func (r *reader) bundle(ctx context.Context, at Position, b bundle) []unit {
 
 // entry makes the unit of one entry.
 func (r *reader) entry(ctx context.Context, at Position, e entry) unit {
-	u := unit{Position: at, raw: e.resource, only: e.request.IfNoneExist != "", cond: e.condition()}
+	u := unit{Position: at, raw: e.Resource, only: e.request.IfNoneExist != "", cond: e.condition()}
 	u.key, u.err = e.key()
 	if u.err != nil || u.cond == "" || !r.resolve {
 		return u
@@ -120,10 +122,10 @@ func (e entry) key() (fhir.Key, error) {
 	switch {
 	case e.request.Method != "" && e.request.Method != "POST" && e.request.Method != "PUT":
 		return fhir.Key{}, fhir.Errorf(fhir.CodeNotSupported, "Bundle.entry.request.method", "%s cannot be loaded; POST and PUT can", e.request.Method)
-	case len(e.resource) == 0 || e.resource[0] != '{':
+	case len(e.Resource) == 0 || e.Resource[0] != '{':
 		return fhir.Key{}, fhir.Errorf(fhir.CodeRequired, "Bundle.entry.resource", "the entry has no resource")
 	}
-	kind, id := fhir.Type(text(e.resource, "resourceType")), text(e.resource, "id")
+	kind, id := fhir.Type(text(e.Resource, "resourceType")), text(e.Resource, "id")
 	path, _, conditional := strings.Cut(e.request.URL, "?")
 	if i := strings.LastIndex(path, "/"+string(kind)+"/"); i >= 0 && strings.Contains(path[:i], "://") {
 		path = path[i+1:] // an absolute URL
@@ -139,9 +141,9 @@ func (e entry) key() (fhir.Key, error) {
 		id = urlID
 	}
 	if id == "" {
-		id = idInURL(e.fullURL, kind)
+		id = idInURL(e.FullURL, kind)
 	}
-	return fhir.Key{Type: kind, ID: idOf(id, kind, e.resource)}, nil
+	return fhir.Key{Type: kind, ID: idOf(id, kind, e.Resource)}, nil
 }
 
 // idInURL gives the id that a fullUrl implies: the UUID or OID of a urn, or the id at the end
