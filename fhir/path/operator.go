@@ -91,12 +91,17 @@ func (ev *evaluator) equality(op string, left, right Collection) (Collection, er
 	return boolean(same == (op == "=")), nil
 }
 
-func inequality(op string, left, right Collection) (Collection, error) {
-	a, ok, err := one(left)
-	if err != nil || !ok {
-		return nil, err
+// pair gives the only items of both sides; ok is false when one has none.
+func pair(left, right Collection) (a, b Item, ok bool, err error) {
+	if a, ok, err = one(left); err != nil || !ok {
+		return a, b, false, err
 	}
-	b, ok, err := one(right)
+	b, ok, err = one(right)
+	return a, b, ok, err
+}
+
+func inequality(op string, left, right Collection) (Collection, error) {
+	a, b, ok, err := pair(left, right)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -146,11 +151,7 @@ func concatenate(left, right Collection) (Collection, error) {
 }
 
 func arithmetic(op string, left, right Collection) (Collection, error) {
-	a, ok, err := one(left)
-	if err != nil || !ok {
-		return nil, err
-	}
-	b, ok, err := one(right)
+	a, b, ok, err := pair(left, right)
 	if err != nil || !ok {
 		return nil, err
 	}
