@@ -78,7 +78,7 @@ type Method uint8
 
 // The methods.
 const (
-	Create Method = iota + 1 // under a new id that the repository chooses
+	Create Method = iota + 1 // under a new id
 	Put                      // update, or create under the client's id
 	Delete
 	Patch // a Put whose Body a patch made
@@ -88,7 +88,7 @@ const (
 // repository sets id and meta itself.
 type Change struct {
 	Method      Method
-	Key         Key // ID is empty for Create
+	Key         Key // of a Create the ID may be empty: the repository chooses one; else it must be free
 	Body        []byte
 	IfMatch     string // version that must be current, be it a delete marker; empty for any
 	IfNoneMatch bool   // the resource must not exist (If-None-Match: *)

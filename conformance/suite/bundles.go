@@ -94,6 +94,16 @@ func transactions(t *testing.T, c *client) {
 		}
 		c.do(t, "POST", "", bundleOf("transaction", request(about, "POST", "Basic"))).want(t, 400)
 	})
+	t.Run("G1.4 what a transaction made has a history like any other", func(t *testing.T) {
+		const id = "suite-transaction-put"
+		a := send(t, c, bundleOf("transaction", request(basic, "POST", "Basic"), request(withID(basic, id), "PUT", "Basic/"+id)), 201, 201)
+		for i, want := range []string{"POST Basic", "PUT Basic/" + id} {
+			newest := c.all(t, a.at(t, c, i)+"/_history")[0].Request
+			if got := newest.Method + " " + newest.URL; got != want {
+				t.Errorf("made by %q, want %q", got, want)
+			}
+		}
+	})
 	t.Run("G4.1 one entry that fails undoes all", func(t *testing.T) {
 		const id = "suite-transaction"
 		good := request(withID(basic, id), "PUT", "Basic/"+id)

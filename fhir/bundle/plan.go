@@ -161,6 +161,9 @@ func (t *transaction) change(ctx context.Context, n int, known map[string]string
 		c.Body = t.entries[w.entry].Resource
 		if !s.exists && (w.Method == write.Create || w.Criteria != nil) {
 			c.IfNoneMatch = true
+			if w.Method == write.Create {
+				c.Method = fhir.Create
+			}
 			if w.Criteria != nil {
 				c.IfNoneExist = w.Criteria.Condition()
 			}

@@ -66,11 +66,9 @@ func check(changes []fhir.Change) ([]fhir.Type, error) {
 		switch {
 		case !c.Key.Type.Valid():
 			return nil, fhir.Errorf(fhir.CodeNotFound, "", "There is no resource type %q.", c.Key.Type)
-		case c.Method == fhir.Create && c.Key.ID != "":
-			return nil, fhir.Errorf(fhir.CodeInvalid, "", "A create takes no id. Use an update to choose the id.")
-		case c.Method != fhir.Create && !fhir.ValidID(c.Key.ID):
+		case !fhir.ValidID(c.Key.ID) && (c.Method != fhir.Create || c.Key.ID != ""):
 			return nil, fhir.Errorf(fhir.CodeInvalid, "", "The id must be 1 to 64 letters, digits, '-' or '.'.")
-		case c.Method != fhir.Create && seen[c.Key]:
+		case c.Key.ID != "" && seen[c.Key]:
 			return nil, fhir.Errorf(fhir.CodeInvalid, "", "%s is changed twice in one request.", c.Key)
 		case c.IfNoneExist != nil && c.Method == fhir.Delete:
 			return nil, fhir.Errorf(fhir.CodeInvalid, "", "Only a creation can depend on that nothing meets a condition.")
@@ -169,7 +167,7 @@ func (r *Repository) currents(ctx context.Context, changes []fhir.Change) (map[f
 	}
 	ids := make(map[fhir.Type][]store.Value)
 	for _, c := range changes {
-		if c.Method != fhir.Create {
+		if c.Key.ID != "" {
 			ids[c.Key.Type] = append(ids[c.Key.Type], store.String(c.Key.ID))
 		}
 	}

@@ -229,10 +229,22 @@ func TestACommitIsAllOrNothing(t *testing.T) {
 	})
 }
 
+func TestACreateMayChooseItsIdBeforehand(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		chosen := create("x")
+		chosen.Key.ID = "chosen"
+		if res := commit(t, r, chosen)[0]; res.Status != fhir.Created || res.Resource.Key != basic("chosen") {
+			t.Errorf("under a free id: %+v", res)
+		}
+		_, err := r.Commit(t.Context(), []fhir.Change{create("y"), chosen})
+		wantCode(t, "under an id that is taken", err, fhir.CodeConflict)
+		_, err = r.Commit(t.Context(), []fhir.Change{{Method: fhir.Create, Key: basic("a/b"), Body: content("x")}})
+		wantCode(t, "under an id outside the grammar", err, fhir.CodeInvalid)
+	})
+}
+
 func TestCommitRefusesWhatCannotBe(t *testing.T) {
 	onEach(t, func(t *testing.T, r *record.Repository) {
-		withID := create("x")
-		withID.Key.ID = "mine"
 		expecting := create("x")
 		expecting.IfMatch = "1"
 		for claim, tt := range map[string]struct {
@@ -241,7 +253,6 @@ func TestCommitRefusesWhatCannotBe(t *testing.T) {
 		}{
 			"the same resource twice":   {[]fhir.Change{put("a", "1"), put("a", "2")}, fhir.CodeInvalid},
 			"an update and a delete":    {[]fhir.Change{put("a", "1"), remove("a")}, fhir.CodeInvalid},
-			"a create with an id":       {[]fhir.Change{withID}, fhir.CodeInvalid},
 			"a create of a version":     {[]fhir.Change{expecting}, fhir.CodeConflict},
 			"an id outside the grammar": {[]fhir.Change{put("a/b", "1")}, fhir.CodeInvalid},
 			"an update without an id":   {[]fhir.Change{put("", "1")}, fhir.CodeInvalid},

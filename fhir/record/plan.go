@@ -27,7 +27,7 @@ func (p *plan) add(c fhir.Change, cur version) error {
 	if c.IfMatch != "" && (cur.number == 0 || c.IfMatch != cur.resource(c.Key).Version) {
 		return fhir.Errorf(fhir.CodeConflict, "http.If-Match", "%s is not at version %q.", c.Key, c.IfMatch)
 	}
-	if c.IfNoneMatch && exists {
+	if exists && (c.IfNoneMatch || c.Method == fhir.Create) {
 		return fhir.Errorf(fhir.CodeConflict, "http.If-None-Match", "%s exists already.", c.Key)
 	}
 	next := version{number: cur.number + 1, updated: p.now, method: c.Method, born: !exists}
@@ -37,7 +37,9 @@ func (p *plan) add(c fhir.Change, cur version) error {
 	status := fhir.Created
 	switch c.Method {
 	case fhir.Create:
-		c.Key.ID = p.newID()
+		if c.Key.ID == "" {
+			c.Key.ID = p.newID()
+		}
 	case fhir.Put, fhir.Patch:
 		if exists {
 			unchanged, err := same(cur.body, c.Body)
