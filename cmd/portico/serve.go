@@ -150,11 +150,16 @@ func plainCause(err error) error {
 	}
 }
 
-// tuneMemory lets the collector run a little less often than by default: what is
-// live is small, what requests leave behind is most. Whoever sets GOGC or GOMEMLIMIT knows better.
+// softLimit is from where on memory counts for more than time.
+const softLimit = 512 << 20 // bytes
+
+// tuneMemory lets the collector run less often than by default, as long as the
+// heap is small: what is live is little, what requests leave behind is most.
+// Whoever sets GOGC or GOMEMLIMIT knows better.
 func tuneMemory(env func(string) string) {
 	if env("GOGC") == "" && env("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(softLimit)
 	}
 }
 
