@@ -107,8 +107,8 @@ func (o *oracle) drawQuantity(rt *rapid.T, f found) (fhir.Prefix, fhir.QuantityV
 	case 3:
 		v.System, v.Code = "http://unitsofmeasure.org", rapid.SampledFrom([]string{"kg", "g", "x"}).Draw(rt, "code")
 	}
-	if strings.ContainsRune(v.Code, '\uFFFD') {
-		v.Code = "x"
+	if strings.ContainsRune(v.System+v.Code, '\uFFFD') {
+		v.System, v.Code = "", "x"
 	}
 	return drawPrefix(rt), v
 }

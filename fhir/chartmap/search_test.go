@@ -133,7 +133,8 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 	case fhir.ParamQuantity:
 		t.Prefix, t.Value = o.drawQuantity(rt, one)
 	default:
-		t.Value = fhir.URIValue(rapid.SampledFrom([]string{"urn:x", fmt.Sprint(one.json)}).Draw(rt, "uri"))
+		uri := rapid.SampledFrom([]string{"urn:x", fmt.Sprint(one.json)}).Draw(rt, "uri")
+		t.Value = fhir.URIValue(strings.ReplaceAll(uri, "\uFFFD", "x"))
 	}
 	return t
 }
@@ -158,6 +159,9 @@ func drawToken(rt *rapid.T, f found, isGender bool) fhir.TokenValue {
 	}
 	if strings.ContainsRune(code, '\uFFFD') {
 		code = "x"
+	}
+	if strings.ContainsRune(system, '\uFFFD') {
+		system = ""
 	}
 	switch rapid.IntRange(0, 5).Draw(rt, "form") {
 	case 0:
