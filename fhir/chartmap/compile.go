@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/store"
 )
@@ -218,7 +219,7 @@ func (c *compiler) noElement(e entry, typ string) {
 	fix := ""
 	if slices.ContainsFunc(names, func(s string) bool { return strings.HasPrefix(s, e.name) && len(s) > len(e.name) }) {
 		fix = "name the type: " + firstWithPrefix(names, e.name)
-	} else if near := nearest(e.name, names); near != "" {
+	} else if near := fhir.Nearest(e.name, names); near != "" {
 		fix = "did you mean " + near + "?"
 	}
 	if names == nil {

@@ -130,7 +130,7 @@ func (c *compiler) primitive(n *yaml.Node, elem schema.Element, at string) lens 
 		}
 		if elem.Codes != nil && !slices.Contains(elem.Codes, s) {
 			fix := "allowed: " + strings.Join(elem.Codes, ", ")
-			if near := nearest(s, elem.Codes); near != "" {
+			if near := fhir.Nearest(s, elem.Codes); near != "" {
 				fix = "did you mean " + near + "?"
 			}
 			c.add(n, fix, "%s does not allow the code %q", at, s)

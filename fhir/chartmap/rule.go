@@ -9,7 +9,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/schema"
 )
 
@@ -419,5 +418,3 @@ func (c *compiler) ending(r directives, elem schema.Element, sc *scope, at strin
 	loc := c.loader.m.Location
 	return &ending{start: moment{ref: start, zone: loc, loc: loc}, minutes: minutes, at: &origin{r.node.Line, at}}
 }
-
-func nearest(name string, known []string) string { return fhir.Nearest(name, known) }

@@ -26,7 +26,7 @@ func (c *compiler) coded(r directives, as string, elem schema.Element, field ref
 		}
 		slices.Sort(names)
 		fix := "define it under codes"
-		if near := nearest(name, names); near != "" {
+		if near := fhir.Nearest(name, names); near != "" {
 			fix = "did you mean " + near + "?"
 		}
 		c.add(r.keys["$codes"], fix, "%s: there is no code table %q", o.path, name)
@@ -54,7 +54,7 @@ func (c *compiler) coded(r directives, as string, elem schema.Element, field ref
 	for i := range t.entries {
 		if e := &t.entries[i]; elem.Codes != nil && !slices.Contains(elem.Codes, e.code) {
 			fix := "allowed: " + strings.Join(elem.Codes, ", ")
-			if near := nearest(e.code, elem.Codes); near != "" {
+			if near := fhir.Nearest(e.code, elem.Codes); near != "" {
 				fix = "did you mean " + near + "?"
 			}
 			c.add(t.node, fix, "code table %q has %q, which %s does not allow", t.name, e.code, o.path)

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/portico-fhir/portico/fhir"
-	"github.com/portico-fhir/portico/store"
 )
 
 // Bytes that structure entries; no text of a resource holds them, since JSON
@@ -57,7 +56,7 @@ func systemKey(system string) string {
 // folded gives the sortable form of text, cut; whole is false where something
 // was cut off.
 func folded(s string) (key string, whole bool) {
-	f := strings.Join(strings.Fields(store.Fold(s)), " ")
+	f := normal(s)
 	n := 0
 	for i := range f {
 		if n == maxString {

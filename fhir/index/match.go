@@ -194,6 +194,8 @@ func (v *value) reads(want string, m fhir.Modifier) bool {
 	return have != "" && strings.HasPrefix(have, wanted)
 }
 
+// normal is the form in which text is compared: without case, accents and
+// superfluous white space.
 func normal(s string) string { return strings.Join(strings.Fields(store.Fold(s)), " ") }
 
 // refersTo compares references; an id alone stands for each type that the
