@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // TestG7_14_PagesStayCorrect pages through what matches while other resources
@@ -20,7 +21,7 @@ func TestG7_14_PagesStayCorrect(t *testing.T) {
 		return Resource{Type: "Observation", ID: id, Body: fmt.Sprintf(
 			`{"status":"final","code":{"coding":[{"code":%q,"display":"Heart"}]},"subject":{"reference":"Patient/p"},"effectiveDateTime":"2024-01-%02d"}`, code, day)}
 	}
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st := open(t)

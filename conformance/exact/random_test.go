@@ -13,6 +13,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // population is how many resources a round has at most, and rounds the searches
@@ -36,7 +37,7 @@ func TestG7_17_RandomSearchesFindWhatTheSpecificationSays(t *testing.T) {
 			}
 		}
 	})
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st := open(t)

@@ -18,36 +18,13 @@ import (
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/store"
-	"github.com/portico-fhir/portico/store/memory"
-	"github.com/portico-fhir/portico/store/mongo"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
-	"github.com/portico-fhir/portico/store/sqlite"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 const base = "http://localhost/fhir"
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-
-// backends are the stores that every claim is tried on.
-func backends() map[string]func(testing.TB) store.Store {
-	return map[string]func(testing.TB) store.Store{
-		"memory": func(testing.TB) store.Store { return memory.New() },
-		"sqlite": func(t testing.TB) store.Store {
-			s, err := sqlite.Open(t.TempDir(), sqlite.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-		"mongo": func(t testing.TB) store.Store {
-			s, err := mongo.Open(t.Context(), mongotest.URI(t), mongo.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-	}
-}
 
 // server is a search parser before a repository of records, and joins between.
 type server struct {
@@ -129,7 +106,7 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, f := range files {

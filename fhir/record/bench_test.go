@@ -7,6 +7,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // sized is a resource of about size bytes.
@@ -15,7 +16,7 @@ func sized(size int) []byte {
 }
 
 func BenchmarkRead(b *testing.B) {
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		b.Run(name, func(b *testing.B) {
 			r := repository(b, open)
 			commit(b, r, fhir.Change{Method: fhir.Put, Key: basic("a"), Body: sized(1500)})
@@ -30,7 +31,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkCreate(b *testing.B) {
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		for _, writers := range []int{1, 32} {
 			b.Run(fmt.Sprintf("%s/writers=%d", name, writers), func(b *testing.B) {
 				r := repository(b, open)
@@ -52,7 +53,7 @@ func BenchmarkCreate(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		if name == "memory" {
 			continue // it looks at every document
 		}

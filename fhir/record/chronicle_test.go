@@ -15,6 +15,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // flag is a change of a Flag.
@@ -262,7 +263,7 @@ func TestG1_4_VersionsOfBeforeHaveAHistoryToo(t *testing.T) {
 // the single resources.
 func TestHistoryOfAllIsThatOfEach(t *testing.T) {
 	t.Parallel()
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		if name == "mongo" {
 			continue // a database for each check takes too long; the tables above go there
 		}
@@ -342,7 +343,7 @@ func checkWhole(t *testing.T, rt *rapid.T, r *record.Repository) {
 
 func TestHistoryIsReadFromAnIndex(t *testing.T) {
 	t.Parallel()
-	open := backends()["sqlite"]
+	open := backends.All()["sqlite"]
 	r := repository(t, open)
 	told(t, r)
 	explainer := r.Store.(store.Explainer)

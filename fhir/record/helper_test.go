@@ -12,37 +12,13 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/store"
-	"github.com/portico-fhir/portico/store/memory"
-	"github.com/portico-fhir/portico/store/mongo"
-	"github.com/portico-fhir/portico/store/mongo/mongotest"
-	"github.com/portico-fhir/portico/store/sqlite"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
-
-// backends are the stores that every claim is tried on.
-func backends() map[string]func(testing.TB) store.Store {
-	return map[string]func(testing.TB) store.Store{
-		"memory": func(testing.TB) store.Store { return memory.New() },
-		"sqlite": func(t testing.TB) store.Store {
-			s, err := sqlite.Open(t.TempDir(), sqlite.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-		"mongo": func(t testing.TB) store.Store {
-			s, err := mongo.Open(t.Context(), mongotest.URI(t), mongo.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		},
-	}
-}
 
 // onEach runs a test on a fresh Repository over every backend.
 func onEach(t *testing.T, test func(t *testing.T, r *record.Repository)) {
 	t.Parallel()
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, repository(t, open))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // model is what a Repository must be like: for each key what each version says,
@@ -75,7 +76,7 @@ func outcome(res fhir.Result) string {
 // against a Repository and a map.
 func TestRepositoryIsLikeItsModel(t *testing.T) {
 	t.Parallel()
-	for name, open := range backends() {
+	for name, open := range backends.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := repository(t, open)

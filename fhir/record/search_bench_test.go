@@ -9,13 +9,14 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
 	params "github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // filled is a Repository on the embedded store with made-up records, and the ids
 // of its patients.
 func filled(b *testing.B, count int) (r *record.Repository, patients []string) {
 	b.Helper()
-	r = repository(b, backends()["sqlite"])
+	r = repository(b, backends.All()["sqlite"])
 	var out bytes.Buffer
 	g := records.Generator{Count: count, Seed: 1}
 	if err := g.Write(b.Context(), &out); err != nil {
