@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,11 +11,11 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 	corsRequest = "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id"
-	corsExpose  = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
+	corsExpose  = "Content-Location, ETag, Last-Modified, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 
 // allowOrigin tells a browser that the page it shows may see the answer.
-func (s *Server) allowOrigin(h, request http.Header) {
+func (s *Server) allowOrigin(ctx context.Context, h, request http.Header) {
 	origin := request.Get("Origin")
 	if origin == "" {
 		return
@@ -22,7 +23,7 @@ func (s *Server) allowOrigin(h, request http.Header) {
 	switch {
 	case slices.Contains(s.Origins, "*"):
 		h.Set("Access-Control-Allow-Origin", "*")
-	case slices.Contains(s.Origins, origin):
+	case slices.Contains(s.Origins, origin), s.Origin != nil && s.Origin(ctx, origin):
 		h.Set("Access-Control-Allow-Origin", origin)
 	default:
 		return

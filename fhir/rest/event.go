@@ -15,12 +15,15 @@ type event struct {
 	Interaction interaction
 	Type        fhir.Type
 	ID          string
+	Mount       string // of what is not the FHIR API
 	Status      int
 	Code        fhir.IssueCode // of the first issue, when it failed
 	Start       time.Time
 	Latency     time.Duration
 	Bytes       int64 // of the response body, as sent
 	RequestID   string
+	Client      string // id of the app, and
+	Account     string // of the person that asks
 	Err         error  // private cause of a failure
 	Stack       []byte // of a panic
 }
@@ -34,11 +37,14 @@ func (e *event) log(ctx context.Context, log *slog.Logger) {
 	if log == nil || !log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 13)
+	attrs := make([]slog.Attr, 0, 15)
 	attrs = append(attrs,
 		slog.String("method", e.Method),
 		slog.String("route", e.Interaction.route()),
 		slog.String("interaction", e.Interaction.String()))
+	if e.Mount != "" {
+		attrs = append(attrs, slog.String("mount", e.Mount))
+	}
 	if e.Type != "" {
 		attrs = append(attrs, slog.String("type", string(e.Type)))
 	}
@@ -50,6 +56,12 @@ func (e *event) log(ctx context.Context, log *slog.Logger) {
 		slog.Int64("us", e.Latency.Microseconds()),
 		slog.Int64("bytes", e.Bytes),
 		slog.String("request", e.RequestID))
+	if e.Client != "" {
+		attrs = append(attrs, slog.String("client", e.Client))
+	}
+	if e.Account != "" {
+		attrs = append(attrs, slog.String("account", e.Account))
+	}
 	if e.Code != "" {
 		attrs = append(attrs, slog.String("code", string(e.Code)))
 	}

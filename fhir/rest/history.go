@@ -35,7 +35,7 @@ func (s *Server) history(w *response, r *request) error {
 	b.link("self", path, used, shown, r.shown)
 	if page.Next != "" {
 		used = without(used, "_cursor")
-		token := s.Search.Cursors.Seal(page.Next, historyBinding(path, used))
+		token := s.Search.Cursors.Seal(page.Next, historyBinding(r.caller, path, used))
 		b.link("next", path, used, []search.Pair{{Name: "_cursor", Value: token}}, shown, r.shown)
 	}
 	for _, res := range page.Resources {
@@ -69,7 +69,7 @@ func historyPath(key fhir.Key) string {
 
 // historyBinding is what a cursor of a history is valid for: page size aside, the
 // same question of the same caller.
-func historyBinding(path string, used []search.Pair) string {
+func historyBinding(caller, path string, used []search.Pair) string {
 	var b strings.Builder
 	b.WriteString(strconv.Quote(caller) + strconv.Quote(path))
 	for _, p := range used {
@@ -115,7 +115,7 @@ func (s *Server) historyQuery(r *request, path string) (q fhir.HistoryQuery, use
 		used = append(used, p)
 	}
 	if seen["_cursor"] {
-		q.Cursor, err = s.Search.Cursors.Open(token, historyBinding(path, used))
+		q.Cursor, err = s.Search.Cursors.Open(token, historyBinding(r.caller, path, used))
 	}
 	return q, used, err
 }

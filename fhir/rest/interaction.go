@@ -24,6 +24,7 @@ const (
 	searchCompartment
 	searchSystem
 	invoke
+	otherwise
 	interactions // how many there are
 )
 
@@ -59,4 +60,5 @@ var interactionNames = [interactions]struct{ code, route string }{
 	searchCompartment: {"search-compartment", "/[type]/[id]/[type]"},
 	searchSystem:      {"search-system", "/"},
 	invoke:            {"operation", "/[type]/[id]/$[operation]"},
+	otherwise:         {"other", ""},
 }

@@ -37,7 +37,7 @@ func (s *Server) operate(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	result, err := s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Body: body, Caller: caller})
+	result, err := s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Body: body, Caller: r.caller})
 	switch {
 	case err != nil:
 		return err

@@ -19,6 +19,7 @@ type request struct {
 	event event
 	base  string // FHIR base URL as this client sees it
 
+	caller  string   // whom cursors are bound to; empty without authorization
 	path    string   // below the base, still percent-encoded
 	kind    *kind    // of the type in the URL
 	version string   // of a vread

@@ -48,21 +48,17 @@ func (s *Server) parse(r *request) (req *search.Request, path string, err error)
 	lenient := r.prefer.lenient
 	switch r.event.Interaction {
 	case searchSystem:
-		req, err = s.Search.ParseSeveral(fhir.Key{}, r.params, lenient, caller)
+		req, err = s.Search.ParseSeveral(fhir.Key{}, r.params, lenient, r.caller)
 		return req, "", err
 	case searchCompartment:
 		if r.several {
-			req, err = s.Search.ParseSeveral(r.within, r.params, lenient, caller)
+			req, err = s.Search.ParseSeveral(r.within, r.params, lenient, r.caller)
 			return req, r.within.String() + "/*", err
 		}
-		req, err = s.Search.ParseWithin(r.within, r.kind.name, r.params, lenient, caller)
+		req, err = s.Search.ParseWithin(r.within, r.kind.name, r.params, lenient, r.caller)
 		return req, r.within.String() + "/" + string(r.kind.name), err
 	default:
-		req, err = s.Search.Parse(r.kind.name, r.params, lenient, caller)
+		req, err = s.Search.Parse(r.kind.name, r.params, lenient, r.caller)
 		return req, string(r.kind.name), err
 	}
 }
-
-// caller is whom cursors are bound to: without authorization everybody is the
-// same one.
-const caller = ""

@@ -40,6 +40,8 @@ type Server struct {
 	Bundles *fhirbundle.Processor
 	// Metadata are the answers of /metadata by mode; "full" must be there.
 	Metadata map[string]Statement
+	// Others are handlers of paths that are not the API's; they go before it.
+	Others []Other
 	// Ready says why the server cannot serve now; nil: it always can.
 	Ready func(context.Context) error
 	// Log gets one line per request; nil: none.
@@ -52,9 +54,14 @@ type Server struct {
 	NewID func() string
 	// Limits bound what one request, and all together, may take.
 	Limits Limits
+	// Authenticate says who a request comes from; nil: nobody is asked.
+	Authenticate Authenticator
 	// Origins are those that browsers may call from ("https://app.example.org"),
 	// or "*" for all. Discovery is open to all anyway.
 	Origins []string
+	// Origin reports whether browsers may call from one more origin, that of a
+	// registered app; nil: none.
+	Origin func(context.Context, string) bool
 	// LoopbackOnly refuses requests whose Host is neither loopback nor that of
 	// Base. A server that asks nobody who they are needs it: a web page whose
 	// name is rebound to 127.0.0.1 would read charts otherwise.
@@ -165,8 +172,14 @@ func (s *Server) Handler() http.Handler {
 	// Paths are taken as they come: cleaning would redirect, and a decoded
 	// "%2F" would change what an id is.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, o := range s.Others {
+		if o.Prefix {
+			router.PathPrefix(o.Path + "/").Handler(s.other(o))
+		}
+		router.Path(o.Path).Handler(s.other(o))
+	}
 	for _, prefix := range s.mounts() {
-		api := s.handle(prefix, s.dispatch)
+		api := s.handle(prefix, s.authenticated)
 		router.PathPrefix(prefix + "/").Handler(api)
 		router.Path(prefix).Handler(api)
 	}

@@ -74,7 +74,7 @@ func unsupportedMedia(path, format string, args ...any) error {
 
 func misdirected() error {
 	return &httpError{http.StatusMisdirectedRequest, "", fhir.Errorf(fhir.CodeForbidden, "http.Host",
-		"Authorization is off, so that only this machine is served: the Host must be localhost or that of the base URL.")}
+		"Only this machine is served: the Host must be localhost or that of the base URL.")}
 }
 
 // statusClientGone is what the log says when nobody waits for the answer any

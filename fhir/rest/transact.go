@@ -80,7 +80,7 @@ func (s *Server) call(ctx context.Context, outer *request, c fhirbundle.Call) fh
 		Method: c.Method, URL: u, Header: c.Header, Host: outer.Host, ProtoMajor: 1, ProtoMinor: 1,
 		Body: io.NopCloser(bytes.NewReader(c.Body)), ContentLength: int64(len(c.Body)),
 	}
-	sub := &request{Request: hr, ctx: ctx, base: outer.base, media: mediaFHIR, path: u.EscapedPath()}
+	sub := &request{Request: hr, ctx: ctx, base: outer.base, media: mediaFHIR, path: u.EscapedPath(), caller: outer.caller}
 	sub.event = event{Method: methodName(c.Method), Start: s.Now(), RequestID: outer.event.RequestID}
 	rec := &recorder{header: http.Header{}}
 	w := &response{ResponseWriter: rec, req: sub, pools: s.pools}

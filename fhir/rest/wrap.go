@@ -52,7 +52,7 @@ func (s *Server) commonHeaders(h http.Header, r *request) {
 	h["X-Content-Type-Options"] = values[1:2:2]
 	h["Cache-Control"] = values[2:3:3]
 	h["Vary"] = values[3:4:4]
-	s.allowOrigin(h, r.Header)
+	s.allowOrigin(r.ctx, h, r.Header)
 }
 
 // fail answers with the outcome of err.
@@ -76,6 +76,7 @@ func (s *Server) fail(w *response, r *request, err error) {
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		h.Set("Retry-After", "1")
 	}
+	s.challenge(h, r, status)
 	if r.media == "" {
 		r.media = mediaFHIR
 	}
