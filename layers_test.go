@@ -35,7 +35,7 @@ var layers = [][]string{
 // exceptions are packages that the layers do not bind: tools and test support,
 // which nothing in the product imports.
 var exceptions = []string{
-	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact",
+	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact", "conformance/program", "conformance/promises",
 	"internal/definitions", "fhir/search/internal/gen", "fhir/search/internal/compartments", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "testdata/clinic/gen",
 }
 

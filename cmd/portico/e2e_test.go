@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,10 +11,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/portico-fhir/portico/conformance/program"
 	"github.com/portico-fhir/portico/conformance/suite"
 	"github.com/portico-fhir/portico/store/mongo"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
@@ -31,24 +28,24 @@ func TestEndToEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	bin := filepath.Join(t.TempDir(), "portico")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	bin, err := program.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Run("conformance on sqlite", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir())
-		suite.Run(t, p.base)
+		suite.Run(t, p.Base)
 	})
 	t.Run("conformance on memory", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--demo", "--store", "memory:")
-		suite.Run(t, p.base)
+		suite.Run(t, p.Base)
 	})
 	t.Run("conformance where all types are records", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--auth", "off", "--store", "sqlite:"+t.TempDir())
-		suite.Run(t, p.base)
+		suite.Run(t, p.Base)
 	})
 	t.Run("conformance on MongoDB, with the EHR in a database of its own", func(t *testing.T) {
 		t.Parallel()
@@ -67,7 +64,7 @@ func TestEndToEnd(t *testing.T) {
 			// searches on other types need, and takes minutes for Observation.
 			types = []string{"Appointment", "Basic", "MedicationRequest"}
 		}
-		suite.Run(t, p.base, types...)
+		suite.Run(t, p.Base, types...)
 	})
 	t.Run("the searches of US Core", func(t *testing.T) {
 		t.Parallel()
@@ -76,23 +73,23 @@ func TestEndToEnd(t *testing.T) {
 			t.Fatalf("load: %v\n%s", err, out)
 		}
 		p := start(t, bin, "--auth", "off", "--store", dir)
-		if untried := suite.USCore(t, p.base); len(untried) > 0 {
+		if untried := suite.USCore(t, p.Base); len(untried) > 0 {
 			t.Errorf("testdata/uscore.ndjson has nothing for %q", untried)
 		}
 	})
 	t.Run("the searches of US Core that the demo clinic answers", func(t *testing.T) {
 		t.Parallel()
-		suite.USCore(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()).base)
+		suite.USCore(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()).Base)
 	})
 	t.Run("hostile searches leave memory as it was", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir())
-		suite.Hostile(t, p.base)
-		before := p.peak(t)
+		suite.Hostile(t, p.Base)
+		before := p.Peak(t)
 		for range 10 {
-			suite.Hostile(t, p.base)
+			suite.Hostile(t, p.Base)
 		}
-		if after := p.peak(t); after > before+32<<20 {
+		if after := p.Peak(t); after > before+32<<20 {
 			t.Errorf("the peak of %d MB became %d MB", before>>20, after>>20)
 		}
 	})
@@ -105,21 +102,18 @@ func TestEndToEnd(t *testing.T) {
 		dir := "sqlite:" + t.TempDir()
 		p := start(t, bin, "--demo", "--store", dir)
 		location := p.create(t)
-		p.stop(t)
+		p.Stop(t)
 		p = start(t, bin, "--demo", "--store", dir)
-		p.get(t, p.base+location)
+		p.get(t, p.Base+location)
 	})
 	t.Run("kill -9 loses nothing that was acknowledged", func(t *testing.T) {
 		t.Parallel()
 		dir := "sqlite:" + t.TempDir()
 		p := start(t, bin, "--demo", "--store", dir)
 		location := p.create(t)
-		if err := p.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = p.cmd.Wait()
+		p.Kill(t)
 		p = start(t, bin, "--demo", "--store", dir)
-		p.get(t, p.base+location)
+		p.get(t, p.Base+location)
 	})
 }
 
@@ -139,7 +133,7 @@ func tour(t *testing.T, p *process) {
 		if refused, ok := strings.CutPrefix(step[2], "# "); ok {
 			want, _ = strconv.Atoi(refused)
 		}
-		res, body := p.exchange(t, http.MethodGet, p.base+"/"+step[1], "")
+		res, body := p.exchange(t, http.MethodGet, p.Base+"/"+step[1], "")
 		if res.StatusCode != want {
 			t.Errorf("%s: %d, want %d: %.300s", step[1], res.StatusCode, want, body)
 		}
@@ -162,91 +156,22 @@ func fillMongo(t *testing.T, uri, database string) {
 }
 
 // process is a running portico serve.
-type process struct {
-	cmd  *exec.Cmd
-	base string // FHIR base URL
-}
-
-var baseLine = regexp.MustCompile(`FHIR R4 at (http://localhost:\d+/fhir)`)
+type process struct{ *program.Server }
 
 // start returns when the server is ready. It is stopped after the test.
 func start(t *testing.T, bin string, flags ...string) *process {
 	t.Helper()
-	cmd := exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error"}, flags...)...)
-	cmd.Stderr = &testLog{t}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{cmd: cmd}
-	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		}
-	})
-	lines := bufio.NewScanner(out)
-	for p.base == "" && lines.Scan() {
-		if m := baseLine.FindStringSubmatch(lines.Text()); m != nil {
-			p.base = m[1]
-		}
-	}
-	if p.base == "" {
-		t.Fatal("the program ended without saying where it serves")
-	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	return p
-}
-
-// peak gives the most memory that the process ever had resident, in bytes.
-func (p *process) peak(t *testing.T) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("only Linux tells")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
-	if m == nil {
-		t.Fatal("no peak in the status of the process")
-	}
-	kB, _ := strconv.Atoi(string(m[1]))
-	return kB << 10
-}
-
-// stop asks the process to end and waits until it has.
-func (p *process) stop(t *testing.T) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- p.cmd.Wait() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Errorf("after SIGTERM: %v", err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("still runs 20 s after SIGTERM")
-		_ = p.cmd.Process.Kill()
-		<-done
-	}
+	return &process{program.Start(t, bin, flags...)}
 }
 
 // create posts a resource and gives its place below the base.
 func (p *process) create(t *testing.T) string {
 	t.Helper()
-	res := p.do(t, http.MethodPost, p.base+"/Basic", `{"resourceType":"Basic","code":{"text":"kept"}}`)
+	res := p.do(t, http.MethodPost, p.Base+"/Basic", `{"resourceType":"Basic","code":{"text":"kept"}}`)
 	if res.StatusCode != http.StatusCreated {
 		t.Fatalf("create: %d", res.StatusCode)
 	}
-	return strings.TrimPrefix(res.Header.Get("Location"), p.base)
+	return strings.TrimPrefix(res.Header.Get("Location"), p.Base)
 }
 
 func (p *process) get(t *testing.T, url string) {
@@ -281,13 +206,4 @@ func (p *process) exchange(t *testing.T, method, url, body string) (*http.Respon
 		t.Fatal(err)
 	}
 	return res, string(answer)
-}
-
-// testLog shows what the process logs beside the test's own messages.
-type testLog struct{ t *testing.T }
-
-// Write implements io.Writer.
-func (l *testLog) Write(p []byte) (int, error) {
-	fmt.Fprint(l.t.Output(), string(p))
-	return len(p), nil
 }

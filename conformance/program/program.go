@@ -1,0 +1,154 @@
+package program
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Build compiles the program into dir and gives the path of the binary.
+func Build(ctx context.Context, dir string) (string, error) {
+	bin := filepath.Join(dir, "portico")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/portico-fhir/portico/cmd/portico").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+// Server is a running portico serve. It ends with the test that started it.
+type Server struct {
+	// Base is its FHIR base URL, known once it is ready.
+	Base string
+
+	cmd *exec.Cmd
+	out io.Reader
+}
+
+// Start returns when the server is ready. It listens on a free loopback port; the
+// flags are those of serve beside that.
+func Start(t testing.TB, bin string, flags ...string) *Server {
+	t.Helper()
+	s := Begin(t, bin, flags...)
+	s.AwaitReady(t)
+	return s
+}
+
+// Begin starts a server and does not wait for it.
+func Begin(t testing.TB, bin string, flags ...string) *Server {
+	t.Helper()
+	cmd := exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error"}, flags...)...) //nolint:noctx // a cleanup ends it
+	cmd.Stderr = testLog{t}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{cmd: cmd, out: out}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			s.Kill(t)
+		}
+	})
+	return s
+}
+
+var baseLine = regexp.MustCompile(`FHIR R4 at (http://localhost:\d+/fhir)`)
+
+// AwaitReady returns when a server that was begun answers.
+func (s *Server) AwaitReady(t testing.TB) {
+	t.Helper()
+	lines := bufio.NewScanner(s.out)
+	for s.Base == "" && lines.Scan() {
+		if m := baseLine.FindStringSubmatch(lines.Text()); m != nil {
+			s.Base = m[1]
+		}
+	}
+	if s.Base == "" {
+		t.Fatal("the program ended without saying where it serves")
+	}
+	go func() { _, _ = io.Copy(io.Discard, s.out) }()
+}
+
+// Kill ends the process at once, as kill -9 does, and returns when it is gone.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.cmd.Wait() // says that it was killed
+}
+
+// Stop asks the process to end, waits until it has, and wants it to end well.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.Terminate(t)
+	s.AwaitEnd(t, 20*time.Second)
+}
+
+// Terminate asks the process to end and does not wait for it.
+func (s *Server) Terminate(t testing.TB) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// AwaitEnd waits until the process has ended by itself, and wants it to end well and
+// in time.
+func (s *Server) AwaitEnd(t testing.TB, within time.Duration) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- s.cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("after SIGTERM: %v", err)
+		}
+	case <-time.After(within):
+		t.Errorf("still runs %v after SIGTERM", within)
+		_ = s.cmd.Process.Kill()
+		<-done
+	}
+}
+
+// Peak gives the most memory that the process ever had resident, in bytes. Where no
+// one tells, the test is skipped.
+func (s *Server) Peak(t testing.TB) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("only Linux tells")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	if m == nil {
+		t.Fatal("no peak in the status of the process")
+	}
+	kB, _ := strconv.Atoi(string(m[1]))
+	return kB << 10
+}
+
+// testLog shows what the process logs beside the test's own messages.
+type testLog struct{ t testing.TB }
+
+// Write implements io.Writer.
+func (l testLog) Write(p []byte) (int, error) {
+	fmt.Fprint(l.t.Output(), string(p))
+	return len(p), nil
+}
