@@ -2,105 +2,51 @@ package record
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"time"
+	"slices"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/store"
 )
 
-// maxAttempts bounds how often a commit starts over because another writer was
-// faster. Each time at least one other commit succeeded.
-const maxAttempts = 100
-
-// Commit carries out the changes in one Apply (R4 3.1.0.4 to 3.1.0.8). Two
-// changes to one resource are CodeInvalid. A change without a precondition that
-// meets another writer is carried out on top of what that one wrote.
+// Commit carries out the changes in one Apply (R4 3.1.0.4 to 3.1.0.8), as
+// [commit.Do] says.
 func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
-	types, err := check(changes)
-	if err != nil {
-		return nil, err
+	return commit.Do(ctx, changes, func(fhir.Type) commit.Planner { return r })
+}
+
+// Prepare implements [commit.Planner].
+func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit.Prepared, error) {
+	if err := r.index(ctx, written(changes)); err != nil {
+		return commit.Prepared{}, err
 	}
-	if err := r.index(ctx, types); err != nil {
-		return nil, err
+	if err := r.reservations.Declare(ctx, r.Store, changes); err != nil {
+		return commit.Prepared{}, err
 	}
 	moved := make(map[string]bool)
-	if err := r.indexReservations(ctx, changes); err != nil {
-		return nil, err
-	}
-	for attempt := range maxAttempts {
-		if err := pause(ctx, attempt); err != nil {
-			return nil, err
-		}
+	return commit.Prepared{Store: r.Store, Plan: func(ctx context.Context) (*commit.Plan, error) {
 		p := plan{now: r.now(), newID: r.newID, index: r.indexer(), moved: moved}
-		if err := r.reserve(ctx, &p, changes); err != nil {
+		ops, err := r.reservations.Plan(ctx, r.Store, r, changes)
+		if err != nil {
 			return nil, err
 		}
+		p.ops = ops
 		if err := r.plan(ctx, &p, changes); err != nil {
 			return nil, err
 		}
-		if len(p.ops) == 0 {
-			return p.results, nil
-		}
-		err := r.Store.Apply(ctx, p.ops)
-		switch {
-		case err == nil:
-			return p.results, nil
-		case !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrExists):
-			return nil, fault("commit", err)
-		}
-		p.note(err)
-	}
-	return nil, fhir.Errorf(fhir.CodeTransient, "", "Too many others are changing the same resource. Try again later.")
+		return &commit.Plan{Ops: p.ops, Results: p.results, Failed: p.note}, nil
+	}}, nil
 }
 
-// check refuses what no state of the store could make right, and lists the
-// types that are written.
-func check(changes []fhir.Change) ([]fhir.Type, error) {
-	seen := make(map[fhir.Key]bool, len(changes))
-	conditions := make(map[string]bool)
-	written := make(map[fhir.Type]bool)
+// written lists the types that are written.
+func written(changes []fhir.Change) []fhir.Type {
 	var types []fhir.Type
 	for _, c := range changes {
-		switch {
-		case !c.Key.Type.Valid():
-			return nil, fhir.Errorf(fhir.CodeNotFound, "", "There is no resource type %q.", c.Key.Type)
-		case !fhir.ValidID(c.Key.ID) && (c.Method != fhir.Create || c.Key.ID != ""):
-			return nil, fhir.Errorf(fhir.CodeInvalid, "", "The id must be 1 to 64 letters, digits, '-' or '.'.")
-		case c.Key.ID != "" && seen[c.Key]:
-			return nil, fhir.Errorf(fhir.CodeInvalid, "", "%s is changed twice in one request.", c.Key)
-		case c.IfNoneExist != nil && c.Method == fhir.Delete:
-			return nil, fhir.Errorf(fhir.CodeInvalid, "", "Only a creation can depend on that nothing meets a condition.")
-		case c.IfNoneExist != nil && conditions[c.IfNoneExist.Name]:
-			return nil, fhir.Errorf(fhir.CodeInvalid, "", "Two creations in one request depend on the same condition.")
-		}
-		if c.IfNoneExist != nil {
-			conditions[c.IfNoneExist.Name] = true
-		}
-		seen[c.Key] = true
-		if !written[c.Key.Type] {
-			written[c.Key.Type] = true
+		if !slices.Contains(types, c.Key.Type) {
 			types = append(types, c.Key.Type)
 		}
 	}
-	return types, nil
-}
-
-// pause lets others finish before a further attempt.
-func pause(ctx context.Context, attempt int) error {
-	if attempt == 0 {
-		return nil
-	}
-	window := min(time.Millisecond<<min(attempt-1, 5), 32*time.Millisecond)
-	timer := time.NewTimer(rand.N(window))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return types
 }
 
 // index declares the indexes of the types, once each.

@@ -10,7 +10,6 @@
 //	<Type>_history   { _id: <id>/<version, ten digits>, id: <id>, to: <end>, v, ts,
 //	                   m?, new?, del?, body? }                                                   the versions before it
 //	portico_types    { _id: <Type> }, { _id: "*" }                                               the types that there are records of
-//	portico_reservations { _id: <hash of a condition>, by: <random>, ts }                           see below
 //	portico_formats  { _id: "records", format: 2 }                                               the number of this layout
 //	                 { _id: "reindex", for, type, after }                                             how far a reindexing is that was broken off
 //
@@ -56,18 +55,8 @@
 // Of each type the current versions are read before the others: one that
 // moves meanwhile is seen twice rather than never.
 //
-// # Conditions
-//
-// A creation that depends on that nothing meets a condition leaves a reservation
-// under the hash of the condition, in the same Apply. Of two that search at the same
-// time and find nothing, the second fails at the unique _id and searches again.
-// Who finds a reservation and behind it, in a search that began later, no match,
-// knows that its resource was deleted or changed, and takes it over on the condition that it
-// is still the same. So a reservation is needed only for as long as a
-// request may take between searching and writing, and expires after an hour.
-//
 // Specification: R4 3.1.0 (read, vread, update, delete, create, history),
 // 2.28.3 (id, meta), 3.1.1.3.3 (_id, _lastUpdated).
 //
-// It may import fhir, fhir/index and store.
+// It may import fhir, fhir/commit, fhir/index and store.
 package record

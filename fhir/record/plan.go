@@ -104,16 +104,16 @@ func (p *plan) answer(s fhir.Status, res fhir.Resource) {
 // another writer moved it, the current version is another one by now. If it is
 // still current, a store without transactions stopped behind the move, and the
 // next attempt must go without it.
-func (p *plan) note(err error) {
-	var op *store.OpError
-	if !errors.Is(err, store.ErrExists) || !errors.As(err, &op) || op.Index < 0 || op.Index+1 >= len(p.ops) {
-		return
+func (p *plan) note(failed int, err error) error {
+	if !errors.Is(err, store.ErrExists) || failed+1 >= len(p.ops) {
+		return nil
 	}
-	insert, replace := p.ops[op.Index], p.ops[op.Index+1]
+	insert, replace := p.ops[failed], p.ops[failed+1]
 	if insert.Kind == store.Insert && replace.Kind == store.Replace && insert.Collection == replace.Collection+"_history" {
 		id, _ := store.ID(insert.Doc).StringValueOK()
 		p.moved[replace.Collection+"/"+id] = true
 	}
+	return nil
 }
 
 // malformed is the answer to a body that should never have come here.

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
@@ -173,8 +174,8 @@ func (r *reindexing) batch(ctx context.Context, t fhir.Type, docs []store.Doc) e
 
 // single brings one record up to date, as it is by now.
 func (r *reindexing) single(ctx context.Context, t fhir.Type, doc store.Doc) error {
-	for attempt := range maxAttempts {
-		if err := pause(ctx, attempt); err != nil {
+	for attempt := range commit.MaxAttempts {
+		if err := commit.Pause(ctx, attempt); err != nil {
 			return err
 		}
 		op, err := r.entries(t, doc)

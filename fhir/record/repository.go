@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
@@ -19,10 +20,14 @@ type Repository struct {
 	Location *time.Location   // of dates without a zone; nil: UTC
 	Base     string           // FHIR base URL: references below it are to here
 
-	indexed sync.Map // fhir.Type: its indexes are declared
+	indexed      sync.Map // fhir.Type: its indexes are declared
+	reservations commit.Reservations
 }
 
-var _ fhir.Repository = (*Repository)(nil)
+var (
+	_ fhir.Repository = (*Repository)(nil)
+	_ commit.Planner  = (*Repository)(nil)
+)
 
 // Describe says that every type can be kept, and found by R4's parameters.
 func (r *Repository) Describe(t fhir.Type) fhir.Capability {

@@ -3,5 +3,5 @@
 //
 // It decides by type alone and knows nothing of how either keeps resources.
 //
-// It may import fhir.
+// It may import fhir and fhir/commit.
 package router

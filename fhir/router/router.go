@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 )
 
 // Router is a Repository that sends each type to the one of two that keeps it.
@@ -79,12 +80,22 @@ func (r *Router) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
 	return r.of(q.Type).Search(ctx, q)
 }
 
-// Commit implements [fhir.Repository]. Changes to types of the EHR and to
-// records cannot be mixed: the two do not share one atomic write, so that is
-// CodeNotSupported.
+// Commit implements [fhir.Repository]. Changes to types of the EHR and to records are
+// written all or nothing where both repositories are Planners on one store, else they
+// cannot be mixed: CodeNotSupported.
 func (r *Router) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
 	if len(changes) == 0 {
 		return nil, nil
+	}
+	mapped, ok1 := r.Mapped.(commit.Planner)
+	records, ok2 := r.Records.(commit.Planner)
+	if ok1 && ok2 {
+		return commit.Do(ctx, changes, func(t fhir.Type) commit.Planner {
+			if r.isMapped(t) {
+				return mapped
+			}
+			return records
+		})
 	}
 	first := changes[0].Key.Type
 	for _, c := range changes[1:] {
