@@ -36,11 +36,31 @@ type (
 		Resource    []resource    `json:"resource,omitempty"`
 		Interaction []interaction `json:"interaction,omitempty"`
 		Compartment []string      `json:"compartment,omitempty"`
+		Operation   []operated    `json:"operation,omitempty"`
 	}
 
 	security struct {
-		CORS        bool   `json:"cors"`
-		Description string `json:"description,omitempty"`
+		Extension   []extension `json:"extension,omitempty"`
+		CORS        bool        `json:"cors"`
+		Service     []concept   `json:"service,omitempty"`
+		Description string      `json:"description,omitempty"`
+	}
+
+	extension struct {
+		URL       string      `json:"url"`
+		ValueURI  string      `json:"valueUri,omitempty"`
+		Extension []extension `json:"extension,omitempty"`
+	}
+
+	concept struct {
+		Coding []coding `json:"coding"`
+		Text   string   `json:"text"`
+	}
+
+	coding struct {
+		System  string `json:"system"`
+		Code    string `json:"code"`
+		Display string `json:"display"`
 	}
 
 	resource struct {

@@ -24,12 +24,22 @@ type Server struct {
 	Date    time.Time
 	// Describe says what can be done with a type.
 	Describe func(fhir.Type) fhir.Capability
+	// Operations tells which operations there are; nil: those that need nothing.
+	Operations *operation.Operations
 	// Bundles says that batches and transactions are carried out.
 	Bundles bool
 	// Open says that requests are not authorized at all.
 	Open bool
+	// OAuth are the endpoints of the authorization server; nil: there is none.
+	OAuth *OAuth
 	// CORS says that browsers may call from other origins.
 	CORS bool
+}
+
+// OAuth are URLs of an authorization server, as the extension oauth-uris of SMART
+// App Launch 1 names them. An empty one is left out.
+type OAuth struct {
+	Authorize, Token, Introspect, Revoke, Manage, Register string
 }
 
 // Modes are the values of ?mode= that Statement knows (R4 3.1.0.9.1).
@@ -43,11 +53,12 @@ func (s *Server) Statement(mode string) ([]byte, error) {
 		if mode == "normative" && !slices.Contains(normative(), t) {
 			continue
 		}
-		if r, ok := describe(t, s.Describe(t)); ok {
+		if r, ok := s.describe(t, s.Describe(t)); ok {
 			rest.Resource = append(rest.Resource, r)
 		}
 	}
 	s.wide(&rest)
+	rest.Operation = operations(s.Operations.For("", fhir.Capability{}))
 	body, err := json.Marshal(statement{
 		ResourceType: "CapabilityStatement",
 		Name:         "Portico",
@@ -118,11 +129,33 @@ func (s *Server) security() security {
 	if s.Open {
 		return security{CORS: s.CORS, Description: "Authorization is off: everybody who can reach this address may do everything that is listed here."}
 	}
-	return security{CORS: s.CORS}
+	declared := security{CORS: s.CORS}
+	if s.OAuth == nil {
+		return declared
+	}
+	uris := extension{URL: "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"}
+	for _, e := range []extension{
+		{URL: "authorize", ValueURI: s.OAuth.Authorize},
+		{URL: "token", ValueURI: s.OAuth.Token},
+		{URL: "introspect", ValueURI: s.OAuth.Introspect},
+		{URL: "revoke", ValueURI: s.OAuth.Revoke},
+		{URL: "manage", ValueURI: s.OAuth.Manage},
+		{URL: "register", ValueURI: s.OAuth.Register},
+	} {
+		if e.ValueURI != "" {
+			uris.Extension = append(uris.Extension, e)
+		}
+	}
+	declared.Extension = []extension{uris}
+	declared.Service = []concept{{
+		Coding: []coding{{System: "http://terminology.hl7.org/CodeSystem/restful-security-service", Code: "SMART-on-FHIR", Display: "SMART-on-FHIR"}},
+		Text:   "OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)",
+	}}
+	return declared
 }
 
 // describe declares a type; false when nothing can be done with it.
-func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
+func (s *Server) describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 	r := resource{
 		Type:              t,
 		Documentation:     documentation(c),
@@ -165,18 +198,28 @@ func describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 			r.SearchParam = append(r.SearchParam, searchParam{Name: p.Name, Definition: p.URL, Type: p.Type})
 		}
 	}
-	for _, d := range operation.For(t, c) {
+	r.Operation = operations(s.Operations.For(t, c))
+	return r, len(r.Interaction) > 0
+}
+
+// operations declares them; one that is on the type and on its resources once.
+func operations(all []operation.Definition) []operated {
+	var declared []operated
+	for _, d := range all {
 		at := "Invoked on the type."
-		if d.Instance {
+		switch {
+		case d.Instance:
 			at = "Invoked on one resource."
+		case d.Type == "" && d.Run != nil:
+			at = "Invoked on the whole server."
 		}
-		if n := len(r.Operation) - 1; n >= 0 && r.Operation[n].Name == d.Code {
-			r.Operation[n].Documentation = "Invoked on the type, or on one resource."
+		if n := len(declared) - 1; n >= 0 && declared[n].Name == d.Code {
+			declared[n].Documentation = "Invoked on the type, or on one resource."
 			continue
 		}
-		r.Operation = append(r.Operation, operated{Name: d.Code, Definition: d.URL, Documentation: at})
+		declared = append(declared, operated{Name: d.Code, Definition: d.URL, Documentation: at})
 	}
-	return r, len(r.Interaction) > 0
+	return declared
 }
 
 func documentation(c fhir.Capability) string {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 )
@@ -99,6 +101,32 @@ func TestStatement(t *testing.T) {
 		t.Parallel()
 		body, err := s.Statement("normative")
 		if err != nil || !bytes.Contains(body, []byte(`"Patient"`)) || bytes.Contains(body, []byte(`"Basic"`)) {
+			t.Errorf("%v: %s", err, body)
+		}
+	})
+	t.Run("A10 the authorization server's endpoints are in the statement", func(t *testing.T) {
+		t.Parallel()
+		closed := testServer()
+		closed.Open, closed.OAuth = false, &OAuth{Authorize: "https://ehr.example.org/auth/authorize", Token: "https://ehr.example.org/auth/token"}
+		body, err := closed.Statement("full")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := `"security":{"extension":[{"url":"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris","extension":[` +
+			`{"url":"authorize","valueUri":"https://ehr.example.org/auth/authorize"},{"url":"token","valueUri":"https://ehr.example.org/auth/token"}]}]`
+		if !bytes.Contains(body, []byte(want)) || !bytes.Contains(body, []byte(`"code":"SMART-on-FHIR"`)) {
+			t.Errorf("%s does not contain %s", body, want)
+		}
+		if _, err := (&schema.Validator{}).Validate(body, "CapabilityStatement"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("G6 operations on the whole server are declared", func(t *testing.T) {
+		t.Parallel()
+		s := testServer()
+		s.Operations = &operation.Operations{More: []operation.Definition{{Code: "mine", URL: "http://example.org/mine", Run: func(context.Context, operation.Call) (operation.Result, error) { return operation.Result{}, nil }}}}
+		body, err := s.Statement("full")
+		if err != nil || !bytes.Contains(body, []byte(`"operation":[{"name":"mine","definition":"http://example.org/mine","documentation":"Invoked on the whole server."}]`)) {
 			t.Errorf("%v: %s", err, body)
 		}
 	})

@@ -21,6 +21,9 @@ type Operations struct {
 	Location *time.Location
 	// Validator is for $validate; nil: one with the default limits.
 	Validator *invariant.Validator
+	// More are operations that other packages carry out. They have their Type and Run
+	// set.
+	More []Definition
 }
 
 // Call is an invocation of an operation.
@@ -53,34 +56,52 @@ type Definition struct {
 	URL  string // canonical of the OperationDefinition
 	// Instance says that it is invoked on a resource, else on the type.
 	Instance bool
-	// TakesBody says that the body may be another resource than Parameters.
+	// TakesBody says that the body may be another resource than Parameters, or
+	// Parameters with other values than primitive ones.
 	TakesBody bool
-	run       func(*Operations, context.Context, Call) (Result, error)
+	// Writes says that something is changed: it is invoked by POST only.
+	Writes bool
+	// Type is that of an operation of Operations.More; empty: it is on the whole
+	// server. Run carries it out.
+	Type fhir.Type
+	Run  func(context.Context, Call) (Result, error)
+
+	run func(*Operations, context.Context, Call) (Result, error)
 }
 
 // For gives the operations that there are on a type, by what can be done with
-// it.
-func For(t fhir.Type, can fhir.Capability) []Definition {
+// it. An empty type is the whole server. A nil o has no more than those.
+func (o *Operations) For(t fhir.Type, can fhir.Capability) []Definition {
 	var all []Definition
+	if o != nil {
+		for _, d := range o.More {
+			if d.Type == t {
+				all = append(all, d)
+			}
+		}
+	}
+	if t == "" {
+		return all
+	}
 	if (t == "Patient" || t == "Encounter") && can.Read && param(can, "_id") != nil {
-		all = append(all, Definition{"everything", definitions + string(t) + "-everything", true, false, (*Operations).everything})
+		all = append(all, Definition{Code: "everything", URL: definitions + string(t) + "-everything", Instance: true, run: (*Operations).everything})
 	}
 	if t == "Observation" && can.Search && (param(can, "patient") != nil || param(can, "subject") != nil) {
-		all = append(all, Definition{"lastn", definitions + "Observation-lastn", false, false, (*Operations).lastN})
+		all = append(all, Definition{Code: "lastn", URL: definitions + "Observation-lastn", run: (*Operations).lastN})
 	}
 	if can.Read {
-		all = append(all, Definition{"meta", definitions + "Resource-meta", true, false, (*Operations).meta})
-		all = append(all, Definition{"validate", definitions + "Resource-validate", true, true, (*Operations).validate})
+		all = append(all, Definition{Code: "meta", URL: definitions + "Resource-meta", Instance: true, run: (*Operations).meta})
+		all = append(all, Definition{Code: "validate", URL: definitions + "Resource-validate", Instance: true, TakesBody: true, run: (*Operations).validate})
 	}
-	return append(all, Definition{"validate", definitions + "Resource-validate", false, true, (*Operations).validate})
+	return append(all, Definition{Code: "validate", URL: definitions + "Resource-validate", TakesBody: true, run: (*Operations).validate})
 }
 
 const definitions = "http://hl7.org/fhir/OperationDefinition/"
 
 // Find gives the operation of that code ("everything") on a type or one of its
-// resources. The error says what there is instead.
-func Find(t fhir.Type, can fhir.Capability, code string, instance bool) (Definition, error) {
-	all := For(t, can)
+// resources, or on the whole server. The error says what there is instead.
+func (o *Operations) Find(t fhir.Type, can fhir.Capability, code string, instance bool) (Definition, error) {
+	all := o.For(t, can)
 	var codes []string
 	for _, d := range all {
 		if d.Code == code && d.Instance == instance {
@@ -89,6 +110,10 @@ func Find(t fhir.Type, can fhir.Capability, code string, instance bool) (Definit
 		codes = append(codes, d.Code)
 	}
 	switch near := fhir.Nearest(code, codes); {
+	case t == "" && near != "":
+		return Definition{}, refusal("There is no operation $%s on the whole server. Did you mean $%s?", code, near)
+	case t == "":
+		return Definition{}, refusal("There is no operation $%s on the whole server. [base]/metadata lists those that there are.", code)
 	case slices.Contains(codes, code) && instance:
 		return Definition{}, refusal("$%s is invoked on the type: [base]/%s/$%s.", code, t, code)
 	case slices.Contains(codes, code):
@@ -105,6 +130,9 @@ func refusal(format string, args ...any) error {
 
 // Run carries out the operation.
 func (o *Operations) Run(ctx context.Context, d Definition, c Call) (Result, error) {
+	if d.Run != nil {
+		return d.Run(ctx, c)
+	}
 	return d.run(o, ctx, c)
 }
 

@@ -71,7 +71,7 @@ func fill(t testing.TB, bodies []string) *operation.Operations {
 // run invokes an operation; the parameters are written as in a URL.
 func run(t testing.TB, o *operation.Operations, key fhir.Key, code, params string) (operation.Result, error) {
 	t.Helper()
-	d, err := operation.Find(key.Type, o.Search.Describe(key.Type), code, key.ID != "")
+	d, err := o.Find(key.Type, o.Search.Describe(key.Type), code, key.ID != "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestFindRefuses(t *testing.T) {
 		{"Patient", "translate", true, "no operation $translate"},
 		{"Basic", "everything", true, "no operation"},
 	} {
-		_, err := operation.Find(tt.typ, o.Search.Describe(tt.typ), tt.code, tt.instance)
+		_, err := o.Find(tt.typ, o.Search.Describe(tt.typ), tt.code, tt.instance)
 		if codeOf(err) != fhir.CodeNotSupported || !strings.Contains(err.Error(), tt.detail) {
 			t.Errorf("%s $%s: %v", tt.typ, tt.code, err)
 		}

@@ -102,7 +102,7 @@ func TestValidate(t *testing.T) {
 			if tt.closed {
 				o = &closed
 			}
-			d, err := operation.Find(c.Key.Type, o.Repository.Describe(c.Key.Type), "validate", id != "")
+			d, err := o.Find(c.Key.Type, o.Repository.Describe(c.Key.Type), "validate", id != "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -143,7 +143,7 @@ func (s *Server) routeSystem(r *request, name string) (handler, error) {
 	case name == "_history":
 		return s.routeHistory(r)
 	case strings.HasPrefix(name, "$"):
-		return nil, notServed("There are no operations on the whole server. [base]/metadata lists those on types.")
+		return s.routeOperation(r, name[1:], false)
 	default:
 		return nil, noRoute()
 	}

@@ -8,9 +8,14 @@ import (
 	"github.com/portico-fhir/portico/fhir/operation"
 )
 
-// routeOperation is for [type]/$[code] and [type]/[id]/$[code] (R4 3.2.0).
+// routeOperation is for $[code], [type]/$[code] and [type]/[id]/$[code] (R4 3.2.0).
 func (s *Server) routeOperation(r *request, code string, instance bool) (handler, error) {
-	d, err := operation.Find(r.kind.name, r.kind.can, code, instance)
+	var t fhir.Type
+	var can fhir.Capability
+	if r.kind != nil {
+		t, can = r.kind.name, r.kind.can
+	}
+	d, err := s.Operations.Find(t, can, code, instance)
 	var refusal *fhir.Error
 	switch {
 	case errors.As(err, &refusal):
@@ -18,14 +23,19 @@ func (s *Server) routeOperation(r *request, code string, instance bool) (handler
 	case err != nil:
 		return nil, err
 	}
-	// None of the operations changes anything: GET will do (R4 3.2.0.2).
+	// What changes nothing may be invoked by GET (R4 3.2.0.2).
 	r.allow, r.op = "GET, HEAD, POST, OPTIONS", d
+	if d.Writes {
+		r.allow = "POST, OPTIONS"
+	}
 	switch {
 	case r.Method == http.MethodOptions:
 		return nil, nil
-	case isRead(r.Method), r.Method == http.MethodPost:
+	case isRead(r.Method) && !d.Writes, r.Method == http.MethodPost:
 		r.event.Interaction = invoke
 		return s.operate, nil
+	case d.Writes:
+		return nil, notAllowed(r.allow, "$%s changes something: it is invoked by POST.", code)
 	default:
 		return nil, notAllowed(r.allow, "An operation is invoked by GET or POST.")
 	}
@@ -46,9 +56,12 @@ func (s *Server) operate(w *response, r *request) error {
 	case result.Outcome != nil:
 		return w.send(http.StatusOK, appendOutcome(nil, result.Outcome))
 	}
-	path := string(r.kind.name) + "/$" + r.op.Code
-	if r.op.Instance {
-		path = r.key().String() + "/$" + r.op.Code
+	path := "$" + r.op.Code
+	switch {
+	case r.op.Instance:
+		path = r.key().String() + "/" + path
+	case r.kind != nil:
+		path = string(r.kind.name) + "/" + path
 	}
 	b := newBundle(w, "searchset", result.Page.Total, result.Shape)
 	b.link("self", path, result.Used, r.shown)
