@@ -4,9 +4,11 @@
 //
 // # Keys
 //
-// A resource has a list of entries, strings that sort by their bytes. The first
-// byte is the parameter, by its place among the type's parameters; what follows
-// depends on the type of the parameter:
+// A resource has a list of entries, strings that sort by their bytes. They start
+// with the code of the parameter: one byte for R4's, from codes.txt, and for any
+// other ~ and a hash of its canonical, so that no parameter's entries depend on
+// which others there are. _text and _content have codes, too, for the words of full text. What
+// follows depends on the type of the parameter:
 //
 //	token      code                          in whatever system
 //	           code 00 hash(system)          in that one; nothing behind 00 for none

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +13,7 @@ import (
 // param is a search parameter of one type, compiled.
 type param struct {
 	*fhir.SearchParam
-	code       string // the byte that its entries start with
+	code       string // what its entries start with
 	exprs      []*path.Expr
 	components []component
 	scoped     bool // its tokens have entries with the patient in front
@@ -49,10 +48,6 @@ func Of(t fhir.Type) *Type {
 	return have.(*Type)
 }
 
-// firstCode is the first printable byte behind the space; those below it begin
-// entries of other kinds.
-const firstCode = '!'
-
 // patientScoped are the token parameters that apps combine with a patient.
 var patientScoped = []string{
 	"category", "class", "clinical-status", "code", "intent", "lifecycle-status", "status", "type", "vaccine-code", "verification-status",
@@ -84,11 +79,8 @@ var internal = []string{"_text", "_content", "_query", "_filter"}
 
 func compile(t fhir.Type) *Type {
 	it := &Type{name: t, byName: make(map[string]*param)}
-	for i, p := range search.Params(t) {
-		c := &param{SearchParam: p, code: string(rune(firstCode + i)), scoped: scopes(t, p)}
-		if firstCode+i >= 0x7f {
-			panic(fmt.Sprintf("index: %s has more parameters than codes", t))
-		}
+	for _, p := range search.Params(t) {
+		c := &param{SearchParam: p, code: codeOf(t, p), scoped: scopes(t, p)}
 		if p.Expression == "" || p.Type == fhir.ParamSpecial || slices.Contains(internal, p.Name) {
 			continue
 		}

@@ -10,7 +10,7 @@
 //	<Type>_history   { _id: <id>/<version, ten digits>, id: <id>, to: <end>, v, ts,
 //	                   m?, new?, del?, body? }                                                   the versions before it
 //	portico_types    { _id: <Type> }, { _id: "*" }                                               the types that there are records of
-//	portico_formats  { _id: "records", format: 2 }                                               the number of this layout
+//	portico_formats  { _id: "records", format: 3 }                                               the number of this layout
 //	                 { _id: "reindex", for, type, after }                                             how far a reindexing is that was broken off
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId

@@ -11,7 +11,7 @@ import (
 )
 
 // format is the number of the layout that doc.go describes.
-const format = 2
+const format = 3
 
 const (
 	formatCollection = "portico_formats"
