@@ -10,14 +10,17 @@ import (
 )
 
 // chartLater are the subcommands of chart that this version does not have.
-func chartLater() []string { return []string{"test", "explain", "coverage", "doctor", "infer"} }
+func chartLater() []string { return []string{"test", "explain", "coverage", "doctor"} }
 
-func chart(_ context.Context, args []string, _ func(string) string, std streams) error {
+func chart(ctx context.Context, args []string, env func(string) string, std streams) error {
+	if len(args) > 0 && args[0] == "infer" {
+		return inferChart(ctx, args[1:], env, std)
+	}
 	if len(args) > 0 && slices.Contains(chartLater(), args[0]) {
 		return usageError{fmt.Errorf("chart %s is not available in this version", args[0])}
 	}
 	if len(args) == 0 || args[0] != "lint" {
-		return usageError{errors.New("say what to do with the chart map: portico chart lint FILE")}
+		return usageError{errors.New("say what to do with the chart map: portico chart lint FILE, or portico chart infer COLLECTION...")}
 	}
 	return lint(args[1:], std)
 }

@@ -59,25 +59,34 @@ func explain(ctx context.Context, args []string, env func(string) string, std st
 	case !c.Store.URI.known():
 		return usageError{errors.New("explain: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
 	}
-	log, lines := newLogger(std.err, slog.LevelError) // what a chart map warns of is lint's
-	defer func() { err = errors.Join(err, lines.Close()) }()
-	c.Store.AllowDDL = c.Store.AllowDDL || c.Demo
-	st, err := openStore(ctx, c.Store, log)
+	st, log, done, err := openAside(ctx, &c, std)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	if c.Demo {
-		if err := fillDemo(ctx, st, clinic.Database); err != nil {
-			return err
-		}
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	watched := &watchedStore{Store: st}
 	types, err := repository(c, c.BaseURL+"/fhir", watched, log)
 	if err != nil {
 		return err
 	}
 	return explainSearch(ctx, c, types, watched, asked, std.out)
+}
+
+// openAside opens the store of a tool that looks at what a server has, filled with
+// the demo clinic when that is what it is to look at. Done closes it.
+func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log *slog.Logger, done func() error, err error) {
+	log, lines := newLogger(std.err, slog.LevelError) // what a chart map warns of is lint's
+	c.Store.AllowDDL = c.Store.AllowDDL || c.Demo
+	if st, err = openStore(ctx, c.Store, log); err != nil {
+		return nil, nil, nil, errors.Join(err, lines.Close())
+	}
+	done = func() error { return errors.Join(st.Close(), lines.Close()) }
+	if c.Demo {
+		if err := fillDemo(ctx, st, clinic.Database); err != nil {
+			return nil, nil, nil, errors.Join(err, done())
+		}
+	}
+	return st, log, done, nil
 }
 
 // explainSearch answers one search and prints what that took.
