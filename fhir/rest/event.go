@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -31,7 +32,10 @@ type event struct {
 // log writes the event as one line.
 func (e *event) log(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelInfo
-	if e.Status >= 500 {
+	switch {
+	case e.Status == http.StatusServiceUnavailable && e.Err == nil: // there was too much to do
+		level = slog.LevelWarn
+	case e.Status >= 500:
 		level = slog.LevelError
 	}
 	if log == nil || !log.Enabled(ctx, level) {

@@ -11,12 +11,16 @@ import (
 
 // Serve answers on the listener until ctx ends, then drains: /readyz says no,
 // after Limits.DrainDelay no connection is accepted any more, and requests
-// under way get Limits.Drain to finish. It closes the listener. The error is nil
-// after a clean drain.
+// under way get Limits.Drain to finish. Those that do not are broken off, with 503
+// as their answer. It closes the listener. The error is nil when every request
+// got its answer.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	handler := s.Handler() // also fills in the limits
+	under, breakOff := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer breakOff(nil)
 	srv := &http.Server{
 		Handler:           handler,
+		BaseContext:       func(net.Listener) context.Context { return under },
 		ReadHeaderTimeout: s.Limits.ReadHeader,
 		ReadTimeout:       s.Limits.Read,
 		WriteTimeout:      s.Limits.Write,
@@ -35,9 +39,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	s.draining.Store(true)
 	time.Sleep(s.Limits.DrainDelay)
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Limits.Drain)
-	defer cancel()
-	err := srv.Shutdown(stop)
+	err := shutdown(srv, s.Limits.Drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		breakOff(errStopping)
+		err = shutdown(srv, lastWords)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(errors.New("requests were still under way when the time for draining was over"), srv.Close())
 	}

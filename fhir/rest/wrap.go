@@ -20,6 +20,7 @@ func (s *Server) handle(prefix string, h handler) http.Handler {
 	return http.HandlerFunc(func(hw http.ResponseWriter, hr *http.Request) {
 		ctx, cancel := context.WithTimeout(hr.Context(), s.Limits.Timeout)
 		defer cancel()
+		defer interruptible(ctx, hw, hr)()
 		r := &request{Request: hr, ctx: ctx, base: s.baseFor(hr), media: mediaFHIR}
 		r.path = strings.TrimPrefix(hr.URL.EscapedPath(), prefix)
 		r.event = event{Method: methodName(hr.Method), Start: s.Now(), RequestID: s.requestID(hr.Header)}
@@ -40,7 +41,7 @@ func (s *Server) handle(prefix string, h handler) http.Handler {
 			err = h(w, r)
 		}
 		if err != nil {
-			s.fail(w, r, err)
+			s.fail(w, r, stopped(ctx, err))
 		}
 	})
 }
