@@ -28,6 +28,8 @@ type Server struct {
 	Operations *operation.Operations
 	// Bundles says that batches and transactions are carried out.
 	Bundles bool
+	// DeleteMany says that a conditional delete may delete several resources.
+	DeleteMany bool
 	// Open says that requests are not authorized at all.
 	Open bool
 	// OAuth are the endpoints of the authorization server; nil: there is none.
@@ -172,6 +174,9 @@ func (s *Server) describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 		r.ConditionalCreate, r.ConditionalUpdate = c.Create, c.Update
 		if c.Delete {
 			r.ConditionalDelete = "single"
+			if s.DeleteMany {
+				r.ConditionalDelete = "multiple"
+			}
 		}
 	}
 	for _, i := range []struct {

@@ -24,6 +24,7 @@ const (
 	CodeDeleted       IssueCode = "deleted"          // the resource was deleted
 	CodeConflict      IssueCode = "conflict"         // a precondition (If-Match …) does not hold
 	CodeDuplicate     IssueCode = "duplicate"        // it exists already
+	CodeLocked        IssueCode = "lock-error"       // the same is being done now; try again later
 	CodeMultiple      IssueCode = "multiple-matches" // a condition that must select one selects several
 	CodeLogin         IssueCode = "login"            // no valid credentials
 	CodeForbidden     IssueCode = "forbidden"        // the caller may not do that

@@ -31,6 +31,7 @@ type Config struct {
 	Store   StoreConfig   `yaml:"store"`
 	HTTP    HTTPConfig    `yaml:"http"`
 	Search  SearchConfig  `yaml:"search"`
+	Write   WriteConfig   `yaml:"write"`
 	Metrics MetricsConfig `yaml:"metrics"`
 	Log     LogConfig     `yaml:"log"`
 }
@@ -94,6 +95,7 @@ func defaultConfig() Config {
 			Timeout: 30 * time.Second, HeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 			WriteTimeout: 120 * time.Second, IdleTimeout: 120 * time.Second, DrainTimeout: 30 * time.Second,
 		},
+		Write:  defaultWrite(),
 		Search: SearchConfig{DefaultCount: 20, MaxCount: 1000, Timezone: "UTC"},
 	}
 }
@@ -160,6 +162,7 @@ func (c *Config) Validate() error {
 		check(d > 0, "every timeout must be more than 0")
 	}
 	check(h.DrainDelay >= 0, "http.drain-delay must not be negative")
+	c.Write.validate(check)
 	return errors.Join(faults...)
 }
 

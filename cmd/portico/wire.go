@@ -15,11 +15,13 @@ import (
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/operation"
+	"github.com/portico-fhir/portico/fhir/receipt"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/terminology"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
@@ -38,7 +40,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	if err != nil {
 		return nil, err
 	}
-	repo := &join.Repository{Inner: types, Base: base}
+	repo := &terminology.Repository{Repository: &join.Repository{Inner: types, Base: base}, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)
 	if err != nil {
 		return nil, err
@@ -63,6 +65,8 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Operations:   &operation.Operations{Repository: repo, Search: parser, Location: location, Validator: validator},
 		Bundles:      &bundle.Processor{NewID: record.NewID, Indexer: index.Indexer{Base: base, Location: location}},
 		Validator:    validator,
+		Receipts:     &receipt.Book{Store: st},
+		DeleteMany:   c.Write.deleteMany(),
 		Metadata:     metadata,
 		Log:          log,
 		Limits:       c.HTTP.limits(),
@@ -130,7 +134,7 @@ func statements(c Config, base string, repo fhir.Repository) (map[string]rest.St
 	b := thisBuild()
 	about := &conformance.Server{
 		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe,
-		Bundles: true, Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
+		Bundles: true, DeleteMany: c.Write.deleteMany() > 1, Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
 	}
 	all := make(map[string]rest.Statement)
 	for _, mode := range conformance.Modes() {

@@ -47,6 +47,10 @@ func (t *transaction) plan(ctx context.Context) error {
 				return within(w.entry, err)
 			}
 			t.changes, t.changed = append(t.changes, c), append(t.changed, n)
+			for _, res := range t.steps[n].more {
+				c.Key, c.IfMatch = res.Key, res.Version
+				t.changes, t.changed = append(t.changes, c), append(t.changed, n)
+			}
 		}
 	}
 	return nil
@@ -56,6 +60,14 @@ func (t *transaction) plan(ctx context.Context) error {
 func (t *transaction) identify(ctx context.Context, r write.Request) (s step, err error) {
 	s.key = r.Key
 	switch {
+	case r.Criteria != nil && r.Method == write.Delete:
+		found, err := t.Writer.ToDelete(ctx, r.Criteria)
+		if err != nil {
+			return s, err
+		}
+		if len(found) > 0 {
+			s.found, s.exists, s.more = found[0], true, found[1:]
+		}
 	case r.Criteria != nil:
 		if s.found, s.exists, err = t.Writer.Find(ctx, r.Criteria); err != nil {
 			return s, err
@@ -83,6 +95,8 @@ func (t *transaction) identify(ctx context.Context, r write.Request) (s step, er
 // settle decides what a request comes to whose resource was looked for.
 func (t *transaction) settle(ctx context.Context, r write.Request, s step) (step, error) {
 	switch {
+	case r.IfMatch != "" && len(s.more) > 0:
+		return s, fhir.Errorf(fhir.CodeMultiple, "", "More than one %s meets the criteria, and ifMatch names the version of one.", r.Key.Type)
 	case r.IfMatch != "" && s.found.Version != r.IfMatch:
 		return s, fhir.Errorf(fhir.CodeConflict, "", "The current version is not the one that ifMatch names.")
 	case r.IfNone && s.exists:
@@ -127,6 +141,9 @@ func (t *transaction) distinct() error {
 			continue
 		}
 		names := []string{t.steps[n].key.String()}
+		for _, res := range t.steps[n].more {
+			names = append(names, res.Key.String())
+		}
 		if w.Criteria != nil && !t.steps[n].exists {
 			names = append(names, w.Criteria.String())
 		}
@@ -265,6 +282,9 @@ func (t *transaction) meets(ctx context.Context, kind fhir.Type, query string) (
 			continue
 		}
 		touched[s.key] = true
+		for _, res := range s.more {
+			touched[res.Key] = true
+		}
 		if w.Method == write.Delete {
 			continue
 		}

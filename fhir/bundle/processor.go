@@ -37,8 +37,10 @@ func (e Entry) Asks() bool {
 	return order(e.Request.Method) == 3 || isSearch(e.Request) || strings.Contains(path, "$")
 }
 
-// Call is one request to be carried out on its own. URL is relative to the base.
+// Call is one request to be carried out on its own: that of the entry with this
+// number. URL is relative to the base.
 type Call struct {
+	Entry       int
 	Method, URL string
 	Header      http.Header
 	Body        []byte
@@ -141,7 +143,7 @@ func (p *Processor) alone(ctx context.Context, i int, e Entry) Answer {
 	if !ok {
 		return refusal(fhir.Errorf(fhir.CodeInvalid, at(i, ".request.url"), "The url must be relative to the base: [type]/[id]."))
 	}
-	c := Call{Method: e.Request.Method, URL: url, Header: http.Header{}, Body: e.Resource}
+	c := Call{Entry: i, Method: e.Request.Method, URL: url, Header: http.Header{}, Body: e.Resource}
 	for name, value := range map[string]string{
 		"If-None-Match": e.Request.IfNoneMatch, "If-Match": e.Request.IfMatch, "If-None-Exist": e.Request.IfNoneExist,
 	} {

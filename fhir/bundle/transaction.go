@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,21 +33,46 @@ func (p *Processor) Transaction(ctx context.Context, b *Bundle) ([]Answer, error
 		if err := t.plan(ctx); err != nil {
 			return nil, err
 		}
-		if len(t.changes) > 0 {
-			results, err := p.Writer.Repository.Commit(ctx, t.changes)
-			switch {
-			case write.Overtaken(err):
-				continue
-			case err != nil:
-				return nil, err
-			}
-			for n, r := range results {
-				t.steps[t.changed[n]].result = r
-			}
+		results, err := p.Writer.Commit(ctx, t.changes, t.results)
+		switch {
+		case write.Overtaken(err):
+			continue
+		case err != nil:
+			return nil, err
 		}
-		return t.answer(ctx), nil
+		return t.answer(ctx, results), nil
 	}
 	return nil, write.Contended()
+}
+
+// Again gives the answers to a transaction that was carried out before, and came to
+// these results: a result for each entry that writes, as its receipt has them. What it
+// reads is read again. The error is a *fhir.Error.
+func (p *Processor) Again(ctx context.Context, b *Bundle, results []fhir.Result) ([]Answer, error) {
+	t := &transaction{Processor: p, entries: b.Entries}
+	if err := t.read(); err != nil {
+		return nil, err
+	}
+	if len(results) != len(t.writes) {
+		return nil, fmt.Errorf("bundle: a receipt of %d results for %d entries", len(results), len(t.writes))
+	}
+	return t.answer(ctx, results), nil
+}
+
+// results gives what became of each request from what became of the changes.
+func (t *transaction) results(changes []fhir.Result) []fhir.Result {
+	all := make([]fhir.Result, len(t.steps))
+	for n, s := range t.steps {
+		all[n] = s.result
+	}
+	for i, r := range changes {
+		n := t.changed[i]
+		if len(t.steps[n].more) > 0 {
+			r.Resource = fhir.Resource{Key: fhir.Key{Type: r.Resource.Type}, Deleted: true} // one for all
+		}
+		all[n] = r
+	}
+	return all
 }
 
 // transaction is one under way.
@@ -71,9 +97,10 @@ type request struct {
 // step is what a request comes to in one attempt.
 type step struct {
 	key    fhir.Key
-	found  fhir.Resource // what the criteria led to, or is to be patched
-	exists bool          // found is set
-	idle   bool          // there is nothing to do: result is the answer
+	found  fhir.Resource   // what the criteria led to, or is to be patched
+	exists bool            // found is set
+	more   []fhir.Resource // that a conditional delete is about besides found
+	idle   bool            // there is nothing to do: result is the answer
 	result fhir.Result
 }
 
@@ -249,10 +276,10 @@ func (t *transaction) tryReads(ctx context.Context) error {
 
 // answer reads what there is to read and gives the answers in the order of the
 // entries.
-func (t *transaction) answer(ctx context.Context) []Answer {
+func (t *transaction) answer(ctx context.Context, results []fhir.Result) []Answer {
 	answers := make([]Answer, len(t.entries))
 	for n, w := range t.writes {
-		answers[w.entry] = t.written(t.steps[n].result)
+		answers[w.entry] = t.written(results[n])
 	}
 	size := 0
 	for i, e := range t.entries {

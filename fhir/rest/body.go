@@ -17,6 +17,9 @@ const firstRead = 256 << 10
 // readBody reads the body, decompressed when it is gzip. More than limit
 // bytes, before or after decompression, are refused.
 func readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
+	if r.whole != nil {
+		return r.whole, nil
+	}
 	if r.ContentLength > limit {
 		return nil, tooLong(limit)
 	}
@@ -45,7 +48,8 @@ func readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, fhir.Errorf(fhir.CodeStructure, "", "The body could not be read to its end.").Because(err)
 	}
-	return b.Bytes(), nil
+	r.whole = b.Bytes()
+	return r.whole, nil
 }
 
 func tooLong(limit int64) error {

@@ -42,7 +42,7 @@ func (s *Server) dispatch(w *response, r *request) error {
 			return err
 		}
 	}
-	return h(w, r)
+	return s.once(w, r, h)
 }
 
 // refused lets a refusal of the route be answered in the media type that was

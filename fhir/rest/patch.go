@@ -56,6 +56,11 @@ func (s *Server) readPatch(w *response, r *request) (patch.Patch, error) {
 	return parse(body)
 }
 
-func (s *Server) writer() *write.Writer {
-	return &write.Writer{Repository: s.Repository, Validator: s.Validator}
+// writer carries out the one write of a request.
+func (s *Server) writer(r *request) *write.Writer {
+	w := &write.Writer{Repository: s.Repository, Validator: s.Validator, DeleteMany: s.DeleteMany}
+	if r.claim != nil {
+		w.Receipt = r.claim
+	}
+	return w
 }

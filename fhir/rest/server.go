@@ -16,6 +16,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	fhirbundle "github.com/portico-fhir/portico/fhir/bundle"
 	"github.com/portico-fhir/portico/fhir/operation"
+	"github.com/portico-fhir/portico/fhir/receipt"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 )
@@ -38,6 +39,12 @@ type Server struct {
 	// Bundles carries out batches and transactions; nil: they are not supported.
 	// The server sets Writer, Search, Base and Do.
 	Bundles *fhirbundle.Processor
+	// DeleteMany is how many resources a conditional delete may delete at once; up to
+	// 1: one that selects several is refused.
+	DeleteMany int
+	// Receipts keeps what became of requests with an Idempotency-Key; nil: such
+	// requests are refused.
+	Receipts *receipt.Book
 	// Metadata are the answers of /metadata by mode; "full" must be there.
 	Metadata map[string]Statement
 	// Others are handlers of paths that are not the API's; they go before it.

@@ -28,7 +28,7 @@ func statusOf(code fhir.IssueCode) int {
 		return http.StatusGone
 	case fhir.CodeConflict, fhir.CodeMultiple:
 		return http.StatusPreconditionFailed
-	case fhir.CodeDuplicate:
+	case fhir.CodeDuplicate, fhir.CodeLocked:
 		return http.StatusConflict
 	case fhir.CodeTooLong:
 		return http.StatusRequestEntityTooLarge

@@ -40,6 +40,11 @@ func (s *Server) transact(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.hold(r, body)
+	if err != nil {
+		return err
+	}
+	defer release()
 	b, err := fhirbundle.Parse(body, s.Limits.Entries)
 	var told *fhir.Error
 	switch {
@@ -48,12 +53,14 @@ func (s *Server) transact(w *response, r *request) error {
 	case err != nil:
 		return err
 	}
-	p := s.processor(r)
 	if b.Type == "batch" {
 		r.event.Interaction = batch
-		return s.sendAnswers(w, r, b, p.Batch(r.ctx, b))
+		if err := s.begin(r); err != nil {
+			return err
+		}
+		return s.sendAnswers(w, r, b, s.processor(r).Batch(r.ctx, b))
 	}
-	answers, err := p.Transaction(r.ctx, b)
+	answers, err := s.transaction(r, b)
 	if err != nil {
 		return err
 	}
@@ -63,7 +70,7 @@ func (s *Server) transact(w *response, r *request) error {
 // processor is what carries out Bundles for one request.
 func (s *Server) processor(r *request) *fhirbundle.Processor {
 	p := *s.Bundles
-	p.Writer, p.Search, p.Base = s.writer(), s.Search, r.base
+	p.Writer, p.Search, p.Base = s.writer(r), s.Search, r.base
 	p.Do = func(ctx context.Context, c fhirbundle.Call) fhirbundle.Answer { return s.call(ctx, r, c) }
 	return &p
 }
@@ -84,18 +91,28 @@ func (s *Server) call(ctx context.Context, outer *request, c fhirbundle.Call) fh
 	sub.event = event{Method: methodName(c.Method), Start: s.Now(), RequestID: outer.event.RequestID}
 	rec := &recorder{header: http.Header{}}
 	w := &response{ResponseWriter: rec, req: sub, pools: s.pools}
-	if err := s.dispatch(w, sub); err != nil {
-		status, issues := explain(err)
-		if private := cause(err); private != nil && status >= http.StatusInternalServerError {
-			outer.event.Err = private
+	if outer.claim != nil && outer.event.Interaction == batch {
+		if sub.claim, err = outer.claim.Part(ctx, c.Entry); err != nil {
+			return failed(outer, rec, err)
 		}
-		return fhirbundle.Answer{Status: status, ETag: rec.header.Get("Etag"), Issues: issues}
+	}
+	if err := s.dispatch(w, sub); err != nil {
+		return failed(outer, rec, err)
 	}
 	a := fhirbundle.Answer{Status: w.status, Location: rec.header.Get("Location"), ETag: rec.header.Get("Etag"), Updated: w.updated}
 	if c.Method != http.MethodHead {
 		a.Body = rec.body.Bytes()
 	}
 	return a
+}
+
+// failed is the answer to an entry that came to nothing.
+func failed(outer *request, rec *recorder, err error) fhirbundle.Answer {
+	status, issues := explain(err)
+	if private := cause(err); private != nil && status >= http.StatusInternalServerError {
+		outer.event.Err = private
+	}
+	return fhirbundle.Answer{Status: status, ETag: rec.header.Get("Etag"), Issues: issues}
 }
 
 // recorder keeps the answer to an entry.

@@ -74,7 +74,7 @@ func (s *Server) fail(w *response, r *request, err error) {
 	if errors.As(err, &edge) && edge.allow != "" {
 		h.Set("Allow", edge.allow)
 	}
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests || issues[0].Code == fhir.CodeLocked {
 		h.Set("Retry-After", "1")
 	}
 	s.challenge(h, r, status)

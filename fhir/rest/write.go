@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/write"
@@ -93,8 +94,7 @@ func (s *Server) criteria(r *request) (*write.Criteria, error) {
 	return write.ParseCriteria(s.Search, r.kind.name, r.params)
 }
 
-// remove answers DELETE [type]/[id] and DELETE [type]?[criteria], which deletes one
-// (R4 3.1.0.7).
+// remove answers DELETE [type]/[id] and DELETE [type]?[criteria] (R4 3.1.0.7).
 func (s *Server) remove(w *response, r *request) error {
 	if err := refuseHeaders(r.Header, "If-None-Exist", "If-None-Match", "If-Unmodified-Since"); err != nil {
 		return err
@@ -133,10 +133,19 @@ func (s *Server) resource(w *response, r *request) (body []byte, id string, err 
 
 // write carries out one interaction and answers with what became of it.
 func (s *Server) write(w *response, r *request, req write.Request) error {
-	result, err := s.writer().Do(r.ctx, req)
+	results, err := s.writer(r).Do(r.ctx, req)
 	if err != nil {
 		return err
 	}
+	return s.wrote(w, r, results)
+}
+
+// wrote answers a write by what became of it.
+func (s *Server) wrote(w *response, r *request, results []fhir.Result) error {
+	if len(results) > 1 {
+		return s.sendDone(w, r, http.StatusNoContent, strconv.Itoa(len(results))+" resources were deleted.")
+	}
+	result := results[0]
 	res := result.Resource
 	r.event.ID = res.ID
 	if res.Version != "" {
@@ -149,7 +158,7 @@ func (s *Server) write(w *response, r *request, req write.Request) error {
 		w.Header().Set("Location", r.base+"/"+res.Key.String()+"/_history/"+res.Version)
 	case fhir.Unchanged:
 		done = "left as it was: the content is the same"
-		if req.Method == write.Create {
+		if r.event.Interaction == create {
 			done = "there already"
 			w.Header().Set("Location", r.base+"/"+res.Key.String()+"/_history/"+res.Version)
 		}
@@ -159,18 +168,20 @@ func (s *Server) write(w *response, r *request, req write.Request) error {
 		status, done = http.StatusNoContent, "not there"
 	case fhir.Updated:
 	}
-	switch {
-	case r.prefer.content == outcome:
-		if status == http.StatusNoContent {
-			status = http.StatusOK
-		}
-		return w.send(status, appendOutcome(nil, []fhir.Issue{{
-			Severity: fhir.SeverityInformation, Code: fhir.CodeInformational, Detail: res.Key.String() + " was " + done + ".",
-		}}))
-	case status == http.StatusNoContent, r.prefer.content == minimal:
-		w.empty(status)
-		return nil
-	default:
+	if r.prefer.content == representation && status != http.StatusNoContent && res.Body != nil {
 		return w.send(status, res.Body)
 	}
+	return s.sendDone(w, r, status, res.Key.String()+" was "+done+".")
+}
+
+// sendDone answers a write without its content: with what was done, when that is wanted.
+func (s *Server) sendDone(w *response, r *request, status int, done string) error {
+	if r.prefer.content != outcome {
+		w.empty(status)
+		return nil
+	}
+	if status == http.StatusNoContent {
+		status = http.StatusOK
+	}
+	return w.send(status, appendOutcome(nil, []fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.CodeInformational, Detail: done}}))
 }

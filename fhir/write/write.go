@@ -33,10 +33,11 @@ type Request struct {
 	IfNone   bool        // If-None-Match: * of Update
 }
 
-// Step is what a Request comes to.
+// Step is what a Request comes to: changes, or what to answer when there is nothing
+// to do.
 type Step struct {
-	Change *fhir.Change // nil: there is nothing to do
-	Result fhir.Result  // what to answer when there is nothing to do
+	Changes []fhir.Change
+	Results []fhir.Result
 }
 
 // Validator accepts or refuses a resource of a type.
@@ -48,32 +49,67 @@ type Validator interface {
 type Writer struct {
 	Repository fhir.Repository
 	Validator  Validator // for what patches make
+	// DeleteMany is how many resources a conditional delete may delete at once; up to 1:
+	// several are refused.
+	DeleteMany int
+	// Receipt keeps what became of the one request that this Writer carries out;
+	// nil: nobody asks.
+	Receipt Receipt
+}
+
+// Receipt keeps what became of a request together with what it wrote.
+type Receipt interface {
+	// Beside returns a context under which a commit writes the receipt, too. All gives
+	// what became of each part of the request from what became of the changes.
+	Beside(ctx context.Context, all func(changes []fhir.Result) []fhir.Result) context.Context
+	// Keep writes the receipt where nothing was to be changed.
+	Keep(ctx context.Context, results []fhir.Result) error
 }
 
 // maxAttempts bounds how often a request starts over since another writer was
 // faster. Each time at least one other made its change.
 const maxAttempts = 200
 
-// Do carries out one request. The errors are those of Plan and of
-// [fhir.Repository.Commit].
-func (w *Writer) Do(ctx context.Context, r Request) (fhir.Result, error) {
+// Do carries out one request. There is one result, but for a conditional delete of
+// several resources. The errors are those of Plan and of [fhir.Repository.Commit].
+func (w *Writer) Do(ctx context.Context, r Request) ([]fhir.Result, error) {
 	for attempt := range maxAttempts {
 		if err := Pause(ctx, attempt); err != nil {
-			return fhir.Result{}, err
+			return nil, err
 		}
 		step, err := w.Plan(ctx, r)
-		if err != nil || step.Change == nil {
-			return step.Result, err
+		if err != nil {
+			return nil, err
 		}
-		results, err := w.Repository.Commit(ctx, []fhir.Change{*step.Change})
+		results, err := w.Commit(ctx, step.Changes, func(changes []fhir.Result) []fhir.Result { return append(changes, step.Results...) })
 		switch {
 		case err == nil:
-			return results[0], nil
+			return results, nil
 		case !Overtaken(err) || r.IfMatch != "" || r.IfNone || (r.Criteria == nil && r.Method != Patch):
-			return fhir.Result{}, err
+			return nil, err
 		}
 	}
-	return fhir.Result{}, Contended()
+	return nil, Contended()
+}
+
+// Commit carries out changes, none or more, and keeps the receipt. All gives what became
+// of the request, which is returned, from what became of the changes.
+func (w *Writer) Commit(ctx context.Context, changes []fhir.Change, all func(changes []fhir.Result) []fhir.Result) ([]fhir.Result, error) {
+	if len(changes) == 0 {
+		results := all(nil)
+		if w.Receipt == nil {
+			return results, nil
+		}
+		return results, w.Receipt.Keep(ctx, results)
+	}
+	if w.Receipt != nil {
+		ctx = w.Receipt.Beside(ctx, all)
+	}
+	results, err := w.Repository.Commit(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	return all(results), nil
 }
 
 // Overtaken reports whether a commit failed at a precondition, which is to say
@@ -127,7 +163,9 @@ func (w *Writer) Plan(ctx context.Context, r Request) (Step, error) {
 	}
 }
 
-func change(c fhir.Change) Step { return Step{Change: &c} }
+func change(c fhir.Change) Step { return Step{Changes: []fhir.Change{c}} }
+
+func answer(r fhir.Result) Step { return Step{Results: []fhir.Result{r}} }
 
 // patch applies a patch to the current version.
 func (w *Writer) patch(r Request, res fhir.Resource) (Step, error) {
@@ -150,6 +188,9 @@ func stale(res fhir.Resource) error {
 
 // conditional plans a request that says by criteria which resource it is about.
 func (w *Writer) conditional(ctx context.Context, r Request) (Step, error) {
+	if r.Method == Delete && w.DeleteMany > 1 {
+		return w.deleteMany(ctx, r)
+	}
 	match, found, err := w.Find(ctx, r.Criteria)
 	if err != nil {
 		return Step{}, err
@@ -158,7 +199,7 @@ func (w *Writer) conditional(ctx context.Context, r Request) (Step, error) {
 		return w.unmatched(ctx, r)
 	}
 	if r.Method == Create {
-		return Step{Result: fhir.Result{Status: fhir.Unchanged, Resource: match}}, nil
+		return answer(fhir.Result{Status: fhir.Unchanged, Resource: match}), nil
 	}
 	if r.IfMatch != "" && r.IfMatch != match.Version {
 		return Step{}, stale(match)
@@ -179,6 +220,43 @@ func (w *Writer) conditional(ctx context.Context, r Request) (Step, error) {
 	}
 }
 
+// deleteMany plans the deletion of all that meets the criteria (R4 3.1.0.7).
+func (w *Writer) deleteMany(ctx context.Context, r Request) (Step, error) {
+	matches, err := w.ToDelete(ctx, r.Criteria)
+	switch {
+	case err != nil:
+		return Step{}, err
+	case len(matches) == 0:
+		return w.unmatched(ctx, r)
+	case r.IfMatch != "" && len(matches) > 1:
+		return Step{}, fhir.Errorf(fhir.CodeMultiple, "http.If-Match", "More than one %s meets the criteria, and If-Match names the version of one.", r.Criteria.Type)
+	case r.IfMatch != "" && r.IfMatch != matches[0].Version:
+		return Step{}, stale(matches[0])
+	}
+	var step Step
+	for _, m := range matches {
+		step.Changes = append(step.Changes, fhir.Change{Method: fhir.Delete, Key: m.Key, IfMatch: m.Version})
+	}
+	return step, nil
+}
+
+// ToDelete gives the resources that a conditional delete is about. CodeTooCostly when
+// there are more than DeleteMany, CodeMultiple where that is one.
+func (w *Writer) ToDelete(ctx context.Context, c *Criteria) ([]fhir.Resource, error) {
+	if w.DeleteMany <= 1 {
+		res, found, err := w.Find(ctx, c)
+		if !found {
+			return nil, err
+		}
+		return []fhir.Resource{res}, nil
+	}
+	matches, err := w.Matches(ctx, c, w.DeleteMany+1)
+	if len(matches) > w.DeleteMany {
+		return nil, fhir.Errorf(fhir.CodeTooCostly, "", "More than %d resources meet the criteria, which is as many as may be deleted at once.", w.DeleteMany)
+	}
+	return matches, err
+}
+
 // Find gives the one resource that meets the criteria. CodeMultiple when there are
 // several.
 func (w *Writer) Find(ctx context.Context, c *Criteria) (res fhir.Resource, found bool, err error) {
@@ -196,15 +274,30 @@ func (w *Writer) Find(ctx context.Context, c *Criteria) (res fhir.Resource, foun
 
 // Matches gives what meets the criteria, at most max.
 func (w *Writer) Matches(ctx context.Context, c *Criteria, max int) ([]fhir.Resource, error) {
-	page, err := w.Repository.Search(ctx, c.query(max))
-	return page.Resources, err
+	q := c.query(max)
+	var matches []fhir.Resource
+	for {
+		page, err := w.Repository.Search(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		matches = append(matches, page.Resources...)
+		if page.Next == "" || len(matches) >= max {
+			return matches, nil
+		}
+		// The page was full before it had so many: what matches is large.
+		for i := range matches {
+			matches[i].Body = nil
+		}
+		q.Cursor, q.Count = page.Next, max-len(matches)
+	}
 }
 
 // unmatched plans a conditional request whose criteria nothing meets.
 func (w *Writer) unmatched(ctx context.Context, r Request) (Step, error) {
 	switch {
 	case r.Method == Delete && r.IfMatch == "":
-		return Step{Result: fhir.Result{Status: fhir.Absent, Resource: fhir.Resource{Key: fhir.Key{Type: r.Criteria.Type}}}}, nil
+		return answer(fhir.Result{Status: fhir.Absent, Resource: fhir.Resource{Key: fhir.Key{Type: r.Criteria.Type}}}), nil
 	case r.Method == Patch:
 		return Step{}, fhir.Errorf(fhir.CodeNotFound, "", "No %s meets the criteria.", r.Criteria.Type)
 	case r.IfMatch != "":

@@ -1,0 +1,31 @@
+package main
+
+// WriteConfig says what writes may do.
+type WriteConfig struct {
+	ConditionalDelete string `yaml:"conditional-delete"`
+	MaxDeletes        int    `yaml:"max-deletes"`
+}
+
+// The values of WriteConfig.ConditionalDelete.
+const (
+	deleteSingle   = "single"
+	deleteMultiple = "multiple"
+)
+
+func defaultWrite() WriteConfig {
+	return WriteConfig{ConditionalDelete: deleteSingle, MaxDeletes: 1000}
+}
+
+// validate reports what is wrong by check.
+func (w WriteConfig) validate(check func(ok bool, format string, args ...any)) {
+	check(w.ConditionalDelete == deleteSingle || w.ConditionalDelete == deleteMultiple, "write.conditional-delete must be single or multiple")
+	check(w.MaxDeletes > 0 && w.MaxDeletes <= 10_000, "write.max-deletes must be 1 to 10000")
+}
+
+// deleteMany is how many resources a conditional delete may delete.
+func (w WriteConfig) deleteMany() int {
+	if w.ConditionalDelete == deleteMultiple {
+		return w.MaxDeletes
+	}
+	return 1
+}
