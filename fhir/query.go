@@ -115,8 +115,9 @@ func (Term) expr()  {}
 // Modifier is the part behind the colon of a parameter name (R4 3.1.1.4.1).
 type Modifier string
 
-// The modifiers that a Term carries. The parser resolves :not to Not and
-// :[type] to ReferenceValue.Type.
+// The modifiers that a Term carries. The parser resolves :not and :not-in to Not,
+// and :[type] to ReferenceValue.Type. Those that need code systems are resolved to a
+// TokenSet before a query is compiled.
 const (
 	ModMissing  Modifier = "missing"
 	ModExact    Modifier = "exact"
@@ -127,9 +128,12 @@ const (
 	ModOfType Modifier = "of-type"
 	// ModText compares the text or display of a coded value with a StringValue.
 	ModText Modifier = "text"
-	// ModAbove and ModBelow compare URIs by their path segments.
+	// ModAbove and ModBelow compare URIs by their path segments, and a token with
+	// the codes above or below a TokenValue in the hierarchy of its system.
 	ModAbove Modifier = "above"
 	ModBelow Modifier = "below"
+	// ModIn compares a token with the value set that a URIValue names.
+	ModIn Modifier = "in"
 )
 
 // Prefix is a comparator before an ordered value (R4 3.1.1.4.3).
@@ -217,3 +221,4 @@ func (NumberValue) value()    {}
 func (CompositeValue) value() {}
 func (OfTypeValue) value()    {}
 func (BoolValue) value()      {}
+func (TokenSet) value()       {}

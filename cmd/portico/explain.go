@@ -17,6 +17,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/terminology"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
@@ -92,7 +93,7 @@ func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log
 // explainSearch answers one search and prints what that took.
 func explainSearch(ctx context.Context, c Config, types *router.Router, st *watchedStore, asked string, out io.Writer) error {
 	base := c.BaseURL + "/fhir"
-	repo := &join.Repository{Inner: types, Base: base}
+	repo := &terminology.Repository{Repository: &join.Repository{Inner: types, Base: base}, Base: base}
 	cursors, err := search.NewCursors(make([]byte, 32), nil) // for none that leaves this process
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/terminology"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
 	"github.com/portico-fhir/portico/store/storetest/backends"
@@ -28,7 +29,7 @@ var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // server is a search parser before a repository of records, and joins between.
 type server struct {
-	*join.Repository
+	*terminology.Repository
 	zone   *time.Location
 	parser *search.Parser
 }
@@ -36,7 +37,7 @@ type server struct {
 func newServer(t fataler, st store.Store, loc *time.Location) *server {
 	t.Helper()
 	records := &record.Repository{Store: st, Now: func() time.Time { return now }, Location: loc, Base: base}
-	r := &join.Repository{Inner: records, Base: base}
+	r := &terminology.Repository{Repository: &join.Repository{Inner: records, Base: base}, Base: base}
 	cursors, err := search.NewCursors(make([]byte, 32), records.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -111,6 +111,8 @@ func (o *oracle) satisfies(f found, t fhir.Term) bool {
 	switch v := t.Value.(type) {
 	case fhir.TokenValue:
 		return token(f, v)
+	case fhir.TokenSet:
+		return slices.ContainsFunc(v.Tokens(), func(v fhir.TokenValue) bool { return token(f, v) })
 	case fhir.StringValue:
 		return slices.ContainsFunc(texts(f), func(s string) bool { return textMatches(s, string(v), t.Modifier) })
 	case fhir.ReferenceValue:

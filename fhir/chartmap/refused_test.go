@@ -17,6 +17,7 @@ import (
 func modifiers() []fhir.Modifier {
 	return []fhir.Modifier{
 		fhir.ModMissing, fhir.ModExact, fhir.ModContains, fhir.ModIdentifier, fhir.ModOfType, fhir.ModText, fhir.ModAbove, fhir.ModBelow,
+		fhir.ModIn,
 	}
 }
 
@@ -36,6 +37,7 @@ func searchValues(t *testing.T) []fhir.Value {
 		fhir.QuantityValue{NumberValue: number},
 		fhir.CompositeValue{},
 		fhir.OfTypeValue{Code: "x", Value: "x"},
+		fhir.NewTokenSet([]fhir.TokenValue{{System: "urn:x", Code: "x"}}),
 		nil,
 	}
 }
@@ -47,7 +49,7 @@ func fits(p *fhir.SearchParam, m fhir.Modifier, v fhir.Value) bool {
 		return m == fhir.ModMissing
 	case fhir.StringValue:
 		return p.Type == fhir.ParamString && (m == "" || m == fhir.ModExact || m == fhir.ModContains)
-	case fhir.TokenValue:
+	case fhir.TokenValue, fhir.TokenSet:
 		return p.Type == fhir.ParamToken && m == ""
 	case fhir.ReferenceValue:
 		return p.Type == fhir.ParamReference && m == ""

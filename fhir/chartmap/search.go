@@ -66,6 +66,9 @@ func (q *query) term(t fhir.Term) (ask, error) {
 	if t.Param == nil || !slices.Contains(q.params, t.Param) {
 		return ask{}, fhir.Errorf(fhir.CodeNotSupported, "", "This search parameter is not supported for %s.", q.typ)
 	}
+	if set, ok := t.Value.(fhir.TokenSet); ok && t.Modifier == "" && t.Param.Type == fhir.ParamToken {
+		return q.anyOf(t.Param, set)
+	}
 	if t.Modifier != fhir.ModMissing {
 		probe, err := q.value(t)
 		return ask{op: opTerm, param: t.Param, test: probe}, err
@@ -79,6 +82,15 @@ func (q *query) term(t fhir.Term) (ask, error) {
 		return ask{op: opNot, parts: []ask{there}}, nil
 	}
 	return there, nil
+}
+
+// anyOf asks for each token of a set.
+func (q *query) anyOf(p *fhir.SearchParam, set fhir.TokenSet) (ask, error) {
+	any := make([]fhir.Expr, len(set.Tokens()))
+	for i, token := range set.Tokens() {
+		any[i] = fhir.Term{Param: p, Value: token}
+	}
+	return q.readAll(opOr, any)
 }
 
 // mismatched refuses a modifier or a kind of value that has no counterpart in the

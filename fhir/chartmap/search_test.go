@@ -123,7 +123,11 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 	}
 	switch p.Type {
 	case fhir.ParamToken:
-		t.Value = drawToken(rt, one, p.Name == "gender")
+		token := drawToken(rt, one, p.Name == "gender")
+		t.Value = token
+		if token.System != "" && rapid.Bool().Draw(rt, "set") {
+			t.Value = fhir.NewTokenSet([]fhir.TokenValue{token, {System: "urn:none", Code: "x"}})
+		}
 	case fhir.ParamString:
 		t.Modifier, t.Value = drawString(rt, one)
 	case fhir.ParamReference:

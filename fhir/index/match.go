@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"math/big"
 	"slices"
 	"strings"
@@ -20,9 +21,12 @@ type Matcher struct {
 	Now time.Time // for the prefix ap
 }
 
-// Match reports whether the resource satisfies e, which has neither Chain nor
-// Has: those must have been resolved.
+// Match reports whether the resource satisfies e. It is an error when that cannot be
+// told by the resource alone: chains, _has and value sets must have been resolved.
 func (m *Matcher) Match(t fhir.Type, body []byte, e fhir.Expr) (bool, error) {
+	if !alone(e) {
+		return false, errors.New("index: the condition is not about one resource alone")
+	}
 	doc, err := path.NewDoc(body, schema.Model{})
 	if err != nil {
 		return false, err
@@ -145,6 +149,8 @@ func (c *candidate) satisfies(v *value, t fhir.Term) bool {
 			return v.identifier != nil && v.identifier.is(want)
 		}
 		return v.is(want)
+	case fhir.TokenSet:
+		return want.Has(v.system, v.code)
 	case fhir.OfTypeValue:
 		return v.ofType(want)
 	case fhir.StringValue:

@@ -54,7 +54,7 @@ func (c *compiler) expr(e fhir.Expr) (Plan, error) {
 		return c.or(e)
 	case fhir.Not:
 		p, err := c.expr(e.Expr)
-		if err != nil || p.Exact {
+		if err != nil || p.Exact && !long(p.Where) {
 			return exact(store.Not{Filter: p.Where}), err
 		}
 		// What is not found by more than it asks for may yet match.
@@ -87,8 +87,11 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		if own != nil {
+		switch {
+		case own != nil:
 			p.Where = aside(p.Where)
+		case pk != "" && long(p.Where):
+			p = Plan{store.All(), false} // the patient's are fewer
 		}
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
@@ -147,13 +150,18 @@ func (c *compiler) scope(pk string, e fhir.Expr) (where store.Filter, whole bool
 		if !ok || t.Modifier != "" {
 			return nil, false
 		}
-		token, ok := t.Value.(fhir.TokenValue)
 		p := c.typ.byName[t.Param.Name]
-		if !ok || p == nil || !p.scoped || token.AnyCode {
+		tokens := tokensOf(t.Value)
+		if len(tokens) == 0 || p == nil || !p.scoped {
 			return nil, false
 		}
-		keys = append(keys, store.String(pk+p.code+short(token.Code)))
-		whole = whole && (token.AnySystem || p.fixed && token.System == p.system)
+		for _, token := range tokens {
+			if token.AnyCode {
+				return nil, false
+			}
+			keys = append(keys, store.String(pk+p.code+short(token.Code)))
+			whole = whole && (token.AnySystem || p.fixed && token.System == p.system)
+		}
 	}
 	return c.in(keys), whole
 }
@@ -203,6 +211,9 @@ func (c *compiler) or(e fhir.Or) (Plan, error) {
 }
 
 func (c *compiler) term(t fhir.Term) (Plan, error) {
+	if unresolved(t) {
+		return Plan{}, fmt.Errorf("index: %s:%s must be resolved before", t.Param.Name, t.Modifier)
+	}
 	if c.Own != nil {
 		if where, ok, err := c.Own(t); ok || err != nil {
 			return exact(where), err
@@ -237,6 +248,8 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 			return c.identifier(p, v), nil
 		}
 		return c.token(p, v), nil
+	case fhir.TokenSet:
+		return c.tokens(p, v), nil
 	case fhir.OfTypeValue:
 		return Plan{c.is(p.code + short(v.Value)).Where, false}, nil
 	case fhir.StringValue:

@@ -60,7 +60,7 @@ type modified struct {
 // for :missing, :not and :[type].
 var onType = map[fhir.ParamType][]fhir.Modifier{
 	fhir.ParamString:    {fhir.ModExact, fhir.ModContains},
-	fhir.ParamToken:     {fhir.ModText, fhir.ModOfType},
+	fhir.ParamToken:     {fhir.ModText, fhir.ModOfType, fhir.ModIn, fhir.ModAbove, fhir.ModBelow},
 	fhir.ParamReference: {fhir.ModIdentifier},
 	fhir.ParamURI:       {fhir.ModAbove, fhir.ModBelow},
 }
@@ -70,10 +70,14 @@ func (r *reader) modifier(param *fhir.SearchParam, s string, p Pair) (modified, 
 	switch {
 	case s == "":
 		return modified{}, true
+	case param.Name == "_id" && s != "not":
+		// Ids are logical: no coding, no hierarchy, nothing printed.
 	case slices.Contains(onType[param.Type], fhir.Modifier(s)):
 		return modified{kind: fhir.Modifier(s)}, true
 	case param.Type == fhir.ParamToken && s == "not":
 		return modified{not: true}, true
+	case param.Type == fhir.ParamToken && s == "not-in":
+		return modified{kind: fhir.ModIn, not: true}, true
 	case param.Type == fhir.ParamReference && fhir.Type(s).Valid():
 		if !allows(param, fhir.Type(s)) {
 			r.fail(fhir.CodeInvalid, p.Name, "%q never refers to a %s.", param.Name, s)
@@ -108,6 +112,9 @@ func (r *reader) value(param *fhir.SearchParam, m fhir.Modifier, target fhir.Typ
 	case fhir.ModOfType:
 		v, problem = ofTypeValue(s)
 		return "", v, problem
+	case fhir.ModIn:
+		v, problem = r.valueSetValue(unescape(s))
+		return "", v, problem
 	}
 	switch param.Type {
 	case fhir.ParamString:
@@ -119,7 +126,9 @@ func (r *reader) value(param *fhir.SearchParam, m fhir.Modifier, target fhir.Typ
 	case fhir.ParamComposite:
 		v, problem = r.compositeValue(param, s)
 	case fhir.ParamToken:
-		v, problem = tokenValue(param, s)
+		if v, problem = tokenValue(param, s); m != "" && problem == "" {
+			problem = placed(v)
+		}
 	case fhir.ParamReference:
 		v, problem = r.referenceValue(param, target, unescape(s))
 	case fhir.ParamDate:
@@ -151,6 +160,26 @@ func tokenValue(param *fhir.SearchParam, s string) (fhir.Value, string) {
 		return nil, "The token has neither system nor code."
 	}
 	return fhir.TokenValue{System: parts[0], Code: parts[1], AnyCode: parts[1] == ""}, ""
+}
+
+// placed says what a token lacks to stand in the hierarchy of a code system.
+func placed(v fhir.Value) string {
+	if t, ok := v.(fhir.TokenValue); ok && t.System != "" && t.Code != "" {
+		return ""
+	}
+	return "The value of :above and :below is written system|code: a code has its place in a code system."
+}
+
+// valueSetValue reads what :in and :not-in take (R4 3.1.1.4.10): the canonical URL of
+// a value set, or a reference to a ValueSet here.
+func (r *reader) valueSetValue(s string) (fhir.Value, string) {
+	switch ref := fhir.ParseReference(s, r.parser.Base); {
+	case ref.Kind == fhir.RefLocal && ref.Key.Type == "ValueSet" && ref.Version == "":
+		return fhir.URIValue(ref.Key.String()), ""
+	case ref.Kind == fhir.RefExternal, ref.Kind == fhir.RefURN:
+		return fhir.URIValue(s), ""
+	}
+	return nil, "A value set is named by its canonical URL, or as ValueSet/[id]."
 }
 
 // ofTypeValue reads system|code|value (R4 3.1.1.4.10).

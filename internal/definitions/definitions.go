@@ -1,5 +1,5 @@
 // Package definitions is what the generators of R4's tables have in common: they
-// read resources of the npm package hl7.fhir.r4.examples and write a Go file.
+// read resources of the npm package hl7.fhir.r4.examples and write a file.
 // Nothing in the product imports it.
 package definitions
 
@@ -10,10 +10,11 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Main runs a generator as a command, with the arguments PACKAGE_DIR and OUTPUT:
-// it formats what table makes of the package and writes it to the file.
+// it writes what table makes of the package to the file, formatted when that is Go.
 func Main(table func(dir string) ([]byte, error)) {
 	log.SetFlags(0)
 	if len(os.Args) != 3 {
@@ -23,8 +24,10 @@ func Main(table func(dir string) ([]byte, error)) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if src, err = format.Source(src); err != nil {
-		log.Fatal(err)
+	if strings.HasSuffix(os.Args[2], ".go") {
+		if src, err = format.Source(src); err != nil {
+			log.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(os.Args[2], src, 0o644); err != nil {
 		log.Fatal(err)
