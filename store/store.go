@@ -127,6 +127,13 @@ type Index struct {
 	// single key plus this duration. Readers that need the exact moment check
 	// it themselves.
 	ExpireAfter time.Duration
+	// Loose says that few documents have the same keys but for the last, their
+	// _id. A backend may then leave the _id out, which takes much room, and sort those
+	// few when they are asked for in order.
+	Loose bool
+	// Replaces names indexes of the collection that this one makes superfluous.
+	// They are dropped once it is built; those that are not there do not matter.
+	Replaces []string
 }
 
 // Watcher is a Store that reports changes as they are committed.

@@ -113,6 +113,9 @@ func (ix Index) Validate() error {
 	if err := checkKeys(ix.Keys); err != nil {
 		return fmt.Errorf("index %s: %w", ix.Name, err)
 	}
+	if ix.Loose && (ix.Unique || len(ix.Keys) < 2 || ix.Keys[len(ix.Keys)-1].Path != "_id") {
+		return fmt.Errorf("%w: loose index %s must not be unique, and end with _id", ErrInvalid, ix.Name)
+	}
 	if ix.ExpireAfter < 0 || ix.ExpireAfter > 0 && (len(ix.Keys) != 1 || ix.Keys[0].Path == "_id") {
 		return fmt.Errorf("%w: expiring index %s needs a single key other than _id, and a positive time", ErrInvalid, ix.Name)
 	}

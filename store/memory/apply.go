@@ -131,7 +131,7 @@ func (s *Store) Ensure(ctx context.Context, indexes []store.Index) error {
 }
 
 func same(a, b store.Index) bool {
-	return slices.Equal(a.Keys, b.Keys) && a.Unique == b.Unique && a.Sparse == b.Sparse && a.ExpireAfter == b.ExpireAfter
+	return slices.Equal(a.Keys, b.Keys) && a.Unique == b.Unique && a.Sparse == b.Sparse && a.ExpireAfter == b.ExpireAfter && a.Loose == b.Loose
 }
 
 // Sweep removes the documents that have expired by now. Nothing else does.

@@ -117,6 +117,9 @@ func (c *collection) declare(ix store.Index) error {
 		}
 	}
 	c.indexes[ix.Name] = added
+	for _, name := range ix.Replaces {
+		delete(c.indexes, name)
+	}
 	return nil
 }
 

@@ -59,6 +59,20 @@ func (s *Store) ensure(ctx context.Context, ix store.Index) error {
 	if err != nil {
 		return fmt.Errorf("index %s of %s: %w", ix.Name, ix.Collection, readFault(ctx, "createIndexes", err))
 	}
+	return s.dropReplaced(ctx, ix)
+}
+
+// dropReplaced drops the indexes that ix makes superfluous.
+func (s *Store) dropReplaced(ctx context.Context, ix store.Index) error {
+	for _, name := range ix.Replaces {
+		err := s.collection(ix.Collection).Indexes().DropOne(ctx, name)
+		if code, _, ok := codeOf(err); ok && code == 27 { // IndexNotFound
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("index %s of %s: %w", name, ix.Collection, readFault(ctx, "dropIndexes", err))
+		}
+	}
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (w *writer) apply(r *request) error {
 	if err := w.conn.run("SAVEPOINT one"); err != nil {
 		return err
 	}
-	before := w.cat
+	before, noted := w.cat, w.notedEdits()
 	for i, op := range r.ops {
 		err := w.applyOne(i, op)
 		if err == nil {
@@ -58,6 +58,7 @@ func (w *writer) apply(r *request) error {
 			return err
 		}
 		w.cat = before
+		w.forgetEdits(noted)
 		if undo := w.conn.run("ROLLBACK TO one"); undo != nil {
 			return undo
 		}

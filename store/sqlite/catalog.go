@@ -32,7 +32,7 @@ type collection struct {
 type index struct {
 	iid    int64
 	def    store.Index
-	keys   []store.Key // def.Keys, then _id unless it is among them
+	keys   []store.Key // def.Keys, then _id unless it is among them; those of a loose index lack it
 	hidden bool        // _id was added
 
 	// multi has a bit for each key that some document has had several values
@@ -40,9 +40,12 @@ type index struct {
 	// that looks after its snapshot began knows of all it may meet.
 	multi *atomic.Uint64
 
-	// Statements. count ends in LIMIT ?+0: for a bare parameter SQLite would plan
-	// it anew each time that it is bound.
-	insert, remove, walk, walkDown, rids, taken, count, mark string
+	// Statements. Those of byKey read documents, the others runs.
+	walk, walkDown         string
+	count                  string // of byKey; ends in LIMIT ?+0: for a bare parameter SQLite would plan it anew each time that it is bound
+	find, next             string // a run by one of its entries; the fence behind a fence
+	insert, update, remove string
+	mark                   string
 }
 
 func newCollection(cid int64, name string) *collection {
@@ -75,35 +78,50 @@ func (c *collection) create() string {
 }
 
 func newIndex(iid int64, coll *collection, def store.Index, multi uint64) *index {
-	t, d := "i"+strconv.FormatInt(iid, 10), "d"+strconv.FormatInt(coll.cid, 10)
-	walk := "SELECT i.key, i.rid, d.doc FROM " + t + " AS i CROSS JOIN " + d +
-		" AS d WHERE i.key>=? AND i.key<? AND d.rid=i.rid ORDER BY i.key"
+	t := "i" + strconv.FormatInt(iid, 10)
+	// The run in which the span begins is the last one whose fence is not above.
+	walk := "SELECT key, run FROM " + t + " WHERE key>=coalesce((SELECT max(key) FROM " + t + " WHERE key<=?),x'') AND key<? ORDER BY key"
 	ix := &index{
 		iid:      iid,
 		def:      def,
 		keys:     slices.Clone(def.Keys),
 		multi:    new(atomic.Uint64),
-		insert:   "INSERT OR FAIL INTO " + t + "(key,rid) VALUES(?,?)",
-		remove:   "DELETE FROM " + t + " WHERE key=? AND rid=?",
 		walk:     walk,
 		walkDown: walk + " DESC",
-		rids:     "SELECT rid FROM " + t + " WHERE key>=? AND key<?",
-		taken:    "SELECT 1 FROM " + t + " WHERE key>=? AND key<? AND rid<>? LIMIT 1",
-		count:    "SELECT count(*) FROM (SELECT 1 FROM " + t + " WHERE key>=? AND key<? LIMIT ?+0)",
+		find:     "SELECT key, run FROM " + t + " WHERE key<=? ORDER BY key DESC LIMIT 1",
+		next:     "SELECT key FROM " + t + " WHERE key>? ORDER BY key LIMIT 1",
+		insert:   "INSERT INTO " + t + "(run,key) VALUES(?,?)",
+		update:   "UPDATE " + t + " SET run=? WHERE key=?",
+		remove:   "DELETE FROM " + t + " WHERE key=?",
 		mark:     "UPDATE portico_indexes SET multi=? WHERE iid=" + strconv.FormatInt(iid, 10),
 	}
 	ix.multi.Store(multi)
-	if !slices.ContainsFunc(def.Keys, func(k store.Key) bool { return k.Path == "_id" }) {
+	if def.Loose {
+		ix.keys = ix.keys[:len(ix.keys)-1]
+	} else if !slices.ContainsFunc(def.Keys, func(k store.Key) bool { return k.Path == "_id" }) {
 		ix.hidden = true
 		ix.keys = append(ix.keys, store.Key{Path: "_id", Desc: def.Keys[len(def.Keys)-1].Desc})
 	}
 	return ix
 }
 
+// stored is the index whose entries are stored: without the _id where that is
+// left out or added.
+func (ix *index) stored() store.Index {
+	def := ix.def
+	if def.Loose {
+		def.Keys = ix.keys
+	}
+	return def
+}
+
 // create is the SQL that makes the table.
 func (ix *index) create() string {
-	return fmt.Sprintf("CREATE TABLE i%d(key BLOB NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY(key, rid)) WITHOUT ROWID", ix.iid)
+	return fmt.Sprintf("CREATE TABLE i%d(key BLOB PRIMARY KEY NOT NULL, run BLOB NOT NULL) WITHOUT ROWID", ix.iid)
 }
+
+// dropped is the SQL that removes the table.
+func (ix *index) dropped() string { return fmt.Sprintf("DROP TABLE i%d", ix.iid) }
 
 // definition is how an index is kept in portico_indexes.
 type definition struct {
@@ -111,11 +129,12 @@ type definition struct {
 	Unique      bool          `json:"unique,omitempty"`
 	Sparse      bool          `json:"sparse,omitempty"`
 	ExpireAfter time.Duration `json:"expireAfter,omitempty"`
+	Loose       bool          `json:"loose,omitempty"`
 }
 
 // encodeDefinition gives the same text for the same definition.
 func encodeDefinition(def store.Index) (string, error) {
-	b, err := json.Marshal(definition{def.Keys, def.Unique, def.Sparse, def.ExpireAfter})
+	b, err := json.Marshal(definition{def.Keys, def.Unique, def.Sparse, def.ExpireAfter, def.Loose})
 	return string(b), err
 }
 
@@ -140,12 +159,19 @@ func loadCatalog(c *conn) (*catalog, error) {
 		}
 		def := store.Index{
 			Collection: coll.name, Name: s.text(2), Keys: d.Keys,
-			Unique: d.Unique, Sparse: d.Sparse, ExpireAfter: d.ExpireAfter,
+			Unique: d.Unique, Sparse: d.Sparse, ExpireAfter: d.ExpireAfter, Loose: d.Loose,
 		}
 		coll.indexes = append(coll.indexes, newIndex(s.int(0), coll, def, uint64(s.int(4))))
 		return nil
 	})
 	return cat, err
+}
+
+// without gives a copy of the collection that lacks the index of that name.
+func (c *collection) without(name string) *collection {
+	next := *c
+	next.indexes = slices.DeleteFunc(slices.Clone(c.indexes), func(ix *index) bool { return ix.def.Name == name })
+	return &next
 }
 
 // with gives a copy of the catalog that has coll.

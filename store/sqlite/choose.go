@@ -144,7 +144,7 @@ func (a *access) count(c *conn, limit int64) (float64, error) {
 			if n == looked || total >= limit {
 				continue
 			}
-			k, err := c.number(a.ix.count, s.low, s.high, limit)
+			k, err := a.ix.number(c, s, limit)
 			if err != nil {
 				return 0, err
 			}

@@ -57,7 +57,7 @@ func (r *search) count() (int64, error) {
 		return r.conn.number(r.coll.byKey.count, []byte{}, []byte{0xFF}, int64(r.left))
 	case a.ix != nil && a.whole() && !a.dedupe:
 		return r.countSpans()
-	case a.ix != nil && a.whole() && a.ix.rids != "":
+	case a.ix != nil && a.whole():
 		return r.countRows()
 	}
 	if err := r.open(); err != nil {
@@ -84,7 +84,7 @@ func (r *search) countSpans() (int64, error) {
 		if r.left >= 0 {
 			limit = int64(r.left) - total
 		}
-		n, err := r.conn.number(r.access.ix.count, s.low, s.high, limit)
+		n, err := r.access.ix.number(r.conn, s, limit)
 		if err != nil {
 			return 0, err
 		}
@@ -101,35 +101,79 @@ func (r *search) countSpans() (int64, error) {
 
 // countRows is for entries of which a document may have several.
 func (r *search) countRows() (int64, error) {
-	s, err := r.conn.prepare(r.access.ix.rids)
+	w, err := newWalk(r.conn, r.coll, &r.access)
 	if err != nil {
 		return 0, err
 	}
-	defer s.release()
+	defer w.close()
+	r.walk = w
+	defer func() { r.walk = nil }()
 	var seen rids
 	total, read := int64(0), 0
-	for _, span := range allSpans(r.access.lanes) {
-		if err := s.bind(span.low, span.high); err != nil {
+	for r.left < 0 || total < int64(r.left) {
+		e, err := r.walked()
+		if err != nil {
 			return 0, err
 		}
-		for r.left < 0 || total < int64(r.left) {
-			more, err := s.step()
+		if e == nil {
+			break
+		}
+		if read++; read&0xFFF == 0 {
+			if err := r.ctx.Err(); err != nil {
+				return 0, err
+			}
+		}
+		if seen.add(e.rid) {
+			total++
+		}
+	}
+	return total, nil
+}
+
+// number counts the entries in a span, up to the limit unless that is negative.
+func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
+	if ix.find == "" {
+		return c.number(ix.count, s.low, s.high, limit)
+	}
+	st, err := c.prepare(ix.walk)
+	if err != nil {
+		return 0, err
+	}
+	defer st.release()
+	if err := st.bind(s.low, s.high); err != nil {
+		return 0, err
+	}
+	// Of the runs at the two ends it takes a look at the entries; all between lie within.
+	var fence, data []byte
+	total, first := int64(0), true
+	for limit < 0 || total < limit {
+		more, err := st.step()
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case data == nil:
+		case first || !more:
+			var r run
+			if err := r.read(fence, data); err != nil {
+				return 0, err
+			}
+			total += int64(len(r.within(s)))
+			first = false
+		default:
+			n, err := runLength(data)
 			if err != nil {
 				return 0, err
 			}
-			if !more {
-				break
-			}
-			if read++; read&0xFFF == 0 {
-				if err := r.ctx.Err(); err != nil {
-					return 0, err
-				}
-			}
-			if seen.add(s.int(0)) {
-				total++
-			}
+			total += n
 		}
-		s.reset()
+		if !more {
+			break
+		}
+		fence, data = append(fence[:0], st.blob(0)...), append(data[:0], st.blob(1)...)
+	}
+	if limit >= 0 {
+		total = min(total, limit)
 	}
 	return total, nil
 }

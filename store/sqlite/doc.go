@@ -14,15 +14,21 @@
 //	portico_collections  cid, name
 //	portico_indexes      iid, cid, name, definition, multi
 //	d<cid>               rid INTEGER PRIMARY KEY, id = key(_id) UNIQUE, doc = format byte + BSON
-//	i<iid>               (key, rid) PRIMARY KEY, WITHOUT ROWID
-//	                     key = the index's keys, then _id unless it is among them
+//	i<iid>               key = fence PRIMARY KEY, run; WITHOUT ROWID
 //
-// A document has one row in i<iid> for each of its entries (store.Entries). That
-// the _id ends every key makes each index walk its entries in a total order,
-// and a cursor a position in it. multi has a bit for each key that some
-// document has had several values of: only then can a document turn up twice.
+// A document has an entry in i<iid> for each of store.Entries: the index's keys,
+// then _id unless it is among them, and the rid. Entries stand in the order of
+// their bytes in runs of up to a kilobyte, a row each, in which every entry has
+// only what its key does not share with the one before: neighbors share
+// most. The fence of a run is above all entries of the run before and not above its own; the
+// first is empty. That the _id ends every key makes each index walk its entries in a
+// total order, and a cursor a position in it. A loose index leaves the _id
+// out: those few entries that have the same keys are put in order when they are read. multi has
+// a bit for each key that some document has had several values of: only then can
+// a document turn up twice.
 //
-// PRAGMA user_version holds the number of this layout.
+// PRAGMA user_version holds the number of this layout. A file of layout 1, which had a
+// row for each entry, is brought to it when it is opened.
 //
 // # Durability
 //

@@ -67,7 +67,7 @@ func (c *collection) has(def store.Index) (bool, error) {
 	}
 	have, want := ix.def, def
 	if !slices.Equal(have.Keys, want.Keys) || have.Unique != want.Unique || have.Sparse != want.Sparse ||
-		have.ExpireAfter != want.ExpireAfter {
+		have.ExpireAfter != want.ExpireAfter || have.Loose != want.Loose {
 		return false, fmt.Errorf("%w: index %s of %s is declared otherwise already", store.ErrInvalid, def.Name, def.Collection)
 	}
 	return true, nil
@@ -98,13 +98,33 @@ func (w *writer) ensure(ctx context.Context, def store.Index) error {
 	if err := w.build(ctx, coll, ix); err != nil {
 		return err
 	}
-	w.cat = w.cat.with(coll.withIndex(ix))
+	coll = coll.withIndex(ix)
+	for _, name := range def.Replaces {
+		old := coll.index(name)
+		if old == nil {
+			continue
+		}
+		if err := w.drop(old); err != nil {
+			return err
+		}
+		coll = coll.without(name)
+	}
+	w.cat = w.cat.with(coll)
 	return nil
+}
+
+// drop removes an index from the file.
+func (w *writer) drop(ix *index) error {
+	w.conn.forget() // statements on its table
+	if err := w.conn.run("DELETE FROM portico_indexes WHERE iid=?", ix.iid); err != nil {
+		return err
+	}
+	return w.conn.exec(ix.dropped())
 }
 
 // build makes the entries of the documents that there are.
 func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
-	var list []row
+	var list []edit
 	docs := 0
 	err := w.conn.each(coll.scan, func(s *stmt) error {
 		if docs++; docs&0xFF == 0 && ctx.Err() != nil {
@@ -126,12 +146,12 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 			return w.buildUnique(ix, keys, rid, s.blob(0))
 		}
 		for _, key := range keys {
-			list = append(list, row{key, rid})
+			list = append(list, edit{row: row{key, rid}})
 		}
 		if len(list) < buildEntries {
 			return nil
 		}
-		err = w.eachRow(ix.insert, list)
+		err = w.writeRuns(ix, list)
 		clear(list)
 		list = list[:0]
 		return err
@@ -139,7 +159,7 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 	if err != nil {
 		return err
 	}
-	return w.eachRow(ix.insert, list)
+	return w.writeRuns(ix, list)
 }
 
 func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64, id []byte) error {
@@ -151,9 +171,9 @@ func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64, id []byte) err
 	if err != nil {
 		return err
 	}
-	rows := make([]row, len(keys))
+	list := make([]edit, len(keys))
 	for i, key := range keys {
-		rows[i] = row{key, rid}
+		list[i].row = row{key, rid}
 	}
-	return w.eachRow(ix.insert, rows)
+	return w.writeRuns(ix, list)
 }

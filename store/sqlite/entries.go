@@ -54,73 +54,75 @@ func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64, id []b
 	return list, nil
 }
 
-// row is one entry in an index's table.
-type row struct {
-	key []byte
-	rid int64
-}
-
-// writeEntries carries out what the ops change in the indexes: index by index
-// and in the order of the keys, so that what lies together is written together.
+// writeEntries notes what the ops change in the indexes. Unique ones are
+// written at once: whether a value is taken is for the next op to see.
 func (w *writer) writeEntries(list []pending) error {
-	var done []*index
 	for i := range list {
 		for _, c := range list[i].changes {
-			if slices.Contains(done, c.ix) {
-				continue
+			e := w.editsOf(c.ix)
+			for _, key := range c.removed {
+				e.list = append(e.list, edit{row{key, list[i].rid}, true})
 			}
-			done = append(done, c.ix)
-			removed, added := rowsOf(list[i:], c.ix)
-			if err := w.eachRow(c.ix.remove, removed); err != nil {
-				return err
+			for _, key := range c.added {
+				e.list = append(e.list, edit{row{key, list[i].rid}, false})
 			}
-			if err := w.eachRow(c.ix.insert, added); err != nil {
-				return err
+			if c.ix.def.Unique {
+				if err := w.flush(e); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func rowsOf(list []pending, ix *index) (removed, added []row) {
-	for i := range list {
-		for _, c := range list[i].changes {
-			if c.ix != ix {
-				continue
-			}
-			for _, key := range c.removed {
-				removed = append(removed, row{key, list[i].rid})
-			}
-			for _, key := range c.added {
-				added = append(added, row{key, list[i].rid})
-			}
+// editsOf gives where edits of ix are collected.
+func (w *writer) editsOf(ix *index) *edits {
+	for _, e := range w.edits {
+		if e.ix == ix {
+			return e
 		}
 	}
-	return removed, added
+	e := &edits{ix: ix}
+	w.edits = append(w.edits, e)
+	return e
 }
 
-// eachRow runs a statement that takes a key and a rid, in the order of the keys.
-func (w *writer) eachRow(sql string, rows []row) error {
-	if len(rows) == 0 {
-		return nil
+// notedEdits gives how many edits of each index were collected, for forgetEdits.
+func (w *writer) notedEdits() []int {
+	n := make([]int, len(w.edits))
+	for i, e := range w.edits {
+		n[i] = len(e.list)
 	}
-	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.key, b.key) })
-	s, err := w.conn.prepare(sql)
-	if err != nil {
-		return err
+	return n
+}
+
+// forgetEdits undoes what was collected since.
+func (w *writer) forgetEdits(noted []int) {
+	for i, e := range w.edits {
+		n := 0
+		if i < len(noted) {
+			n = noted[i]
+		}
+		clear(e.list[n:])
+		e.list = e.list[:n]
 	}
-	defer s.release()
-	for _, r := range rows {
-		if err := s.bindBlob(0, r.key); err != nil {
+}
+
+// flush writes edits that were collected.
+func (w *writer) flush(e *edits) error {
+	err := w.writeRuns(e.ix, e.list)
+	clear(e.list)
+	e.list = e.list[:0]
+	return err
+}
+
+// flushAll writes all of them, at the end of a transaction.
+func (w *writer) flushAll() error {
+	for _, e := range w.edits {
+		if err := w.flush(e); err != nil {
 			return err
 		}
-		if err := s.bindInt(1, r.rid); err != nil {
-			return err
-		}
-		if _, err := s.step(); err != nil {
-			return err
-		}
-		s.reset()
 	}
 	return nil
 }
@@ -144,16 +146,7 @@ func (w *writer) checkUnique(ix *index, keys [][]byte, rid int64, id []byte) err
 		if ix.hidden {
 			low = key[:len(key)-len(id)]
 		}
-		s, err := w.conn.prepare(ix.taken)
-		if err != nil {
-			return err
-		}
-		err = s.bind(low, after(low), rid)
-		taken := false
-		if err == nil {
-			taken, err = s.step()
-		}
-		s.release()
+		taken, err := w.taken(ix, span{low, after(low)}, rid)
 		if err != nil {
 			return err
 		}
@@ -164,10 +157,28 @@ func (w *writer) checkUnique(ix *index, keys [][]byte, rid int64, id []byte) err
 	return nil
 }
 
+// taken reports whether another document than rid has an entry in the span.
+func (w *writer) taken(ix *index, s span, rid int64) (bool, error) {
+	walk, err := newWalk(w.conn, nil, &access{ix: ix, lanes: []lane{{spans: []span{s}}}})
+	if err != nil {
+		return false, err
+	}
+	defer walk.close()
+	for {
+		e, err := walk.next()
+		if err != nil || e == nil {
+			return false, err
+		}
+		if e.rid != rid {
+			return true, nil
+		}
+	}
+}
+
 // entriesOf gives the keys of d's entries in order, each once, and the bits of
 // the keys that d has several values of.
 func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error) {
-	tuples, err := store.Entries(ix.def, d)
+	tuples, err := store.Entries(ix.stored(), d)
 	if err != nil || len(tuples) == 0 {
 		return nil, 0, err
 	}

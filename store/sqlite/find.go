@@ -47,7 +47,7 @@ func (s *Store) find(ctx context.Context, q store.Query, yield func(store.Doc) b
 		return nil
 	}
 	if id, ok := pointRead(q); ok {
-		doc, err := r.byID(id)
+		doc, err := r.point(id)
 		h.release()
 		if doc != nil {
 			yield(doc)
@@ -80,8 +80,8 @@ func pointRead(q store.Query) (store.Value, bool) {
 	return eq.Value, ok && eq.Path == "_id" && q.After == nil && indexable(eq.Value)
 }
 
-// byID gives a copy of the document with that _id, or nil.
-func (r *search) byID(id store.Value) (store.Doc, error) {
+// point gives a copy of the document with that _id, or nil.
+func (r *search) point(id store.Value) (store.Doc, error) {
 	s, err := r.conn.prepare(r.coll.locate)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,8 @@ const FileName = "portico.db"
 
 const (
 	application = 0x506f7274 // "Port", for file(1)
-	format      = 1          // of the layout in doc.go
+	format      = 2          // of the layout in doc.go
+	oldest      = 1          // format that is brought up to date
 )
 
 // Store is a store in one file. It is safe for concurrent use.
@@ -219,7 +220,7 @@ func (s *Store) prepareFile(c *conn) error {
 	case version > format:
 		return fmt.Errorf("sqlite: %s: its format %d is newer than this program's %d; use the newer Portico: %w",
 			s.path, version, format, store.ErrCorrupt)
-	case version < format:
+	case version < oldest:
 		return fmt.Errorf("sqlite: %s: unknown format %d: %w", s.path, version, store.ErrCorrupt)
 	}
 	for _, sql := range []string{
@@ -230,6 +231,11 @@ func (s *Store) prepareFile(c *conn) error {
 		"BEGIN IMMEDIATE",
 	} {
 		if err := c.exec(sql); err != nil {
+			return err
+		}
+	}
+	if tables > 0 && version < format {
+		if err := s.writer.upgrade(); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ type access struct {
 
 	ordered bool   // its entries come in the query's order
 	down    bool   // by walking backwards
+	tied    bool   // but for documents with the same keys, which are in no order
 	dedupe  bool   // a document may have several of the entries
 	multi   uint64 // ix.multi as this plan assumes it
 }
@@ -172,7 +173,7 @@ func (p *planner) add(a access) {
 			a.dedupe = true
 		}
 	}
-	a.ordered, a.down = p.inOrder(&a)
+	a.ordered, a.down, a.tied = p.inOrder(&a)
 	if a.ordered || a.bound {
 		p.found = append(p.found, a)
 	}
@@ -180,25 +181,29 @@ func (p *planner) add(a access) {
 
 // inOrder reports whether the entries of a come in the query's order, and
 // whether backwards. Keys that have the same value in all documents found do
-// not count; a key with several values in one document does not order it.
-func (p *planner) inOrder(a *access) (ordered, down bool) {
+// not count; a key with several values in one document does not order it. Entries
+// of a loose index are in order but for the _id.
+func (p *planner) inOrder(a *access) (ordered, down, tied bool) {
 	have := a.ix.keys[len(a.pins):]
 	n := 0
 	for _, k := range p.order {
 		if _, ok := a.constant(k); ok {
 			continue
 		}
+		if a.ix.def.Loose && n > 0 && n == len(have) && k.Path == "_id" {
+			return true, down, true
+		}
 		if n == len(have) || have[n].Path != k.Path || a.several(len(a.pins)+n) {
-			return false, false
+			return false, false, false
 		}
 		backwards := have[n].Desc != k.Desc
 		if n > 0 && backwards != down {
-			return false, false
+			return false, false, false
 		}
 		down = backwards
 		n++
 	}
-	return true, down
+	return true, down, false
 }
 
 // orders reports whether k is the first key of the order that is not constant.
@@ -290,6 +295,9 @@ func (p *planner) edge(a *access, l *lane, cursor store.Cursor) (key []byte, inc
 				return key, c > 0
 			}
 			continue
+		}
+		if n == len(a.ix.keys) {
+			return key, true // of those with the same keys some may come after
 		}
 		key = store.AppendKey(key, cursor[i], a.ix.keys[n].Desc)
 		n++

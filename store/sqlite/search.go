@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/portico-fhir/portico/store"
 )
@@ -20,6 +21,10 @@ type search struct {
 	budget int          // bytes of keys for a sort
 
 	walk   *walk
+	docs   *stmt // reads the document of an entry
+	order  []store.Key
+	ties   ties
+	behind bool // the cursor was passed
 	seen   rids
 	sorted *sorted
 	left   int // documents still to return; -1: no limit
@@ -48,7 +53,7 @@ func (r *search) start() error {
 	if err != nil {
 		return err
 	}
-	r.stats, r.sorted = store.Plan{}, nil
+	r.stats, r.sorted, r.order = store.Plan{}, nil, p.order
 	if r.access.ordered && r.query.After != nil {
 		p.startAfter(&r.access, r.query.After)
 	}
@@ -59,7 +64,7 @@ func (r *search) start() error {
 		r.stats.Sorted = true
 		r.sorted = newSorted(p.order, r.query.After, r.query.Limit, r.budget)
 	}
-	if !r.access.ordered || len(r.access.lanes) != 1 || len(r.access.lanes[0].spans) > 1 {
+	if !r.access.ordered || len(r.access.lanes) != 1 || len(r.access.lanes[0].spans) > 1 || r.access.ix.find != "" {
 		// One snapshot for all that is read.
 		if err := r.conn.run("BEGIN"); err != nil {
 			return err
@@ -75,10 +80,16 @@ func (r *search) open() error {
 		r.walk.close()
 		r.walk = nil
 	}
-	r.seen = nil
+	r.seen, r.ties = nil, ties{}
+	r.behind = !r.access.tied || r.query.After == nil
 	r.rest = r.access.residual(r.query.Where)
-	w, err := newWalk(r.conn, r.coll, &r.access)
-	r.walk = w
+	var err error
+	if r.docs == nil {
+		if r.docs, err = r.conn.prepare(r.coll.fetch); err != nil {
+			return err
+		}
+	}
+	r.walk, err = newWalk(r.conn, r.coll, &r.access)
 	return err
 }
 
@@ -92,6 +103,10 @@ func (r *search) close() {
 	if r.walk != nil {
 		r.walk.close()
 		r.walk = nil
+	}
+	if r.docs != nil {
+		r.docs.release()
+		r.docs = nil
 	}
 	if r.inTx && !r.conn.broken {
 		// A read transaction has nothing that could fail to be committed.
@@ -152,25 +167,67 @@ func (r *search) match() (*entry, error) {
 				return nil, err
 			}
 		}
-		e, err := r.walk.next()
+		e, err := r.nextEntry()
 		if err != nil || e == nil {
 			return nil, err
 		}
-		r.stats.Keys++
-		r.stats.Docs++
-		if !r.fresh {
-			if r.access.ix != nil && r.access.ix.multi.Load() != r.access.multi {
-				return nil, errStale
-			}
-			r.fresh = true
-		}
 		if r.access.dedupe && !r.seen.add(e.rid) {
+			continue
+		}
+		if e.doc == nil {
+			if e.doc, err = r.document(e.rid); err != nil {
+				return nil, err
+			}
+		}
+		r.stats.Docs++
+		if !r.behind && !r.passed(e.doc) {
 			continue
 		}
 		if store.Match(r.rest, e.doc) {
 			return e, nil
 		}
 	}
+}
+
+// nextEntry gives the next entry in the order of the access.
+func (r *search) nextEntry() (*entry, error) {
+	if r.access.tied {
+		return r.nextOfTies()
+	}
+	return r.walked()
+}
+
+// walked gives the next entry as the index has it.
+func (r *search) walked() (*entry, error) {
+	e, err := r.walk.next()
+	if err != nil || e == nil {
+		return nil, err
+	}
+	r.stats.Keys++
+	if !r.fresh {
+		if r.access.ix != nil && r.access.ix.multi.Load() != r.access.multi {
+			return nil, errStale
+		}
+		r.fresh = true
+	}
+	return e, nil
+}
+
+// document reads the document of an entry. Its bytes are SQLite's, valid until the
+// next one is read.
+func (r *search) document(rid int64) (store.Doc, error) {
+	r.docs.reset()
+	if err := r.docs.bindInt(0, rid); err != nil {
+		return nil, err
+	}
+	more, err := r.docs.step()
+	if err != nil {
+		return nil, err
+	}
+	if !more {
+		return nil, fmt.Errorf("sqlite: index %s has an entry of no document: %w", r.access.ix.def.Name, store.ErrCorrupt)
+	}
+	return document(r.docs.blob(0))
 }
 
 // nextSorted gives the next document of a sort. It goes through the entries
@@ -205,19 +262,7 @@ func (r *search) nextSorted() (store.Doc, error) {
 
 // fetch copies the document with that rid.
 func (r *search) fetch(rid int64) (store.Doc, error) {
-	s, err := r.conn.prepare(r.coll.fetch)
-	if err != nil {
-		return nil, err
-	}
-	defer s.release()
-	if err := s.bindInt(0, rid); err != nil {
-		return nil, err
-	}
-	more, err := s.step()
-	if err != nil || !more {
-		return nil, err
-	}
-	doc, err := document(s.blob(0))
+	doc, err := r.document(rid)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-// entry is one index entry and its document. Its bytes are SQLite's, valid
-// until the walk goes on.
+// entry is one index entry. Its document is there already when the walk goes
+// through the table itself. Its bytes are valid until the walk goes on.
 type entry struct {
 	key []byte
 	rid int64
@@ -29,17 +29,25 @@ type cursor struct {
 	stmt  *stmt
 	lane  *lane
 	next  int // span to read when the statement has no more
+	span  span
 	bound bool
 	on    bool
 	entry entry
+
+	runs bool // the statement gives runs, not documents
+	run  run
+	rows []row // of the run, still to give
 }
 
 // newWalk opens the statements. coll is read through when the access has no
-// index.
+// index, else it may be nil.
 func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
 	w := &walk{access: a}
-	sql, lanes := coll.scan, []lane{{}}
-	if a.ix != nil {
+	var sql string
+	lanes := []lane{{}}
+	if a.ix == nil {
+		sql = coll.scan
+	} else {
 		sql, lanes = a.ix.walk, a.lanes
 		if a.down {
 			sql = a.ix.walkDown
@@ -55,7 +63,7 @@ func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
 			w.close()
 			return nil, err
 		}
-		w.cursors = append(w.cursors, cursor{stmt: s, lane: &lanes[i], bound: a.ix == nil})
+		w.cursors = append(w.cursors, cursor{stmt: s, lane: &lanes[i], bound: a.ix == nil, runs: a.ix != nil && a.ix.find != ""})
 	}
 	return w, nil
 }
@@ -108,6 +116,15 @@ func (w *walk) next() (*entry, error) {
 	return &w.current.entry, nil
 }
 
+// tail gives what follows the lane's prefix in the entry that was given last.
+func (w *walk) tail(e *entry) []byte {
+	c := &w.cursors[0]
+	if w.merging {
+		c = w.current
+	}
+	return e.key[len(c.lane.prefix):]
+}
+
 // before compares what follows the lanes' prefixes.
 func (w *walk) before(a, b *cursor) bool {
 	c := bytes.Compare(a.entry.key[len(a.lane.prefix):], b.entry.key[len(b.lane.prefix):])
@@ -121,34 +138,55 @@ func (w *walk) before(a, b *cursor) bool {
 func (c *cursor) advance(down bool) error {
 	c.on = false
 	for {
-		if !c.bound {
-			if c.next == len(c.lane.spans) {
-				return nil
-			}
-			at := c.next
+		if n := len(c.rows); n > 0 {
+			r := c.rows[0]
 			if down {
-				at = len(c.lane.spans) - 1 - at
+				r, c.rows = c.rows[n-1], c.rows[:n-1]
+			} else {
+				c.rows = c.rows[1:]
 			}
-			c.next++
-			s := c.lane.spans[at]
-			if err := c.stmt.bindBlob(0, s.low); err != nil {
+			c.entry, c.on = entry{key: r.key, rid: r.rid}, true
+			return nil
+		}
+		if !c.bound && c.next == len(c.lane.spans) {
+			return nil
+		}
+		if !c.bound {
+			if err := c.bind(down); err != nil {
 				return err
 			}
-			if err := c.stmt.bindBlob(1, s.high); err != nil {
-				return err
-			}
-			c.bound = true
 		}
 		more, err := c.stmt.step()
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if more {
+		case !more:
+			c.stmt.reset()
+			c.bound = false
+		case !c.runs:
 			return c.read()
+		default:
+			if err := c.run.read(c.stmt.blob(0), c.stmt.blob(1)); err != nil {
+				return err
+			}
+			c.rows = c.run.within(c.span)
 		}
-		c.stmt.reset()
-		c.bound = false
 	}
+}
+
+// bind turns to the next span.
+func (c *cursor) bind(down bool) error {
+	at := c.next
+	if down {
+		at = len(c.lane.spans) - 1 - at
+	}
+	c.next++
+	c.span = c.lane.spans[at]
+	if err := c.stmt.bindBlob(0, c.span.low); err != nil {
+		return err
+	}
+	c.bound = true
+	return c.stmt.bindBlob(1, c.span.high)
 }
 
 func (c *cursor) read() error {

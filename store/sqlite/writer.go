@@ -37,7 +37,12 @@ type writer struct {
 	commits atomic.Int64 // of groups, each one fsync
 	applied atomic.Int64 // calls of Apply that were committed
 
-	cat *catalog // with what the transaction under way adds
+	cat   *catalog // with what the transaction under way adds
+	edits []*edits // of index entries, that it has yet to write
+
+	place          run // that was read last
+	fence, encoded []byte
+	merged         []row
 }
 
 // request is one call of Apply, or one change that wants a transaction to
@@ -181,7 +186,7 @@ func (w *writer) group(group []*request, r *request) (_ []*request, next *reques
 		if !wrote {
 			return errNothing
 		}
-		return nil
+		return w.flushAll()
 	})
 	for _, r := range group {
 		if err != nil && !errors.Is(err, errNothing) {
@@ -210,7 +215,7 @@ func (w *writer) transact(f func() error) error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	w.cat = w.store.catalog.Load()
+	w.cat, w.edits = w.store.catalog.Load(), nil
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}

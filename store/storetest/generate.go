@@ -243,7 +243,11 @@ func (r Random) Indexes(collection string) *rapid.Generator[[]store.Index] {
 			if len(keys) == 0 || slices.ContainsFunc(ixs, func(ix store.Index) bool { return slices.Equal(ix.Keys, keys) }) {
 				continue
 			}
-			ixs = append(ixs, store.Index{Collection: collection, Name: fmt.Sprintf("ix%d", i), Keys: keys, Sparse: rapid.Bool().Draw(t, "sparse")})
+			ix := store.Index{Collection: collection, Name: fmt.Sprintf("ix%d", i), Keys: keys, Sparse: rapid.Bool().Draw(t, "sparse")}
+			if rapid.Bool().Draw(t, "loose") {
+				ix.Loose, ix.Keys = true, append(keys, store.Key{Path: "_id", Desc: rapid.Bool().Draw(t, "desc")})
+			}
+			ixs = append(ixs, ix)
 		}
 		return ixs
 	})

@@ -142,6 +142,37 @@ func indexes(g *group) {
 			t.Errorf("Ensure: %v, want %v", err, store.ErrInvalid)
 		}
 	})
+	g.claim("an index takes the place of others, there or not", func(t *testing.T, s store.Store, c string) {
+		mustInsert(t, s, c, `{"a":1,"b":2}`, `{"a":1,"b":1}`)
+		next := store.Index{Collection: c, Name: "ba", Keys: asc("b", "a"), Replaces: []string{"ab", "never"}}
+		ensure(t, s, plain(c), next)
+		checkIDs(t, s, store.Query{Collection: c, Where: eq("a", 1), Order: asc("b")}, "2", "1")
+		ensure(t, s, next)
+		// The name is free.
+		ensure(t, s, store.Index{Collection: c, Name: "ab", Keys: asc("c")})
+	})
+	g.claim("documents with the same keys in a loose index are in order", func(t *testing.T, s store.Store, c string) {
+		ensure(t, s, store.Index{Collection: c, Name: "loose", Keys: asc("a", "b", "_id"), Loose: true})
+		mustInsert(t, s, c, `{"a":[1,2],"b":5}`, `{"a":[2,1],"b":5}`, `{"a":2,"b":4}`, `{"a":1,"b":5}`, `{"a":1,"b":5}`, `{"a":2,"b":5}`)
+		for _, q := range []struct {
+			where store.Filter
+			order []store.Key
+			want  []string
+		}{
+			{eq("a", 1), asc("b"), []string{"1", "2", "4", "5"}},
+			{eq("a", 1), []store.Key{{Path: "b", Desc: true}, {Path: "_id"}}, []string{"1", "2", "4", "5"}},
+			{eq("a", 2), desc("b"), []string{"6", "2", "1", "3"}},
+			{store.In{Path: "a", Values: []store.Value{store.V(1), store.V(2)}}, asc("b"), []string{"3", "1", "2", "4", "5", "6"}},
+			{nil, []store.Key{{Path: "a", Desc: true}, {Path: "b", Desc: true}}, []string{"6", "2", "1", "3", "5", "4"}},
+		} {
+			query := store.Query{Collection: c, Where: q.where, Order: q.order}
+			checkIDs(t, s, query, q.want...)
+			for i, d := range find(t, s, query) {
+				query.After = store.Position(q.order, d)
+				checkIDs(t, s, query, q.want[i+1:]...)
+			}
+		}
+	})
 	g.claim("the same name in another collection is another index", func(t *testing.T, s store.Store, c string) {
 		ensure(t, s, plain(c), store.Index{Collection: c + "x", Name: "ab", Keys: asc("z")})
 	})
@@ -164,6 +195,9 @@ func indexes(g *group) {
 		"no keys":                 {Name: "x"},
 		"a bad path":              {Name: "x", Keys: asc("a..b")},
 		"a path twice":            {Name: "x", Keys: asc("a", "a")},
+		"loose ends without _id":  {Name: "x", Keys: asc("a", "b"), Loose: true},
+		"loose and unique keys":   {Name: "x", Keys: asc("a", "_id"), Loose: true, Unique: true},
+		"nothing but loose ends":  {Name: "x", Keys: asc("_id"), Loose: true},
 		"expiry over two keys":    {Name: "x", Keys: asc("a", "b"), ExpireAfter: time.Second},
 		"expiry that is negative": {Name: "x", Keys: asc("a"), ExpireAfter: -time.Second},
 	} {

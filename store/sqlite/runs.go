@@ -1,0 +1,197 @@
+package sqlite
+
+import (
+	"bytes"
+	"slices"
+)
+
+// edit says that an entry is to be there, or not to be.
+type edit struct {
+	row
+	gone bool
+}
+
+// edits are what is to become of the entries of one index. They are collected
+// while the transactions of a group are carried out and written at its end, index by
+// index and in the order of the keys, so that what goes into one run is written
+// once.
+type edits struct {
+	ix   *index
+	list []edit
+}
+
+// writeRuns carries out edits. Of several about one entry the last counts.
+func (w *writer) writeRuns(ix *index, list []edit) error {
+	slices.SortStableFunc(list, func(a, b edit) int { return compareRows(a.row, b.row) })
+	find, err := w.conn.prepare(ix.find)
+	if err != nil {
+		return err
+	}
+	defer find.release()
+	for len(list) > 0 {
+		n, err := w.writeRun(find, ix, list)
+		if err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// writeRun carries out the first edits, those of one run, and gives their number.
+func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
+	found, err := w.findRun(find, list[0].row)
+	if err != nil {
+		return 0, err
+	}
+	n := 1
+	for n < len(list) {
+		if k := len(w.place.rows); k == 0 || compareRows(list[n].row, w.place.rows[k-1]) > 0 {
+			break
+		}
+		n++
+	}
+	if n < len(list) {
+		// What stands behind the last entry of the run may be of the next.
+		more, err := w.untilNext(ix, list[n:])
+		if err != nil {
+			return 0, err
+		}
+		n += more
+	}
+	rows, appended := merge(w.merged[:0], w.place.rows, list[:n])
+	err = w.putRun(ix, found, rows, appended)
+	clear(rows)
+	w.merged = rows[:0]
+	return n, err
+}
+
+// findRun reads the run in which an entry has its place; found is false when the
+// index is empty.
+func (w *writer) findRun(find *stmt, r row) (found bool, err error) {
+	defer find.reset()
+	w.fence = append(w.fence[:0], r.key...)
+	w.fence = appendRID(w.fence, r.rid)
+	if err := find.bindBlob(0, w.fence); err != nil {
+		return false, err
+	}
+	found, err = find.step()
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		w.place.fence, w.place.rows = w.place.fence[:0], w.place.rows[:0]
+		return false, nil
+	}
+	return true, w.place.read(find.blob(0), find.blob(1))
+}
+
+// untilNext counts the edits at the beginning of list that stand before the next run.
+func (w *writer) untilNext(ix *index, list []edit) (int, error) {
+	next, err := w.conn.prepare(ix.next)
+	if err != nil {
+		return 0, err
+	}
+	defer next.release()
+	if err := next.bindBlob(0, w.place.fence); err != nil {
+		return 0, err
+	}
+	more, err := next.step()
+	if err != nil || !more {
+		return len(list), err
+	}
+	fence := next.blob(0)
+	n := 0
+	for n < len(list) && beforeFence(list[n].row, fence) {
+		n++
+	}
+	return n, nil
+}
+
+// beforeFence reports whether an entry belongs to a run before the one with this
+// fence.
+func beforeFence(r row, fence []byte) bool {
+	n := common(r.key, fence)
+	switch {
+	case n == len(fence):
+		return false
+	case n == len(r.key):
+		var rid [8]byte
+		return bytes.Compare(appendRID(rid[:0], r.rid), fence[n:]) < 0
+	}
+	return r.key[n] < fence[n]
+}
+
+// merge gives what rows become by the edits, and whether all of these went to
+// the end.
+func merge(out, rows []row, list []edit) (_ []row, appended bool) {
+	appended = true
+	for i := 0; i < len(list); i++ {
+		e := list[i]
+		if i+1 < len(list) && compareRows(e.row, list[i+1].row) == 0 {
+			continue
+		}
+		n := 0
+		for n < len(rows) && compareRows(rows[n], e.row) < 0 {
+			n++
+		}
+		out, rows = append(out, rows[:n]...), rows[n:]
+		if len(rows) > 0 {
+			appended = false
+			if compareRows(rows[0], e.row) == 0 {
+				rows = rows[1:]
+			}
+		}
+		if !e.gone {
+			out = append(out, e.row)
+		}
+	}
+	return append(out, rows...), appended
+}
+
+// putRun writes the rows in the place of the run that was read, as several runs when
+// they have become too many for one.
+func (w *writer) putRun(ix *index, found bool, rows []row, appended bool) error {
+	w.encoded = appendRun(w.encoded[:0], w.place.fence, rows)
+	parts := 1 + (len(w.encoded)+len(w.place.fence))/maxRun
+	size := len(w.encoded)/parts + 1
+	if appended {
+		size = maxRun // where entries come in order, the next ones will not come before
+	}
+	fence := w.place.fence
+	for first := true; first || len(rows) > 0; first = false {
+		n := len(rows)
+		if parts > 1 {
+			n = fit(fence, rows, size)
+		}
+		w.encoded = appendRun(w.encoded[:0], fence, rows[:n])
+		sql := ix.insert
+		if first && found {
+			sql = ix.update
+			if n == 0 && len(fence) > 0 {
+				return w.conn.run(ix.remove, fence)
+			}
+		}
+		if err := w.conn.run(sql, w.encoded, fence); err != nil {
+			return err
+		}
+		if n < len(rows) {
+			fence = fenceBetween(rows[n-1], rows[n])
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// fit gives how many rows make a run of about size bytes: at least one.
+func fit(fence []byte, rows []row, size int) int {
+	last, total := fence, len(fence)+2
+	for i, r := range rows {
+		total += len(r.key) - common(last, r.key) + 6
+		if total > size && i > 0 {
+			return i
+		}
+		last = r.key
+	}
+	return len(rows)
+}

@@ -1,0 +1,52 @@
+package sqlite
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// upgrade brings a file of format 1, in which an index entry was a row, to the
+// present one, within the transaction under way.
+func (w *writer) upgrade() error {
+	cat, err := loadCatalog(w.conn)
+	if err != nil {
+		return err
+	}
+	for _, coll := range cat.collections {
+		for _, ix := range coll.indexes {
+			if err := w.gatherRows(ix); err != nil {
+				return fmt.Errorf("sqlite: index %s of %s: %w", ix.def.Name, coll.name, err)
+			}
+		}
+	}
+	return w.conn.exec(fmt.Sprintf("PRAGMA user_version=%d", format))
+}
+
+// gatherRows puts the entries of an index into runs.
+func (w *writer) gatherRows(ix *index) error {
+	if err := w.conn.exec(fmt.Sprintf("ALTER TABLE i%d RENAME TO portico_rows", ix.iid)); err != nil {
+		return err
+	}
+	if err := w.conn.exec(ix.create()); err != nil {
+		return err
+	}
+	var list []edit
+	err := w.conn.each("SELECT key, rid FROM portico_rows ORDER BY key, rid", func(s *stmt) error {
+		list = append(list, edit{row: row{bytes.Clone(s.blob(0)), s.int(1)}})
+		if len(list) < buildEntries {
+			return nil
+		}
+		err := w.writeRuns(ix, list)
+		clear(list)
+		list = list[:0]
+		return err
+	})
+	if err == nil {
+		err = w.writeRuns(ix, list)
+	}
+	if err != nil {
+		return err
+	}
+	w.conn.forget()
+	return w.conn.exec("DROP TABLE portico_rows")
+}
