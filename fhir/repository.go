@@ -33,7 +33,7 @@ type Repository interface {
 	// marker, which is then returned beside the error.
 	Version(ctx context.Context, key Key, version string) (Resource, error)
 
-	// History returns versions, newest first, delete markers included.
+	// History returns versions, newest first unless q.Oldest, delete markers included.
 	// CodeNotFound for an instance that never was; CodeNotSupported where the
 	// Capability of the type does not have what is asked for.
 	History(ctx context.Context, q HistoryQuery) (Page, error)
@@ -62,6 +62,7 @@ type HistoryQuery struct {
 	Cursor string    // Page.Next of the page before; empty for the first
 	Since  time.Time // only versions at or after; zero for all
 	At     *Date     // only versions that were current at some time within; nil for all
+	Oldest bool      // the oldest first
 }
 
 // Page is a part of a result. Next is empty on the last page, else an opaque
@@ -71,6 +72,9 @@ type Page struct {
 	Next      string
 	Total     *int64 // all matches, when asked for or free
 	Included  []Resource
+	// Until is, on a page of a history, the moment before which nothing is missing:
+	// whoever asks again since then sees every version. Zero where that is not known.
+	Until time.Time
 }
 
 // Method says what a Change does.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/store"
@@ -43,6 +44,16 @@ func (u storeURI) MarshalYAML() (any, error) { return u.String(), nil }
 
 func (u storeURI) isMongo() bool {
 	return strings.HasPrefix(string(u), "mongodb://") || strings.HasPrefix(string(u), "mongodb+srv://")
+}
+
+// settle is how long after its stamp a version that another process writes may come to
+// light: MongoDB ends a transaction after a minute, and clocks differ. The other
+// stores have one process.
+func (c StoreConfig) settle() time.Duration {
+	if c.URI.isMongo() {
+		return 75 * time.Second
+	}
+	return 0
 }
 
 func (u storeURI) known() bool {

@@ -98,7 +98,7 @@ func repository(c Config, base string, st store.Store, log *slog.Logger) (*route
 	if err != nil {
 		return nil, err
 	}
-	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location}}
+	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location, Settle: c.Store.settle()}}
 	chart, err := loadChart(c)
 	if err != nil || chart == nil {
 		return repo, err

@@ -89,6 +89,7 @@ func decode(body io.Reader, v any) error { return json.NewDecoder(body).Decode(v
 type bundle struct {
 	Type  string
 	Total *int
+	Meta  struct{ LastUpdated string }
 	Link  []struct{ Relation, URL string }
 	Entry []entry
 }

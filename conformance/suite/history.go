@@ -40,6 +40,34 @@ func histories(t *testing.T, c *client, can capability) {
 			}
 		})
 	}
+	t.Run("G1.4 the oldest first is the same the other way round", func(t *testing.T) {
+		for _, path := range []string{"Basic/" + r.ID + "/_history", "Basic/_history"} {
+			var newest, oldest []string
+			for _, e := range c.all(t, path+"?_count=2&_sort=-_lastUpdated&"+since) {
+				newest = append(newest, e.FullURL+" "+e.Response.Etag)
+			}
+			for _, e := range c.all(t, path+"?_count=2&_sort=_lastUpdated&"+since) {
+				oldest = append(oldest, e.FullURL+" "+e.Response.Etag)
+			}
+			slices.Reverse(oldest)
+			if !slices.Equal(newest, oldest[max(0, len(oldest)-len(newest)):]) { // others may write between the two
+				t.Errorf("%s: %q, and reversed %q", path, newest, oldest)
+			}
+		}
+	})
+	t.Run("G1.5 whoever polls since the moment that a page names misses nothing", func(t *testing.T) {
+		var first, second bundle
+		c.do(t, "GET", "Basic/_history?_count=1000&"+since, "").want(t, 200).into(t, &first)
+		if first.Meta.LastUpdated == "" {
+			t.Fatal("the page does not say up to when it is complete")
+		}
+		c.do(t, "PUT", "Basic/"+r.ID, withID(other, r.ID)).want(t, 200)
+		c.do(t, "GET", "Basic/_history?_count=1000&_since="+url.QueryEscape(first.Meta.LastUpdated), "").want(t, 200).into(t, &second)
+		if len(second.Entry) == 0 || second.Entry[0].Request.Method != "PUT" {
+			t.Errorf("got %+v", second.Entry)
+		}
+		c.do(t, "PUT", "Basic/"+r.ID, withID(basic, r.ID)).want(t, 200)
+	})
 	t.Run("G1.4 a history tells what was current at a time", func(t *testing.T) {
 		var now bundle
 		at := "_at=" + url.QueryEscape(r.Meta.LastUpdated)

@@ -25,6 +25,9 @@ type Prepared struct {
 	// Plan plans the changes on what is stored now. It is called again, on
 	// one goroutine, each time that another writer was faster.
 	Plan func(ctx context.Context) (*Plan, error)
+	// Done is called when the commit has ended, whatever came of it; nil: nobody wants to
+	// know.
+	Done func()
 }
 
 // Plan is one attempt: what carries the changes out if nobody else writes in between.
@@ -56,6 +59,13 @@ func Do(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Planner) 
 		return nil, nil
 	}
 	parts, err := prepare(ctx, changes, of)
+	defer func() {
+		for i := range parts {
+			if parts[i].Done != nil {
+				parts[i].Done()
+			}
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +113,7 @@ type part struct {
 }
 
 // prepare gives each Planner its changes, in the order in which they are first named.
+// The parts beside an error are those that may have been prepared.
 func prepare(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Planner) ([]part, error) {
 	var parts []part
 	for i, c := range changes {
@@ -120,10 +131,10 @@ func prepare(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Plan
 		p := &parts[i]
 		var err error
 		if p.Prepared, err = p.planner.Prepare(ctx, p.changes); err != nil {
-			return nil, err
+			return parts, err
 		}
 		if p.Store != parts[0].Store {
-			return nil, fhir.Errorf(fhir.CodeNotSupported, "",
+			return parts, fhir.Errorf(fhir.CodeNotSupported, "",
 				"One request cannot change %s together with %s: they are kept in different databases, which cannot be written all or nothing. Send them apart.",
 				p.changes[0].Key.Type, parts[0].changes[0].Key.Type)
 		}

@@ -19,6 +19,7 @@ type chronicle struct {
 	q     fhir.HistoryQuery
 	types []fhir.Type
 	after *place // the last version on the page before; nil on the first
+	of    progress
 
 	low, high time.Time // of At
 }
@@ -26,13 +27,21 @@ type chronicle struct {
 // chronicle answers q for several resources.
 func (r *Repository) chronicle(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
 	c := chronicle{Repository: r, q: q}
-	total := int64(-1)
 	if q.Cursor != "" {
-		at, n, ok := parsePlace(q.Cursor)
+		at, of, ok := parsePlace(q.Cursor)
 		if !ok {
 			return fhir.Page{}, badHistoryCursor()
 		}
-		c.after, total = &at, n
+		c.after, c.of = &at, of
+	} else {
+		latest, until, err := r.horizonNow(ctx)
+		if err != nil {
+			return fhir.Page{}, err
+		}
+		c.of.until = until.UnixMilli()
+		if !latest.IsZero() {
+			c.of.latest = latest.UnixMilli()
+		}
 	}
 	if q.At != nil {
 		c.low, c.high = q.At.Range(r.location())
@@ -41,7 +50,7 @@ func (r *Repository) chronicle(ctx context.Context, q fhir.HistoryQuery) (fhir.P
 	if c.types, err = r.chronicled(ctx, q); err != nil {
 		return fhir.Page{}, err
 	}
-	found := newest{count: q.Count}
+	found := newest{count: q.Count, oldest: q.Oldest}
 	for _, t := range c.types {
 		// The current versions first: what they do not show when they are read has been
 		// moved to the history before.
@@ -52,11 +61,11 @@ func (r *Repository) chronicle(ctx context.Context, q fhir.HistoryQuery) (fhir.P
 		}
 	}
 	if q.Cursor == "" {
-		if total, err = c.total(ctx, &found); err != nil {
+		if c.of.total, err = c.total(ctx, &found); err != nil {
 			return fhir.Page{}, err
 		}
 	}
-	page := found.page(total)
+	page := found.page(c.of)
 	page.Resources, err = c.settle(ctx, found.items)
 	return page, err
 }
@@ -95,13 +104,13 @@ func (r *Repository) chronicled(ctx context.Context, q fhir.HistoryQuery) ([]fhi
 }
 
 // page gives all but the resources of a page.
-func (n *newest) page(total int64) fhir.Page {
-	var page fhir.Page
-	if total >= 0 {
-		page.Total = &total
+func (n *newest) page(of progress) fhir.Page {
+	page := fhir.Page{Until: time.UnixMilli(of.until).UTC()}
+	if of.total >= 0 {
+		page.Total = &of.total
 	}
 	if n.more {
-		page.Next = n.items[len(n.items)-1].cursor(total)
+		page.Next = n.items[len(n.items)-1].cursor(of)
 	}
 	return page
 }
@@ -145,13 +154,14 @@ func placeOf(t fhir.Type, doc store.Doc, old bool) (place, bool) {
 	return p, ok[0] && ok[1] && ok[2]
 }
 
-// find is the query for what can stand on the page, from the newest to the oldest.
+// find is the query for what can stand on the page, in its order.
 func (c *chronicle) find(t fhir.Type, old bool) store.Query {
 	q := store.Query{Collection: collection(t), Limit: c.q.Count + 1}
-	q.Order = []store.Key{{Path: fieldUpdated, Desc: true}, {Path: fieldID, Desc: true}}
+	desc := !c.q.Oldest
+	q.Order = []store.Key{{Path: fieldUpdated, Desc: desc}, {Path: fieldID, Desc: desc}}
 	if old {
 		q.Collection = historyCollection(t)
-		q.Order = slices.Insert(q.Order, 1, store.Key{Path: fieldOwner, Desc: true})
+		q.Order = slices.Insert(q.Order, 1, store.Key{Path: fieldOwner, Desc: desc})
 	}
 	if c.after != nil && c.after.typ == t {
 		q.After = store.Cursor{date(c.after.updated), c.after.ownerValue()}
@@ -175,19 +185,30 @@ func (c *chronicle) find(t fhir.Type, old bool) store.Query {
 }
 
 // span bounds the times of versions of a type.
-func (c *chronicle) span(t fhir.Type) (where store.And) {
+func (c *chronicle) span(t fhir.Type) store.And {
+	var low, high *store.Bound
 	if !c.q.Since.IsZero() {
-		where = append(where, store.Range{Path: fieldUpdated, Low: &store.Bound{Value: instant(c.q.Since), Inclusive: true}})
+		low = &store.Bound{Value: instant(c.q.Since), Inclusive: true}
 	}
 	if c.q.At != nil {
-		where = append(where, store.Range{Path: fieldUpdated, High: &store.Bound{Value: instant(c.high)}})
+		high = &store.Bound{Value: instant(c.high)}
 	}
-	if c.after != nil {
-		// Of versions of one time those of this type may still be to come.
-		high := &store.Bound{Value: date(c.after.updated), Inclusive: t >= c.after.typ}
-		where = append(where, store.Range{Path: fieldUpdated, High: high})
+	if c.of.latest != 0 && (c.q.At == nil || c.of.latest < c.high.UnixMilli()) {
+		high = &store.Bound{Value: date(c.of.latest), Inclusive: true}
 	}
-	return where
+	// What came before lies within these bounds. Of versions of one time those of this type
+	// may still be to come.
+	switch {
+	case c.after == nil:
+	case c.q.Oldest:
+		low = &store.Bound{Value: date(c.after.updated), Inclusive: t <= c.after.typ}
+	default:
+		high = &store.Bound{Value: date(c.after.updated), Inclusive: t >= c.after.typ}
+	}
+	if low == nil && high == nil {
+		return nil
+	}
+	return store.And{store.Range{Path: fieldUpdated, Low: low, High: high}}
 }
 
 // lasted reports whether an old version that does not say when it ended was still

@@ -136,6 +136,12 @@ func TestG1_4_HistoryOfATypeAndOfAll(t *testing.T) {
 				if tt.total && len(totals) == 0 {
 					t.Errorf("%s, pages of %d: no total", tt.claim, count)
 				}
+				q.Oldest = true
+				got, _ = walk(t, r, q, nil)
+				slices.Reverse(got)
+				if names(got) != tt.want {
+					t.Errorf("%s, the oldest first in pages of %d: %s reversed\nwant %s", tt.claim, count, names(got), tt.want)
+				}
 			}
 		}
 	})

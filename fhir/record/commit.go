@@ -24,8 +24,9 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		return commit.Prepared{}, err
 	}
 	moved := make(map[string]bool)
-	return commit.Prepared{Store: r.Store, Plan: func(ctx context.Context) (*commit.Plan, error) {
-		p := plan{now: r.now(), newID: r.newID, index: r.indexer(), moved: moved}
+	u := &underWay{horizon: &r.horizon}
+	return commit.Prepared{Store: r.Store, Done: u.end, Plan: func(ctx context.Context) (*commit.Plan, error) {
+		p := plan{now: u.stamp(r.now()), newID: r.newID, index: r.indexer(), moved: moved}
 		ops, err := r.reservations.Plan(ctx, r.Store, r, changes)
 		if err != nil {
 			return nil, err
@@ -34,6 +35,7 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		if err := r.plan(ctx, &p, changes); err != nil {
 			return nil, err
 		}
+		u.raise(p.results)
 		return &commit.Plan{Ops: p.ops, Results: p.results, Failed: p.note}, nil
 	}}, nil
 }
@@ -70,19 +72,6 @@ func (r *Repository) index(ctx context.Context, types []fhir.Type) error {
 		r.indexed.Store(t, true)
 	}
 	return nil
-}
-
-// indexes are those of one type. The date stands behind
-// the entry, so that what has an entry is found from the newest to the oldest.
-func indexes(t fhir.Type) []store.Index {
-	collection := collection(t)
-	return []store.Index{
-		{Collection: historyCollection(t), Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldOwner}, {Path: fieldID}}},
-		{Collection: collection, Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldID}}},
-		{Collection: collection, Name: "deleted", Keys: []store.Key{{Path: fieldDeleted}}, Sparse: true},
-		{Collection: collection, Name: "date", Keys: byDate(true)},
-		{Collection: collection, Name: "entries", Keys: append([]store.Key{{Path: fieldKeys}}, byDate(true)...)},
-	}
 }
 
 // plan reads what the changes start from and fills p.

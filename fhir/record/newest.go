@@ -30,11 +30,17 @@ func (p place) compare(q place) int {
 	)
 }
 
-// cursor gives the form for Page.Next. Total is that of the first page, negative
-// when it was not counted.
-func (p place) cursor(total int64) string {
+// progress is what the pages of one history have in common.
+type progress struct {
+	total  int64 // negative when it was not counted
+	latest int64 // milliseconds; versions after it are not shown; 0: all are
+	until  int64 // milliseconds; Page.Until
+}
+
+// cursor gives the form for Page.Next.
+func (p place) cursor(of progress) string {
 	return string(store.Cursor{
-		store.V(p.updated), store.String(string(p.typ)), p.ownerValue(), store.String(p.id), store.V(total),
+		store.V(p.updated), store.String(string(p.typ)), p.ownerValue(), store.String(p.id), store.V(of.total), store.V(of.latest), store.V(of.until),
 	}.Marshal())
 }
 
@@ -47,28 +53,39 @@ func (p place) ownerValue() store.Value {
 }
 
 // parsePlace reads what cursor wrote; ok is false for anything else.
-func parsePlace(s string) (p place, total int64, ok bool) {
+func parsePlace(s string) (p place, of progress, ok bool) {
 	c, err := store.UnmarshalCursor([]byte(s))
-	if err != nil || len(c) != 5 {
-		return p, 0, false
+	if err != nil || len(c) != 7 {
+		return p, of, false
 	}
-	var oks [4]bool
+	var oks [6]bool
 	p.updated, oks[0] = c[0].AsInt64OK()
 	typ, isString := c[1].StringValueOK()
 	p.typ, oks[1] = fhir.Type(typ), isString
 	p.owner, _ = c[2].StringValueOK()
 	p.id, oks[2] = c[3].StringValueOK()
-	total, oks[3] = c[4].AsInt64OK()
-	return p, total, !slices.Contains(oks[:], false)
+	of.total, oks[3] = c[4].AsInt64OK()
+	of.latest, oks[4] = c[5].AsInt64OK()
+	of.until, oks[5] = c[6].AsInt64OK()
+	return p, of, !slices.Contains(oks[:], false)
 }
 
-// newest keeps the newest versions of those that it is offered, as many as fit a
-// page.
+// newest keeps the newest versions, or the oldest, of those that it is offered, as
+// many as fit a page.
 type newest struct {
-	count int
-	items []standing
-	size  int
-	more  bool // something did not fit
+	count  int
+	oldest bool
+	items  []standing
+	size   int
+	more   bool // something did not fit
+}
+
+// order is that of the page.
+func (n *newest) order(p, q place) int {
+	if n.oldest {
+		return q.compare(p)
+	}
+	return p.compare(q)
 }
 
 // standing is a version at its place.
@@ -82,7 +99,7 @@ type standing struct {
 // does not, none of those behind it does.
 func (n *newest) admits(p place) bool {
 	full := len(n.items) == n.count || n.size >= maxPage
-	if full && p.compare(n.items[len(n.items)-1].place) > 0 {
+	if full && n.order(p, n.items[len(n.items)-1].place) > 0 {
 		n.more = true
 		return false
 	}
@@ -92,7 +109,7 @@ func (n *newest) admits(p place) bool {
 // add puts a version in its place, and takes out what no longer fits. A version that
 // moved while the collections were read comes twice, and counts once.
 func (n *newest) add(s standing) {
-	i, found := slices.BinarySearchFunc(n.items, s, func(a, b standing) int { return a.compare(b.place) })
+	i, found := slices.BinarySearchFunc(n.items, s, func(a, b standing) int { return n.order(a.place, b.place) })
 	if found {
 		return
 	}

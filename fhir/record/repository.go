@@ -20,6 +20,11 @@ type Repository struct {
 	Location *time.Location   // of dates without a zone; nil: UTC
 	Base     string           // FHIR base URL: references below it are to here
 
+	// Settle is how long after its stamp a version of another process may come to light;
+	// 0: no other process writes to the store.
+	Settle time.Duration
+
+	horizon      horizon
 	indexed      sync.Map // fhir.Type: its indexes are declared
 	reservations commit.Reservations
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -20,10 +21,17 @@ type bundle struct {
 	entries int
 }
 
-// newBundle starts a Bundle of the given type.
-func newBundle(w *response, kind string, total *int64, shape *subset.Shape) *bundle {
+// newBundle starts a Bundle of the given type. Until, when it is not zero, is the moment up to which
+// it is complete.
+func newBundle(w *response, kind string, total *int64, shape *subset.Shape, until time.Time) *bundle {
 	b := &bundle{w: w, shape: shape, buf: (*w.pools.buffers.Get().(*[]byte))[:0]}
-	b.add(`{"resourceType":"Bundle","type":"`, kind, `"`)
+	b.add(`{"resourceType":"Bundle"`)
+	if !until.IsZero() {
+		b.add(`,"meta":{"lastUpdated":"`)
+		b.buf = appendInstant(b.buf, until)
+		b.add(`"}`)
+	}
+	b.add(`,"type":"`, kind, `"`)
 	if total != nil {
 		b.add(`,"total":`)
 		b.buf = strconv.AppendInt(b.buf, *total, 10)

@@ -31,7 +31,10 @@ func (s *Server) history(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	b := newBundle(w, "history", page.Total, shape)
+	if err := s.room.check(); err != nil {
+		return err
+	}
+	b := newBundle(w, "history", page.Total, shape, page.Until)
 	b.link("self", path, used, shown, r.shown)
 	if page.Next != "" {
 		used = without(used, "_cursor")
@@ -103,7 +106,7 @@ func (s *Server) historyQuery(r *request, path string) (q fhir.HistoryQuery, use
 		case "_at":
 			q.At, err = s.at(p.Value)
 		case "_sort":
-			err = newestFirst(p.Value)
+			q.Oldest, err = oldestFirst(p.Value)
 		case "_cursor":
 			token = p.Value
 		default:
@@ -120,6 +123,10 @@ func (s *Server) historyQuery(r *request, path string) (q fhir.HistoryQuery, use
 	return q, used, err
 }
 
+// leeway is how far ahead of the clock a moment may be that this server itself named: where
+// versions follow each other faster than the clock ticks.
+const leeway = time.Second
+
 // since reads an instant that has been.
 func (s *Server) since(value string) (time.Time, error) {
 	d, err := fhir.ParseDate(value)
@@ -127,7 +134,7 @@ func (s *Server) since(value string) (time.Time, error) {
 		return time.Time{}, fhir.Errorf(fhir.CodeInvalid, "http._since", "_since must be an instant, as 2024-05-01T08:30:00Z.")
 	}
 	since, _ := d.Range(time.UTC)
-	if since.After(s.Now()) {
+	if since.After(s.Now().Add(leeway)) {
 		return time.Time{}, fhir.Errorf(fhir.CodeInvalid, "http._since", "_since is in the future.")
 	}
 	return since, nil
@@ -149,12 +156,15 @@ func (s *Server) at(value string) (*fhir.Date, error) {
 	return &d, nil
 }
 
-// newestFirst accepts the order that a history has.
-func newestFirst(sort string) error {
-	if sort != "-_lastUpdated" {
-		return fhir.Errorf(fhir.CodeNotSupported, "http._sort", "A history is in the order -_lastUpdated, the newest first, and in no other.")
+// oldestFirst reads the order of a history.
+func oldestFirst(sort string) (bool, error) {
+	switch sort {
+	case "_lastUpdated":
+		return true, nil
+	case "-_lastUpdated":
+		return false, nil
 	}
-	return nil
+	return false, fhir.Errorf(fhir.CodeNotSupported, "http._sort", "A history is in the order -_lastUpdated, the newest first, or _lastUpdated.")
 }
 
 // routeHistory is for [type]/_history, and with no type in the URL for _history.

@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/operation"
@@ -56,6 +57,9 @@ func (s *Server) operate(w *response, r *request) error {
 	case result.Outcome != nil:
 		return w.send(http.StatusOK, appendOutcome(nil, result.Outcome))
 	}
+	if err := s.room.check(); err != nil {
+		return err
+	}
 	path := "$" + r.op.Code
 	switch {
 	case r.op.Instance:
@@ -63,7 +67,7 @@ func (s *Server) operate(w *response, r *request) error {
 	case r.kind != nil:
 		path = string(r.kind.name) + "/" + path
 	}
-	b := newBundle(w, "searchset", result.Page.Total, result.Shape)
+	b := newBundle(w, "searchset", result.Page.Total, result.Shape, time.Time{})
 	b.link("self", path, result.Used, r.shown)
 	if result.Next != nil {
 		b.link("next", path, result.Next, r.shown)

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"time"
+
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -27,7 +29,10 @@ func (s *Server) search(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	b := newBundle(w, "searchset", page.Total, shape)
+	if err := s.room.check(); err != nil {
+		return err // else the page would stay until the client has read it
+	}
+	b := newBundle(w, "searchset", page.Total, shape, time.Time{})
 	b.link("self", path, req.Used, r.shown)
 	if page.Next != "" {
 		b.link("next", path, req.NextPairs(page.Next), r.shown)
