@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -20,7 +19,7 @@ const (
 	fieldUpdated = "ts"
 	fieldDeleted = "del"
 	fieldBody    = "body"
-	fieldPlace   = "at"
+	fieldDate    = "dt"
 	fieldKeys    = "k"
 	fieldMethod  = "m"
 	fieldBorn    = "new"
@@ -43,7 +42,6 @@ type version struct {
 	body    []byte        // nil for a delete marker
 	packed  packed        // of body, when it was read from a document
 	entries index.Entries // of a current version that is about to be written
-	place   []byte        // of the same
 	method  fhir.Method
 	born    bool // it brought the resource into being, or back
 
@@ -65,8 +63,8 @@ func encode(id string, v version) store.Doc {
 	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
 	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
 	doc = appendOrigin(doc, v)
-	if v.place != nil {
-		doc = bsoncore.AppendBinaryElement(doc, fieldPlace, bson.TypeBinaryGeneric, v.place)
+	if v.entries.Date != nil {
+		doc = bsoncore.AppendDateTimeElement(doc, fieldDate, v.entries.Date.UnixMilli())
 	}
 	if len(v.entries.Keys) > 0 {
 		doc = appendKeys(doc, v.entries.Keys)

@@ -69,9 +69,6 @@ func (r *Repository) Reindex(ctx context.Context, types []fhir.Type, progress fu
 	return run.done, run.finish(ctx, found)
 }
 
-// oldFields are those of older layouts that are no longer used.
-var oldFields = []string{"dt"}
-
 // reindexing is one run.
 type reindexing struct {
 	*Repository
@@ -232,9 +229,10 @@ func (r *reindexing) entries(t fhir.Type, doc store.Doc) (*store.Op, error) {
 		}
 	}
 	set(fieldKeys, len(e.Keys) > 0, e.Keys)
-	set(fieldPlace, !v.deleted, bson.Binary{Data: place(e.Date, id)})
-	for _, old := range oldFields {
-		set(old, false, nil)
+	if e.Date != nil {
+		set(fieldDate, true, *e.Date)
+	} else {
+		set(fieldDate, false, nil)
 	}
 	if len(op.Set)+len(op.Unset) == 0 {
 		return nil, nil

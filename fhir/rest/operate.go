@@ -57,9 +57,6 @@ func (s *Server) operate(w *response, r *request) error {
 	case result.Outcome != nil:
 		return w.send(http.StatusOK, appendOutcome(nil, result.Outcome))
 	}
-	if err := s.room.check(); err != nil {
-		return err
-	}
 	path := "$" + r.op.Code
 	switch {
 	case r.op.Instance:
