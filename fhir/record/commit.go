@@ -74,19 +74,6 @@ func (r *Repository) index(ctx context.Context, types []fhir.Type) error {
 	return nil
 }
 
-// indexes are those of one type. The date stands behind
-// the entry, so that what has an entry is found from the newest to the oldest.
-func indexes(t fhir.Type) []store.Index {
-	collection := collection(t)
-	return []store.Index{
-		{Collection: historyCollection(t), Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldOwner}, {Path: fieldID}}},
-		{Collection: collection, Name: "lastUpdated", Keys: []store.Key{{Path: fieldUpdated}, {Path: fieldID}}},
-		{Collection: collection, Name: "deleted", Keys: []store.Key{{Path: fieldDeleted}}, Sparse: true},
-		{Collection: collection, Name: "date", Keys: byDate(true)},
-		{Collection: collection, Name: "entries", Keys: append([]store.Key{{Path: fieldKeys}}, byDate(true)...)},
-	}
-}
-
 // plan reads what the changes start from and fills p.
 func (r *Repository) plan(ctx context.Context, p *plan, changes []fhir.Change) error {
 	current, err := r.currents(ctx, changes)

@@ -5,7 +5,7 @@
 // # Layout
 //
 //	collection       document
-//	<Type>           { _id: <id>, v: <version>, ts: <last updated>, dt?: <clinical date>,
+//	<Type>           { _id: <id>, v: <version>, ts: <last updated>, rank?: <by date>,
 //	                   m?: <method>, new: true?, k?: [<entry>…], del: true?, body: <JSON> }      the current version
 //	<Type>_history   { _id: <id>/<version, ten digits>, id: <id>, to: <end>, v, ts,
 //	                   m?, new?, del?, body? }                                                   the versions before it
@@ -19,16 +19,17 @@
 // 129 with dictionary 1, as it is written). A
 // delete marker has del and no body. m is POST or PATCH where the version came by
 // one of these, new says that it brought a deleted resource back, to is the ts of
-// the version that took its place; documents of before lack id, to, m and new. dt and k are made from the body by fhir/index
+// the version that took its place; documents of before lack id, to, m and new. rank and k are made from the body by fhir/index
 // and stand in the current document only; a change of their form, as of any other
-// field, raises the number of the layout.
+// field, raises the number of the layout. rank is eight bytes that order by the clinical date and
+// then, about, by the id.
 //
 //	index            keys             for
 //	_id              id               read, _id
 //	lastUpdated      ts, id           _lastUpdated and _sort by it; histories of a type
 //	(of the history) ts, id, _id      histories of a type
-//	date             dt desc, id      pages of everything, newest first
-//	entries          k, dt desc, id   all other parameters
+//	rank             rank desc, id    pages of everything, newest first
+//	keys             k, rank desc, id all other parameters
 //	deleted          del, sparse      how many are not deleted: all less these
 //
 // Whether the entries decide what matches, or a candidate has to be looked at,

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -19,7 +20,7 @@ const (
 	fieldUpdated = "ts"
 	fieldDeleted = "del"
 	fieldBody    = "body"
-	fieldDate    = "dt"
+	fieldRank    = "rank"
 	fieldKeys    = "k"
 	fieldMethod  = "m"
 	fieldBorn    = "new"
@@ -42,6 +43,7 @@ type version struct {
 	body    []byte        // nil for a delete marker
 	packed  packed        // of body, when it was read from a document
 	entries index.Entries // of a current version that is about to be written
+	rank    []byte        // of the same
 	method  fhir.Method
 	born    bool // it brought the resource into being, or back
 
@@ -63,8 +65,8 @@ func encode(id string, v version) store.Doc {
 	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
 	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
 	doc = appendOrigin(doc, v)
-	if v.entries.Date != nil {
-		doc = bsoncore.AppendDateTimeElement(doc, fieldDate, v.entries.Date.UnixMilli())
+	if v.rank != nil {
+		doc = bsoncore.AppendBinaryElement(doc, fieldRank, bson.TypeBinaryGeneric, v.rank)
 	}
 	if len(v.entries.Keys) > 0 {
 		doc = appendKeys(doc, v.entries.Keys)

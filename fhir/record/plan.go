@@ -70,6 +70,7 @@ func (p *plan) add(c fhir.Change, cur version) error {
 		if next.entries, err = p.index.Index(c.Key.Type, body); err != nil {
 			return malformed(err)
 		}
+		next.rank = rank(next.entries.Date, c.Key.ID)
 	}
 	p.write(c.Key, cur, next)
 	p.answer(status, next.resource(c.Key))

@@ -69,6 +69,9 @@ func (r *Repository) Reindex(ctx context.Context, types []fhir.Type, progress fu
 	return run.done, run.finish(ctx, found)
 }
 
+// oldFields are those of older layouts that are no longer used.
+var oldFields = []string{"dt"}
+
 // reindexing is one run.
 type reindexing struct {
 	*Repository
@@ -229,10 +232,9 @@ func (r *reindexing) entries(t fhir.Type, doc store.Doc) (*store.Op, error) {
 		}
 	}
 	set(fieldKeys, len(e.Keys) > 0, e.Keys)
-	if e.Date != nil {
-		set(fieldDate, true, *e.Date)
-	} else {
-		set(fieldDate, false, nil)
+	set(fieldRank, !v.deleted, bson.Binary{Data: rank(e.Date, id)})
+	for _, old := range oldFields {
+		set(old, false, nil)
 	}
 	if len(op.Set)+len(op.Unset) == 0 {
 		return nil, nil

@@ -40,9 +40,9 @@ func forget(t testing.TB, st store.Store, wrong bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		op := store.Op{Kind: store.Update, Collection: "Observation", ID: store.ID(doc), Unset: []string{"k", "dt"}}
+		op := store.Op{Kind: store.Update, Collection: "Observation", ID: store.ID(doc), Unset: []string{"k", "rank"}}
 		if wrong {
-			op.Unset, op.Set = []string{"dt"}, []store.Field{{Path: "k", Value: store.V([]string{"wrong"})}}
+			op.Unset, op.Set = []string{"rank"}, []store.Field{{Path: "k", Value: store.V([]string{"wrong"})}}
 		}
 		ops = append(ops, op)
 	}

@@ -260,7 +260,7 @@ func order(q *fhir.Query) ([]store.Key, error) {
 
 // byDate orders by the clinical date, in the direction of the index or against it.
 func byDate(desc bool) []store.Key {
-	return []store.Key{{Path: fieldDate, Desc: desc}, {Path: fieldID, Desc: !desc}}
+	return []store.Key{{Path: fieldRank, Desc: desc}, {Path: fieldID, Desc: !desc}}
 }
 
 func (r *Repository) indexer() *index.Indexer {
