@@ -1,0 +1,205 @@
+package guard
+
+import (
+	"context"
+	"slices"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/policy"
+	"github.com/portico-fhir/portico/smart/scope"
+)
+
+// view is what of a type is permitted: what is in one of its branches. A view
+// without branches is of nothing.
+type view struct {
+	typ      fhir.Type
+	branches []branch
+	hide     policy.Hidden
+	actor    context.Context // for Inner
+}
+
+// branch is a condition on resources: they are part of the record of one of the
+// patients and, if there is a where, satisfy that.
+type branch struct {
+	of    *patients // nil: of anybody's, or nobody's
+	where fhir.Expr // nil: no more is asked
+}
+
+// whole reports whether all there is of the type is permitted, and shown as it is.
+func (v *view) whole() bool {
+	return len(v.hide.Elements) == 0 && slices.ContainsFunc(v.branches, func(b branch) bool { return b.of == nil && b.where == nil })
+}
+
+// decide says what of a type the caller may do what letters and action stand for.
+// The order is normative. What fails later never adds to what failed before: each
+// step only takes away.
+//
+//  1. The token is live: whoever put the Access into the context has seen to that.
+//     Without one it is CodeLogin.
+//  2. Whose record: the patient of the token, or those that a clinician treats.
+//  3. A proxy's grant has effect now; else the patient is as if there were none.
+//  4. (Safeguarding blocks of a person towards a patient: not kept yet.)
+//  5. The category and the action are permitted by the matrix and the grant.
+//  6. The scopes permit the type and the letter; else CodeForbidden.
+//  7. (The label is within the ceiling: resources are not labeled yet. What the matrix
+//     permits only below a label is not permitted.)
+//  8. Rules for writing: lay.go.
+//  9. (Audit, then the answer: the trail is not kept yet.)
+func (r *Repository) decide(ctx context.Context, t fhir.Type, letters scope.Letters, action policy.Action) (*view, error) {
+	a := access.From(ctx)
+	if a == nil || a.Kind == 0 {
+		return nil, fhir.Errorf(fhir.CodeLogin, "", "This needs an access token.")
+	}
+	scopes := permitted(a, t, letters) // of step 6: the refusal depends on nothing else
+	if len(scopes) == 0 {
+		return nil, fhir.Errorf(fhir.CodeForbidden, "", "The token has no scope for this on %s.", t)
+	}
+	v := &view{typ: t, actor: behind(ctx, a)}
+	for _, s := range scopes {
+		bases, err := r.bases(ctx, a, s.context, t, action, v)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range bases {
+			v.branches = append(v.branches, r.filtered(t, b, s)...)
+		}
+	}
+	return v, nil
+}
+
+// permission is what the scopes of one context permit.
+type permission struct {
+	context scope.Context
+	filters []string // nil: without restriction
+}
+
+// permitted gives what the scopes permit, by context. A context that is not for the
+// kind of caller permits nothing.
+func permitted(a *access.Access, t fhir.Type, letters scope.Letters) []permission {
+	var all []permission
+	for _, c := range contexts[a.Kind] {
+		if granted, filters := a.Scopes.Allows(c, t, letters); granted {
+			all = append(all, permission{c, filters})
+		}
+	}
+	return all
+}
+
+var contexts = map[access.Kind][]scope.Context{
+	access.Patient:   {scope.Patient, scope.User},
+	access.Proxy:     {scope.Patient, scope.User},
+	access.Clinician: {scope.Patient, scope.User},
+	access.System:    {scope.System},
+}
+
+// bases gives what the policy permits the caller, the scopes aside.
+func (r *Repository) bases(ctx context.Context, a *access.Access, c scope.Context, t fhir.Type, action policy.Action, v *view) ([]branch, error) {
+	if a.Kind == access.System {
+		return []branch{{}}, nil
+	}
+	class := r.Policy.Class(t)
+	switch {
+	case class == policy.Shared && action == policy.See:
+		return []branch{{}}, nil
+	case class != policy.Record && (class != policy.AsAttached || action != policy.See):
+		return nil, nil
+	}
+	switch a.Kind {
+	case access.Patient:
+		own := a.Actor.Type == "Patient" && a.Actor.ID != "" && (a.Patient == a.Actor.ID || a.Patient == "" && c == scope.User)
+		if !own {
+			return nil, nil
+		}
+		return []branch{{of: one(a.Actor.ID)}}, nil
+	case access.Proxy:
+		return r.delegated(ctx, a, t, action, v)
+	case access.Clinician:
+		treated, err := r.treats(ctx, a.Actor)
+		if err != nil {
+			return nil, err
+		}
+		if c == scope.Patient {
+			treated = treated.only(a.Patient)
+		}
+		if treated.none() {
+			return nil, nil
+		}
+		return []branch{{of: treated}}, nil
+	}
+	return nil, nil
+}
+
+// delegated gives what a proxy's grant permits now.
+func (r *Repository) delegated(ctx context.Context, a *access.Access, t fhir.Type, action policy.Action, v *view) ([]branch, error) {
+	if r.Grants == nil || a.Grant == "" || a.Patient == "" {
+		return nil, nil
+	}
+	e, ok, err := r.Grants.Live(ctx, a.Grant)
+	if err != nil || !ok || e.Patient != a.Patient || e.Proxy != a.Actor {
+		return nil, err
+	}
+	v.hide = e.Hide[t]
+	var all []branch
+	for _, part := range r.Policy.Opens(&e, t, action) {
+		b := branch{of: one(a.Patient)}
+		if part.Own {
+			if b.where = r.partyTo(t, a.Actor); b.where == nil {
+				continue
+			}
+		}
+		if part.Filter != "" {
+			where, ok := r.filter(t, part.Filter)
+			if !ok {
+				continue
+			}
+			b.where = flat(b.where, where)
+		}
+		all = append(all, b)
+	}
+	return all, nil
+}
+
+// partyTo holds for what a proxy is a party of; nil when that cannot be told.
+func (r *Repository) partyTo(t fhir.Type, actor fhir.Key) fhir.Expr {
+	if t == actor.Type {
+		if id := r.param(t, "_id"); id != nil {
+			return fhir.Term{Param: id, Value: fhir.TokenValue{Code: actor.ID, AnySystem: true}}
+		}
+		return nil
+	}
+	var any fhir.Or
+	for _, name := range parties[t] {
+		if p := r.param(t, name); p != nil {
+			any = append(any, fhir.Term{Param: p, Value: fhir.ReferenceValue{Type: actor.Type, ID: actor.ID}})
+		}
+	}
+	if len(any) == 0 {
+		return nil
+	}
+	return any
+}
+
+// parties are the parameters that name those who take part.
+var parties = map[fhir.Type][]string{"Communication": {"sender", "recipient"}, "Consent": {"actor"}}
+
+// filtered narrows a branch by the filters of granular scopes. One that cannot be
+// asked here permits nothing.
+func (r *Repository) filtered(t fhir.Type, b branch, s permission) []branch {
+	if s.filters == nil {
+		return []branch{b}
+	}
+	var any fhir.Or
+	for _, f := range s.filters {
+		if where, ok := r.filter(t, f); ok {
+			any = append(any, where)
+		}
+	}
+	switch len(any) {
+	case 0:
+		return nil
+	case 1:
+		return []branch{{b.of, flat(b.where, any[0])}}
+	}
+	return []branch{{b.of, flat(b.where, any)}}
+}

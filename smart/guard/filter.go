@@ -1,0 +1,86 @@
+package guard
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/smart/scope"
+)
+
+// filters remembers the conditions of granular scopes and of the policy. There are
+// but few: those that apps are registered with.
+type filters struct {
+	mu    sync.Mutex
+	known map[filterKey]condition
+}
+
+type filterKey struct {
+	typ    fhir.Type
+	filter string
+}
+
+type condition struct {
+	where fhir.Expr
+	ok    bool
+}
+
+// maxFilters bounds what is remembered; then it is forgotten.
+const maxFilters = 10_000
+
+// filter gives the condition of a filter on a type; ok is false when it cannot be
+// asked here.
+func (r *Repository) filter(t fhir.Type, filter string) (fhir.Expr, bool) {
+	key := filterKey{t, filter}
+	r.filters.mu.Lock()
+	c, known := r.filters.known[key]
+	r.filters.mu.Unlock()
+	if known {
+		return c.where, c.ok
+	}
+	c.where, c.ok = r.readFilter(t, filter)
+	r.filters.mu.Lock()
+	defer r.filters.mu.Unlock()
+	if r.filters.known == nil || len(r.filters.known) >= maxFilters {
+		r.filters.known = make(map[filterKey]condition)
+	}
+	r.filters.known[key] = c
+	return c.where, c.ok
+}
+
+func (r *Repository) readFilter(t fhir.Type, filter string) (fhir.Expr, bool) {
+	pairs, ok := scope.Pairs(filter)
+	if !ok {
+		return nil, false
+	}
+	params := make([]search.Pair, len(pairs))
+	for i, p := range pairs {
+		name, _, _ := strings.Cut(p.Name, ":")
+		if _, ok := search.Lookup(t, name); !ok {
+			return nil, false // a chain, or what is about the result
+		}
+		params[i] = search.Pair(p)
+	}
+	req, err := r.parser().Parse(t, params, false, "")
+	if err != nil || req.Query.Where == nil {
+		return nil, false
+	}
+	return req.Query.Where, true
+}
+
+// param finds a search parameter that Inner offers; nil when it does not.
+func (r *Repository) param(t fhir.Type, name string) *fhir.SearchParam {
+	key := filterKey{t, name}
+	if p, ok := r.terms.Load(key); ok {
+		return p.(*fhir.SearchParam)
+	}
+	var found *fhir.SearchParam
+	for _, p := range r.Inner.Describe(t).Params {
+		if p.Name == name {
+			found = p
+		}
+	}
+	r.terms.Store(key, found) // names are those of the policy: few
+	return found
+}

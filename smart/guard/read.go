@@ -1,0 +1,112 @@
+package guard
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/policy"
+	"github.com/portico-fhir/portico/smart/scope"
+)
+
+// Read implements [fhir.Repository].
+func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) {
+	v, err := r.decide(ctx, key.Type, letter(ctx, scope.Read), policy.See)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	res, err := r.Inner.Read(v.actor, key)
+	return r.handOut(v, res, err, notFound(key))
+}
+
+// Version implements [fhir.Repository]: each version is judged by itself.
+func (r *Repository) Version(ctx context.Context, key fhir.Key, version string) (fhir.Resource, error) {
+	v, err := r.decide(ctx, key.Type, letter(ctx, scope.Read), policy.See)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	res, err := r.Inner.Version(v.actor, key, version)
+	return r.handOut(v, res, err, noVersion(key))
+}
+
+// handOut gives what Inner gave if it is within the view, else the error unseen. A
+// delete marker is within it if what was deleted is.
+func (r *Repository) handOut(v *view, res fhir.Resource, err error, unseen *fhir.Error) (fhir.Resource, error) {
+	if v.whole() {
+		return res, err
+	}
+	if is(err, fhir.CodeNotFound) {
+		return fhir.Resource{}, unseen
+	}
+	if err != nil && !is(err, fhir.CodeDeleted) {
+		return fhir.Resource{}, err
+	}
+	ok, failed := r.visible(v, res)
+	switch {
+	case failed != nil:
+		return fhir.Resource{}, failed
+	case !ok:
+		return fhir.Resource{}, unseen
+	}
+	res.Body = without(res.Body, v.hide.Elements)
+	return res, err
+}
+
+// visible is shows, also for delete markers.
+func (r *Repository) visible(v *view, res fhir.Resource) (bool, error) {
+	if !res.Deleted {
+		return r.shows(v, res)
+	}
+	if len(v.branches) == 0 {
+		return false, nil
+	}
+	number, err := strconv.ParseInt(res.Version, 10, 64)
+	if err != nil || number < 2 {
+		return false, nil
+	}
+	before, err := r.Inner.Version(v.actor, res.Key, strconv.FormatInt(number-1, 10))
+	if err != nil || before.Deleted {
+		if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
+			err = nil
+		}
+		return false, err
+	}
+	return r.shows(v, before)
+}
+
+// without gives a resource without some of its members; body itself when it has
+// none of them.
+func without(body []byte, names []string) []byte {
+	if len(names) == 0 || len(body) == 0 {
+		return body
+	}
+	m, ok := inside(body)
+	var out []byte
+	kept, first := 0, true
+	for ok && m.next() {
+		hidden := false
+		for _, name := range names {
+			hidden = hidden || m.is(name) || m.is("_"+name)
+		}
+		switch {
+		case !hidden:
+			if out != nil {
+				if !first {
+					out = append(out, ',')
+				}
+				out = append(out, body[m.start:m.end]...)
+			}
+			first = false
+			kept = m.end
+		case out == nil:
+			out = append(make([]byte, 0, len(body)), body[:kept]...)
+			if first {
+				out = append(out, '{')
+			}
+		}
+	}
+	if out == nil {
+		return body
+	}
+	return append(out, '}')
+}

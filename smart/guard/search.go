@@ -1,0 +1,89 @@
+package guard
+
+import (
+	"context"
+	"slices"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/policy"
+	"github.com/portico-fhir/portico/smart/scope"
+)
+
+// Search implements [fhir.Repository].
+func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
+	v, err := r.decide(ctx, q.Type, letter(ctx, scope.Search), policy.See)
+	if err != nil {
+		return fhir.Page{}, err
+	}
+	if err := v.mayAsk(q); err != nil {
+		return fhir.Page{}, err
+	}
+	where, never := r.narrow(v, q.Where)
+	if never {
+		page := fhir.Page{}
+		if q.Total || q.Count < 1 {
+			page.Total = new(int64)
+		}
+		return page, nil
+	}
+	narrowed := *q
+	narrowed.Where = where
+	page, err := r.Inner.Search(v.actor, &narrowed)
+	if err != nil || v.whole() {
+		return page, err
+	}
+	page.Resources, err = r.recheck(v, page.Resources)
+	return page, err
+}
+
+// recheck looks at what was found once more: an index does not know that references
+// to a version confer nothing, and a mistake in one must not show.
+func (r *Repository) recheck(v *view, found []fhir.Resource) ([]fhir.Resource, error) {
+	kept := make([]fhir.Resource, 0, len(found))
+	for _, res := range found {
+		belongs := false
+		for _, b := range v.branches {
+			in, err := r.belongs(v.actor, res, b.of)
+			if err != nil {
+				return nil, err
+			}
+			belongs = belongs || in
+		}
+		if !belongs {
+			continue
+		}
+		res.Body = without(res.Body, v.hide.Elements)
+		kept = append(kept, res)
+	}
+	return kept, nil
+}
+
+// mayAsk refuses a search that would tell what is hidden.
+func (v *view) mayAsk(q *fhir.Query) error {
+	if len(v.hide.Params) == 0 {
+		return nil
+	}
+	tells := func(p *fhir.SearchParam) bool { return p != nil && slices.Contains(v.hide.Params, p.Name) }
+	if slices.ContainsFunc(q.Sort, func(k fhir.SortKey) bool { return tells(k.Param) }) || asks(q.Where, tells) {
+		return fhir.Errorf(fhir.CodeForbidden, "http.query", "This token may not search %s in this way.", q.Type)
+	}
+	return nil
+}
+
+// asks reports whether a condition is about a parameter.
+func asks(e fhir.Expr, about func(*fhir.SearchParam) bool) bool {
+	part := func(e fhir.Expr) bool { return asks(e, about) }
+	switch e := e.(type) {
+	case fhir.And:
+		return slices.ContainsFunc(e, part)
+	case fhir.Or:
+		return slices.ContainsFunc(e, part)
+	case fhir.Not:
+		return part(e.Expr)
+	case fhir.Term:
+		return about(e.Param)
+	case fhir.Chain:
+		return about(e.Param)
+	}
+	return false
+}
