@@ -16,7 +16,7 @@ func TestRanksOrderAsDatesDoAndIDs(t *testing.T) {
 		return &d
 	}
 	list := [][]byte{
-		rank(nil, "b"), rank(nil, "a-9999"), rank(nil, "a1"), rank(nil, "a"), rank(nil, "-"),
+		rank(nil, "b"), rank(nil, "a1"), rank(nil, "a-9999"), rank(nil, "a"), rank(nil, "-"),
 		rank(at("0001-01-01T00:00:00Z"), "z"),
 		rank(at("1969-12-31T23:59:59.999Z"), "a"),
 		rank(at("1970-01-01T00:00:00Z"), "z"),
