@@ -20,14 +20,16 @@ setup: ## install what the tests need, below .cache
 	@sh scripts/r4-definitions.sh
 	@sh scripts/test-mongodb.sh
 
-test: setup ## run all tests: the schema oracle's module, then the product's
+test: setup ## run all tests: the schema oracle's module, the foreign identity provider's, then the product's
 	cd conformance/oracle && go test ./...
+	@cd conformance/provider && if go mod download; then go test ./...; else echo "NOT RUN: conformance/provider, whose modules cannot be fetched"; fi
 	go test -shuffle=on $(PACKAGES)
 
 lint: ## formatting, vet, staticcheck, errcheck, spelling: no warnings
 	@out=$$($(GOFUMPT) -l .); test -z "$$out" || { echo "not gofumpt-ed:"; echo "$$out"; exit 1; }
 	go vet $(PACKAGES)
 	cd conformance/oracle && go vet ./...
+	cd conformance/provider && go vet ./...
 	$(STATICCHECK) -checks all,-ST1000 $(PACKAGES)
 	$(ERRCHECK) -ignoretests -exclude .errcheck $(PACKAGES)
 	@git ls-files '*.go' '*.md' ':!*_test.go' ':!*_gen.go' | xargs $(MISSPELL) -error

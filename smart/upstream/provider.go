@@ -51,6 +51,9 @@ type Provider struct {
 	Redirect string   // where the provider sends the browser back to
 	Scopes   []string // besides openid
 	Rules    []Rule
+	// Userinfo also asks the userinfo endpoint for claims, for providers that put few
+	// into the id token.
+	Userinfo bool
 	// Lookup finds a person by a business identifier, for rules with a System.
 	Lookup Lookup
 	Store  store.Store
@@ -246,6 +249,9 @@ func (p *Provider) Finish(ctx context.Context, started *Started, answer url.Valu
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(started.s.Nonce)) != 1 {
 		return refused("the nonce is not that of the request")
 	}
+	if id.Subject == "" {
+		return refused("the token is about nobody")
+	}
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
 		return Person{}, fmt.Errorf("%w: %w", ErrRefused, err)
@@ -256,11 +262,38 @@ func (p *Provider) Finish(ctx context.Context, started *Started, answer url.Valu
 	if started.s.Forced && !recent(claims, started.s.Made) {
 		return refused("the person did not sign in again")
 	}
+	if p.Userinfo {
+		if err := p.userinfo(ctx, known, tokens, id.Subject, claims); err != nil {
+			return Person{}, err
+		}
+	}
 	who, err := p.person(ctx, claims)
 	if err != nil {
 		return Person{}, err
 	}
 	return Person{Issuer: id.Issuer, Subject: id.Subject, Account: who}, nil
+}
+
+// userinfo adds the claims of the userinfo endpoint to those of the id token, which
+// count for more.
+func (p *Provider) userinfo(ctx context.Context, known *oidc.Provider, tokens *oauth2.Token, subject string, claims map[string]any) error {
+	info, err := known.UserInfo(p.client(ctx), oauth2.StaticTokenSource(tokens))
+	if err != nil {
+		return fmt.Errorf("upstream %s: userinfo: %w", p.ID, err)
+	}
+	if info.Subject != subject { // OpenID Connect Core 5.3.2
+		return fmt.Errorf("%w: the userinfo is about somebody else", ErrRefused)
+	}
+	var more map[string]any
+	if err := info.Claims(&more); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	for name, value := range more {
+		if _, said := claims[name]; !said {
+			claims[name] = value
+		}
+	}
+	return nil
 }
 
 // skew is how far the provider's clock may be off.
