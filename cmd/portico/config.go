@@ -28,6 +28,7 @@ type Config struct {
 	Chart   string        `yaml:"chart"`
 	Auth    string        `yaml:"auth"`
 	Demo    bool          `yaml:"demo"`
+	Memory  int64         `yaml:"memory"`
 	Store   StoreConfig   `yaml:"store"`
 	HTTP    HTTPConfig    `yaml:"http"`
 	Search  SearchConfig  `yaml:"search"`
@@ -89,6 +90,7 @@ const (
 func defaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8080",
+		Memory: rest.DefaultMemory,
 		Store:  StoreConfig{URI: "sqlite:./portico-data", Timeout: 10 * time.Second},
 		HTTP: HTTPConfig{
 			MaxBody: 16 << 20, MaxBundle: 32 << 20, MaxEntries: 5000, MaxForm: 256 << 10, MaxHeader: 32 << 10, MaxInFlight: 512,
@@ -161,10 +163,15 @@ func (c *Config) Validate() error {
 	for _, d := range []time.Duration{h.Timeout, h.HeaderTimeout, h.ReadTimeout, h.WriteTimeout, h.IdleTimeout, h.DrainTimeout, c.Store.Timeout} {
 		check(d > 0, "every timeout must be more than 0")
 	}
+	check(c.Memory >= memoryParts*max(h.MaxBody, h.MaxBundle), "memory must be at least %d times http.max-body and http.max-bundle", memoryParts)
 	check(h.DrainDelay >= 0, "http.drain-delay must not be negative")
 	c.Write.validate(check)
 	return errors.Join(faults...)
 }
+
+// memoryParts is how much larger than the largest body the memory has to be: what is
+// made of a body takes several times its size.
+const memoryParts = 24
 
 func validBase(s string) bool {
 	u, err := url.Parse(s)
@@ -181,9 +188,11 @@ func validOrigin(s string) bool {
 func (c Config) redacted() ([]byte, error) { return yaml.Marshal(c) }
 
 // limits are those of the HTTP edge.
-func (h HTTPConfig) limits() rest.Limits {
+func (c *Config) limits() rest.Limits {
+	h := c.HTTP
 	return rest.Limits{
-		Body: h.MaxBody, Bundle: h.MaxBundle, Entries: h.MaxEntries, Form: h.MaxForm, Header: h.MaxHeader, InFlight: h.MaxInFlight,
+		Memory: c.Memory,
+		Body:   h.MaxBody, Bundle: h.MaxBundle, Entries: h.MaxEntries, Form: h.MaxForm, Header: h.MaxHeader, InFlight: h.MaxInFlight,
 		Timeout: h.Timeout, ReadHeader: h.HeaderTimeout, Read: h.ReadTimeout, Write: h.WriteTimeout, Idle: h.IdleTimeout,
 		DrainDelay: h.DrainDelay, Drain: h.DrainTimeout,
 	}

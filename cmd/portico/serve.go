@@ -76,7 +76,7 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	if done || err != nil {
 		return err
 	}
-	tuneMemory(env)
+	tuneMemory(env, c.Memory)
 	log, lines := newLogger(std.err, c.Log.Level)
 	defer func() { err = errors.Join(err, lines.Close()) }()
 
@@ -150,16 +150,14 @@ func plainCause(err error) error {
 	}
 }
 
-// softLimit is from where on memory counts for more than time.
-const softLimit = 512 << 20 // bytes
-
 // tuneMemory lets the collector run less often than by default, as long as the
-// heap is small: what is live is little, what requests leave behind is most.
-// Whoever sets GOGC or GOMEMLIMIT knows better.
-func tuneMemory(env func(string) string) {
+// heap is small: what is live is little, what requests leave behind is most. From
+// half of what the process may take on, memory counts for more than time. Whoever
+// sets GOGC or GOMEMLIMIT knows better.
+func tuneMemory(env func(string) string, memory int64) {
 	if env("GOGC") == "" && env("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(softLimit)
+		debug.SetMemoryLimit(memory / 2)
 	}
 }
 

@@ -69,7 +69,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		DeleteMany:   c.Write.deleteMany(),
 		Metadata:     metadata,
 		Log:          log,
-		Limits:       c.HTTP.limits(),
+		Limits:       c.limits(),
 		Origins:      c.HTTP.Origins,
 		Proxies:      c.HTTP.Proxies,
 		LoopbackOnly: c.open(),

@@ -125,20 +125,49 @@ func (s *Server) AwaitEnd(t testing.TB, within time.Duration) {
 	}
 }
 
-// Peak gives the most memory that the process ever had resident, in bytes. Where no
-// one tells, the test is skipped.
+// Peak gives the most memory that the process ever had resident, in bytes, mapped
+// files included. Where no one tells, the test is skipped.
 func (s *Server) Peak(t testing.TB) int {
 	t.Helper()
+	return s.status(t, "VmHWM")
+}
+
+// Watch follows how much memory of its own, without mapped files, the process has
+// resident. The function that it gives ends that and tells the most, in bytes.
+func (s *Server) Watch(t testing.TB) (stop func() int) {
+	t.Helper()
+	peak := s.status(t, "RssAnon")
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+				if s.cmd.ProcessState == nil {
+					peak = max(peak, s.status(t, "RssAnon"))
+				}
+			}
+		}
+	}()
+	return func() int {
+		close(done)
+		<-ended
+		return peak
+	}
+}
+
+// status reads a size in bytes from what the system says about the process.
+func (s *Server) status(t testing.TB, name string) int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("only Linux tells")
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	m := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(status)
 	if m == nil {
-		t.Fatal("no peak in the status of the process")
+		t.Errorf("the status of the process has no %s (%v)", name, err)
+		return 0
 	}
 	kB, _ := strconv.Atoi(string(m[1]))
 	return kB << 10
@@ -149,6 +178,6 @@ type testLog struct{ t testing.TB }
 
 // Write implements io.Writer.
 func (l testLog) Write(p []byte) (int, error) {
-	fmt.Fprint(l.t.Output(), string(p))
+	_, _ = l.t.Output().Write(p) // the log of a test takes everything
 	return len(p), nil
 }

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -15,7 +14,8 @@ import (
 const firstRead = 256 << 10
 
 // readBody reads the body, decompressed when it is gzip. More than limit
-// bytes, before or after decompression, are refused.
+// bytes, before or after decompression, are refused, and what the server has no room
+// for.
 func readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
 	if r.whole != nil {
 		return r.whole, nil
@@ -25,6 +25,7 @@ func readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
 	}
 	raw := http.MaxBytesReader(w, r.Body, limit)
 	var src io.Reader = raw
+	size := r.ContentLength
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 	case "gzip":
@@ -32,24 +33,57 @@ func readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
 		if err != nil {
 			return nil, fhir.Errorf(fhir.CodeStructure, "http.Content-Encoding", "The body is not gzip, as Content-Encoding says.").Because(err)
 		}
-		src = io.LimitReader(z, limit+1)
+		src, size = io.LimitReader(z, limit+1), -1
 	default:
 		return nil, unsupportedMedia("http.Content-Encoding", "The body may be sent as it is or as gzip.")
 	}
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
-	_, err := b.ReadFrom(src)
+	body, err := r.readAll(src, size)
+	var told *fhir.Error
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge) || int64(b.Len()) > limit:
+	case errors.As(err, &told):
+		return nil, err
+	case errors.As(err, &tooLarge) || int64(len(body)) > limit:
 		return nil, tooLong(limit)
 	case err != nil && r.ctx.Err() != nil:
 		return nil, r.ctx.Err()
 	case err != nil:
 		return nil, fhir.Errorf(fhir.CodeStructure, "", "The body could not be read to its end.").Because(err)
 	}
-	r.whole = b.Bytes()
-	return r.whole, nil
+	r.whole = body
+	return body, nil
+}
+
+// readAll reads src to its end, of which the size may be known, or is -1.
+func (r *request) readAll(src io.Reader, size int64) ([]byte, error) {
+	first := size
+	if size < 0 {
+		first = smallBody / 16
+	}
+	if err := r.share.hold(first); err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, min(first, firstRead)+1)
+	for {
+		n, err := src.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) < cap(body):
+			continue
+		}
+		more := 2 * int64(cap(body))
+		if size >= 0 {
+			more = max(min(more, size+1), int64(cap(body))+1)
+		}
+		if err := r.share.hold(more - 1); err != nil {
+			return nil, err
+		}
+		body = append(make([]byte, 0, more), body...)
+	}
 }
 
 func tooLong(limit int64) error {

@@ -27,7 +27,11 @@ func (s *Server) history(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.Repository.History(r.ctx, q)
+	var page fhir.Page
+	err = s.room.page(r.ctx, func() (err error) {
+		page, err = s.Repository.History(r.ctx, q)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	handler := s.Handler() // also fills in the limits
 	under, breakOff := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer breakOff(nil)
+	crowd := newCrowd(ln, s.Limits.Memory/connPart)
 	srv := &http.Server{
+		ConnState:         crowd.state,
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return under },
 		ReadHeaderTimeout: s.Limits.ReadHeader,
@@ -31,7 +33,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		srv.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	go func() { failed <- srv.Serve(crowd) }()
 	select {
 	case err := <-failed:
 		return err

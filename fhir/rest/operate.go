@@ -48,7 +48,16 @@ func (s *Server) operate(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	result, err := s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Body: body, Caller: r.caller})
+	var result operation.Result
+	run := func() (err error) {
+		result, err = s.Operations.Run(r.ctx, r.op, operation.Call{Key: r.key(), Params: r.params, Body: body, Caller: r.caller})
+		return err
+	}
+	if r.op.Writes {
+		err = run() // what it has done is told, whatever room there is
+	} else {
+		err = s.room.page(r.ctx, run)
+	}
 	switch {
 	case err != nil:
 		return err

@@ -20,6 +20,7 @@ type request struct {
 	event event
 	base  string // FHIR base URL as this client sees it
 
+	share   share          // of the memory that all requests have
 	claim   *receipt.Claim // of a request with an Idempotency-Key
 	whole   []byte         // the body, where it was read before its handler is called
 	caller  string         // whom cursors are bound to; empty without authorization

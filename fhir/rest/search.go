@@ -21,11 +21,14 @@ func (s *Server) search(w *response, r *request) error {
 		return err
 	}
 	var page fhir.Page
-	if req.Query != nil {
-		page, err = s.Repository.Search(r.ctx, req.Query)
-	} else {
-		page, err = operation.Several(r.ctx, s.Repository, req.Queries, req.Count, req.Position)
-	}
+	err = s.room.page(r.ctx, func() (err error) {
+		if req.Query != nil {
+			page, err = s.Repository.Search(r.ctx, req.Query)
+		} else {
+			page, err = operation.Several(r.ctx, s.Repository, req.Queries, req.Count, req.Position)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ type Server struct {
 	names    []string // of types, for suggestions
 	pools    *pools
 	inFlight atomic.Int64
-	bundles  atomic.Int64 // bytes of the batches and transactions under way
+	room     *room
 	draining atomic.Bool
 }
 
@@ -98,6 +98,7 @@ type Statement struct {
 
 // Limits bound requests. The zero value of a field means its default.
 type Limits struct {
+	Memory     int64         // bytes that the process may take: requests that would need more are told to come back; default 1 GiB
 	Body       int64         // bytes of a request body, also after decompression; default 16 MiB
 	Bundle     int64         // bytes of a batch or transaction, also after decompression; default 32 MiB
 	Entries    int           // of a batch or transaction; default 5,000
@@ -113,6 +114,9 @@ type Limits struct {
 	Drain      time.Duration // for requests under way when stopping; default 30 s
 }
 
+// DefaultMemory is Limits.Memory where nothing else is said.
+const DefaultMemory = 1 << 30
+
 // withDefaults fills in the zero fields.
 func (l Limits) withDefaults() Limits {
 	orInt := func(v *int64, d int64) {
@@ -125,6 +129,7 @@ func (l Limits) withDefaults() Limits {
 			*v = d
 		}
 	}
+	orInt(&l.Memory, DefaultMemory)
 	orInt(&l.Body, 16<<20)
 	orInt(&l.Bundle, 32<<20)
 	orInt(&l.Form, 256<<10)
@@ -168,6 +173,7 @@ func (s *Server) Handler() http.Handler {
 		s.Operations = &operation.Operations{Repository: s.Repository, Search: s.Search}
 	}
 	s.pools = newPools()
+	s.room = newRoom(s.Limits.Memory)
 	s.types = make(map[fhir.Type]*kind)
 	for _, t := range fhir.Types() {
 		if k := describe(t, s.Repository.Describe(t)); k != nil {

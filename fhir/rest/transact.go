@@ -13,10 +13,6 @@ import (
 	fhirbundle "github.com/portico-fhir/portico/fhir/bundle"
 )
 
-// maxBundles is how many batches and transactions of the largest size may be under
-// way at a time; of smaller ones more.
-const maxBundles = 8
-
 // transact answers POST [base] with a batch or transaction (R4 3.1.0.11).
 func (s *Server) transact(w *response, r *request) error {
 	if err := refuseHeaders(r.Header, "If-Match", "If-None-Match", "If-None-Exist", "If-Unmodified-Since"); err != nil {
@@ -27,14 +23,6 @@ func (s *Server) transact(w *response, r *request) error {
 	}
 	if err := checkContent(r.Header.Get("Content-Type")); err != nil {
 		return err
-	}
-	size := s.Limits.Bundle
-	if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
-		size = r.ContentLength
-	}
-	defer s.bundles.Add(-size)
-	if s.bundles.Add(size) > maxBundles*s.Limits.Bundle && size <= s.Limits.Bundle {
-		return fhir.Errorf(fhir.CodeTransient, "", "The server is busy with other Bundles. Try again in a second.")
 	}
 	body, err := readBody(w.ResponseWriter, r, s.Limits.Bundle)
 	if err != nil {
@@ -78,6 +66,10 @@ func (s *Server) processor(r *request) *fhirbundle.Processor {
 // call carries out one entry as a request of its own. Writes come back without
 // their content unless the client asked for it.
 func (s *Server) call(ctx context.Context, outer *request, c fhirbundle.Call) fhirbundle.Answer {
+	if err := s.room.check(); err != nil {
+		_, issues := explain(err)
+		return fhirbundle.Answer{Issues: issues}
+	}
 	u, err := url.Parse("/" + c.URL)
 	if err != nil {
 		return fhirbundle.Answer{Issues: fhir.Errorf(fhir.CodeInvalid, "", "The url cannot be parsed.").Issues}

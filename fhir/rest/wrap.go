@@ -21,7 +21,8 @@ func (s *Server) handle(prefix string, h handler) http.Handler {
 		ctx, cancel := context.WithTimeout(hr.Context(), s.Limits.Timeout)
 		defer cancel()
 		defer interruptible(ctx, hw, hr)()
-		r := &request{Request: hr, ctx: ctx, base: s.baseFor(hr), media: mediaFHIR}
+		r := &request{Request: hr, ctx: ctx, base: s.baseFor(hr), media: mediaFHIR, share: share{room: s.room}}
+		defer r.share.release()
 		r.path = strings.TrimPrefix(hr.URL.EscapedPath(), prefix)
 		r.event = event{Method: methodName(hr.Method), Start: s.Now(), RequestID: s.requestID(hr.Header)}
 		w := &response{ResponseWriter: hw, req: r, pools: s.pools}
@@ -35,6 +36,8 @@ func (s *Server) handle(prefix string, h handler) http.Handler {
 		switch {
 		case n > s.Limits.InFlight && prefix != "":
 			err = fhir.Errorf(fhir.CodeTransient, "", "The server is busy. Try again in a second.")
+		case prefix != "" && s.room.full():
+			err = crowded()
 		case s.LoopbackOnly && !s.isOurs(hr.Host):
 			err = misdirected()
 		default:
