@@ -15,6 +15,9 @@ type Query struct {
 	// Include are resources to add to each page. They are neither counted nor
 	// paged.
 	Include []Include
+	// Implied says that nobody asked for this type by its name, but for several at
+	// once: it is left out of them for callers who may not search it.
+	Implied bool
 }
 
 // Include asks for the resources that those on the page refer to, or, with
