@@ -59,6 +59,7 @@ func (t *transaction) plan(ctx context.Context) error {
 // identify finds out which resource a request is about.
 func (t *transaction) identify(ctx context.Context, r write.Request) (s step, err error) {
 	s.key = r.Key
+	ctx = r.Method.Preparing(ctx)
 	switch {
 	case r.Criteria != nil && r.Method == write.Delete:
 		found, err := t.Writer.ToDelete(ctx, r.Criteria)

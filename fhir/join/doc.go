@@ -19,6 +19,9 @@
 // behind the position appears, and one in front of it does not: the same as in
 // a search without chains.
 //
+// A chain or _has over a type that the caller may not search is refused, since its
+// answer would tell about it; includes of such a type are left out.
+//
 // All of it is bounded ([Limits]). What would need more is refused with
 // CodeTooCostly, never cut short.
 //

@@ -93,8 +93,8 @@ func (x *inclusion) forward(ctx context.Context, includes []fhir.Include, from [
 		}
 	}
 	for _, t := range slices.Sorted(maps.Keys(wanted)) {
-		if x.of(t).None() {
-			continue // a type that is not served: its resources are absent
+		if x.of(t).None() || !fhir.MaySearch(ctx, x.inner, t) {
+			continue // a type that is not served, or not to this caller: its resources are absent
 		}
 		for refs := range slices.Chunk(sorted(wanted[t]), batchSize) {
 			where, err := x.of(t).at(refs)
@@ -155,7 +155,7 @@ func (x *inclusion) note(wanted map[fhir.Type]map[address]bool, in fhir.Include,
 
 // reverse includes what refers to the resources.
 func (x *inclusion) reverse(ctx context.Context, in fhir.Include, from []fhir.Resource) error {
-	if !in.Reverse {
+	if !in.Reverse || !fhir.MaySearch(ctx, x.inner, in.Source) {
 		return nil
 	}
 	to := make(map[fhir.Type][]address)

@@ -50,7 +50,15 @@ type Repository struct {
 	lists map[fhir.Type]lists
 }
 
-var _ fhir.Repository = (*Repository)(nil)
+var (
+	_ fhir.Repository = (*Repository)(nil)
+	_ fhir.Permitter  = (*Repository)(nil)
+)
+
+// MaySearch implements [fhir.Permitter]: what Inner says.
+func (r *Repository) MaySearch(ctx context.Context, t fhir.Type) bool {
+	return fhir.MaySearch(ctx, r.Inner, t)
+}
 
 // Read implements [fhir.Repository].
 func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) {

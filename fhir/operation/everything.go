@@ -187,7 +187,7 @@ func (o *Operations) queries(key fhir.Key, r *request, out *Result) []*fhir.Quer
 			where, ok = fhir.Term{Param: param(can, "_id"), Value: fhir.TokenValue{Code: key.ID, AnySystem: true}}, true
 		}
 		if ok {
-			queries = append(queries, &fhir.Query{Type: t, Where: r.restrict(t, can, where, out)})
+			queries = append(queries, &fhir.Query{Type: t, Where: r.restrict(t, can, where, out), Implied: !slices.Contains(r.types, t)})
 		}
 	}
 	return queries

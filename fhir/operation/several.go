@@ -12,7 +12,17 @@ import (
 // in pages of count. Position is Page.Next of the page before, empty for the
 // first. Where the queries ask for the total, or count is 0, the page has that
 // of all of them.
+//
+// Queries that nobody asked for by their type are left out where the caller may not
+// search it; when that leaves none, it is CodeForbidden.
 func Several(ctx context.Context, repo fhir.Repository, queries []*fhir.Query, count int, position string) (fhir.Page, error) {
+	permitted := slices.DeleteFunc(slices.Clone(queries), func(q *fhir.Query) bool {
+		return q.Implied && !fhir.MaySearch(ctx, repo, q.Type)
+	})
+	if len(permitted) == 0 && len(queries) > 0 {
+		return fhir.Page{}, fhir.Errorf(fhir.CodeForbidden, "", "The token has no scope for any of these types.")
+	}
+	queries = permitted
 	page, err := sequence(ctx, repo, queries, count, position)
 	page.Included = distinct(page)
 	return page, err

@@ -82,7 +82,7 @@ func (o *Operations) fetch(ctx context.Context, wanted map[fhir.Type][]string) (
 	for _, t := range fhir.Types() {
 		can := o.Search.Describe(t)
 		id := param(can, "_id")
-		if len(wanted[t]) == 0 || id == nil || !can.Search {
+		if len(wanted[t]) == 0 || id == nil || !can.Search || !fhir.MaySearch(ctx, o.Repository, t) {
 			continue
 		}
 		for ids := range slices.Chunk(wanted[t], supportBatch) {

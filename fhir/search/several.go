@@ -16,6 +16,7 @@ func (p *Parser) ParseSeveral(of fhir.Key, params []Pair, lenient bool, caller s
 	if err != nil {
 		return nil, err
 	}
+	implied := !slices.ContainsFunc(params, func(pair Pair) bool { return pair.Name == "_type" })
 	req := &Request{cursors: p.Cursors, caller: caller, scope: "*"}
 	if of.Type != "" {
 		req.scope = of.String() + "/*"
@@ -33,6 +34,7 @@ func (p *Parser) ParseSeveral(of fhir.Key, params []Pair, lenient bool, caller s
 		}
 		req.Used, req.Ignored, req.Shape, req.Count = r.used, r.ignored, r.shape, r.query.Count
 		req.Position = r.cursor
+		r.query.Implied = implied
 		req.Queries = append(req.Queries, r.query)
 	}
 	for _, pair := range params {

@@ -22,6 +22,12 @@ const (
 	Delete
 )
 
+// Preparing gives the context under which is looked up what an interaction of this
+// method depends on.
+func (m Method) Preparing(ctx context.Context) context.Context {
+	return fhir.ForChange(ctx, map[Method]fhir.Method{Create: fhir.Create, Update: fhir.Put, Patch: fhir.Patch, Delete: fhir.Delete}[m])
+}
+
 // Request is one write interaction.
 type Request struct {
 	Method   Method
@@ -145,6 +151,7 @@ func Pause(ctx context.Context, attempt int) error {
 // CodeMultiple when several resources meet the criteria, CodeNotFound and CodeDeleted
 // when there is nothing to patch.
 func (w *Writer) Plan(ctx context.Context, r Request) (Step, error) {
+	ctx = r.Method.Preparing(ctx)
 	switch {
 	case r.Criteria != nil:
 		return w.conditional(ctx, r)
