@@ -211,6 +211,20 @@ type (
 	// URIValue is an exact URI.
 	URIValue string
 
+	// WordsValue are words that stand one after the other in some text of the
+	// resource, case and accents aside; with Prefix the last may be the beginning
+	// of a word. What separates words there need not be the same.
+	WordsValue struct {
+		Text   string
+		Prefix bool
+	}
+
+	// NearValue is a place, in degrees of WGS84, and how far from it is near.
+	NearValue struct {
+		Latitude, Longitude float64
+		Meters              float64
+	}
+
 	// BoolValue is the value of :missing.
 	BoolValue bool
 )
@@ -225,3 +239,5 @@ func (CompositeValue) value() {}
 func (OfTypeValue) value()    {}
 func (BoolValue) value()      {}
 func (TokenSet) value()       {}
+func (WordsValue) value()     {}
+func (NearValue) value()      {}

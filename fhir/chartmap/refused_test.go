@@ -38,6 +38,8 @@ func searchValues(t *testing.T) []fhir.Value {
 		fhir.CompositeValue{},
 		fhir.OfTypeValue{Code: "x", Value: "x"},
 		fhir.NewTokenSet([]fhir.TokenValue{{System: "urn:x", Code: "x"}}),
+		fhir.WordsValue{Text: "x"},
+		fhir.NearValue{},
 		nil,
 	}
 }

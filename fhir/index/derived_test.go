@@ -36,7 +36,7 @@ func TestWhatFollowsFromOtherEntriesIsLeftOut(t *testing.T) {
 	if p := observation.byName["category"]; p.fixed {
 		t.Errorf("category: %+v", p.derived)
 	}
-	e, err := (&Indexer{}).Index("Observation", []byte(`{"resourceType":"Observation","id":"a","status":"final",`+
+	e, err := (&Indexer{NoText: true}).Index("Observation", []byte(`{"resourceType":"Observation","id":"a","status":"final",`+
 		`"code":{"coding":[{"system":"s","code":"c"}]},"subject":{"reference":"Patient/p"}}`))
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,7 @@
 // A resource has a list of entries, strings that sort by their bytes. They start
 // with the code of the parameter: one byte for R4's, from codes.txt, and for any
 // other ~ and a hash of its canonical, so that no parameter's entries depend on
-// which others there are. _text and _content have codes, too, for the words of full text. What
-// follows depends on the type of the parameter:
+// which others there are. What follows depends on the type of the parameter:
 //
 //	token      code                          in whatever system
 //	           code 00 hash(system)          in that one; nothing behind 00 for none
@@ -21,6 +20,10 @@
 //	           01 unit 00 value              the coded unit and the printed one
 //	date       class start                   of a span whose length the class tells
 //	           v start, w end                of other spans
+//	near       geohash                       of a position, nine characters
+//	_text      word                          of the narrative, cut to 30 characters
+//	_content   word                          of all other text, unless the narrative has it
+//	           00                            there are more words than have entries
 //
 // Entries that follow from others are left out: those of _id and _lastUpdated,
 // which stores have fields for; those of a parameter whose values others have,

@@ -14,6 +14,8 @@ import (
 type Indexer struct {
 	Base     string         // FHIR base URL, for absolute references
 	Location *time.Location // of dates without a zone; nil is UTC
+	// NoText leaves out the entries of words: _text and _content find nothing then.
+	NoText bool
 }
 
 // Entries are what a resource is found by.
@@ -40,8 +42,8 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	typ, r, root := Of(t), x.reader(), doc.Root()
 	var scoped, patients []string
 	for _, p := range typ.params {
-		if p.Type == fhir.ParamComposite || p.aside || p.union != nil {
-			continue // found by their parts, or by a field
+		if p.Type == fhir.ParamComposite || p.aside || p.union != nil || p.words {
+			continue // found by their parts, by a field, or below
 		}
 		for _, v := range r.values(p, root) {
 			if p == typ.patient && v.ref.Kind == fhir.RefLocal && v.ref.Key.Type == "Patient" {
@@ -62,6 +64,9 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 		for _, k := range scoped {
 			out.Keys = append(out.Keys, pk+k)
 		}
+	}
+	if !x.NoText {
+		out.Keys = typ.wordKeys(out.Keys, doc)
 	}
 	slices.Sort(out.Keys)
 	out.Keys = slices.Compact(out.Keys)
@@ -99,6 +104,8 @@ func (v *value) keys(out []string, p *param) []string {
 		out = v.span.keys(out, p)
 	case fhir.ParamNumber, fhir.ParamQuantity:
 		out = v.numberKeys(out, p)
+	case fhir.ParamSpecial:
+		out = append(out, p.code+v.at.cell())
 	}
 	return out
 }

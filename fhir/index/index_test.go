@@ -104,6 +104,10 @@ func terms(p *param, v value) []fhir.Term {
 		if v.identifier != nil {
 			add(fhir.ModIdentifier, "", fhir.TokenValue{System: v.identifier.system, Code: v.identifier.code})
 		}
+	case fhir.ParamSpecial:
+		for _, meters := range []float64{0, 1, 1000, 1e6} {
+			add("", "", fhir.NearValue{Latitude: v.at.lat, Longitude: v.at.long, Meters: meters})
+		}
 	case fhir.ParamURI:
 		add("", "", fhir.URIValue(v.text))
 		add(fhir.ModAbove, "", fhir.URIValue(v.text+"/x"))
@@ -187,6 +191,12 @@ func conditions(t *testing.T, x *Indexer, typ fhir.Type, from indexed, asked map
 		if p.Type == fhir.ParamComposite || asked[p.Name] > 30 {
 			continue
 		}
+		if p.words {
+			more := phrases(p, doc)
+			asked[p.Name] += len(more)
+			out = append(out, more...)
+			continue
+		}
 		if asked[p.Name] == 0 {
 			out = append(out, fhir.Term{Param: p.SearchParam, Modifier: fhir.ModMissing, Value: fhir.BoolValue(true)})
 		}
@@ -194,6 +204,26 @@ func conditions(t *testing.T, x *Indexer, typ fhir.Type, from indexed, asked map
 			more := terms(p, v)
 			asked[p.Name] += len(more) + 1
 			out = append(out, more...)
+		}
+	}
+	return out
+}
+
+// phrases gives terms from the texts of a resource.
+func phrases(p *param, doc *path.Doc) []fhir.Term {
+	var out []fhir.Term
+	narrative, rest := texts(doc)
+	for _, words := range append(narrative, rest...) {
+		word := words[len(words)/2]
+		out = append(out, fhir.Term{Param: p.SearchParam, Value: fhir.WordsValue{Text: word}})
+		if len(word) > 3 {
+			out = append(out, fhir.Term{Param: p.SearchParam, Value: fhir.WordsValue{Text: word[:3], Prefix: true}})
+		}
+		if len(words) > 2 {
+			out = append(out, fhir.Term{Param: p.SearchParam, Value: fhir.WordsValue{Text: strings.Join(words[:3], " - ")}})
+		}
+		if len(out) > 9 {
+			break
 		}
 	}
 	return out

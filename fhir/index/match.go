@@ -31,7 +31,7 @@ func (m *Matcher) Match(t fhir.Type, body []byte, e fhir.Expr) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c := candidate{m, Of(t), m.reader(), doc.Root()}
+	c := candidate{Matcher: m, typ: Of(t), read: m.reader(), doc: doc, root: doc.Root()}
 	return c.match(e), nil
 }
 
@@ -40,7 +40,12 @@ type candidate struct {
 	*Matcher
 	typ  *Type
 	read *reader
+	doc  *path.Doc
 	root path.Item
+
+	// The texts of the resource, once texted.
+	texted          bool
+	narrative, rest [][]string
 }
 
 func (c *candidate) match(e fhir.Expr) bool {
@@ -76,6 +81,10 @@ func (c *candidate) term(t fhir.Term) bool {
 	}
 	if t.Param.Type == fhir.ParamComposite {
 		return c.composite(p, t)
+	}
+	if p.words {
+		v, ok := t.Value.(fhir.WordsValue)
+		return ok && c.says(p, v)
 	}
 	values := c.read.values(p, c.root)
 	if t.Modifier == fhir.ModMissing {
@@ -155,6 +164,8 @@ func (c *candidate) satisfies(v *value, t fhir.Term) bool {
 		return v.ofType(want)
 	case fhir.StringValue:
 		return v.reads(string(want), t.Modifier)
+	case fhir.NearValue:
+		return v.near(want)
 	case fhir.ReferenceValue:
 		return v.refersTo(want, t.Param.Targets)
 	case fhir.URIValue:

@@ -17,6 +17,7 @@ type param struct {
 	exprs      []*path.Expr
 	components []component
 	scoped     bool // its tokens have entries with the patient in front
+	words      bool // it is for full text
 	derived
 }
 
@@ -74,17 +75,21 @@ var clinicalDates = []string{
 	"sent", "start", "created", "start-date", "recorded", "started", "effective",
 }
 
-// internal are parameters that ask for something else than values in the resource.
-var internal = []string{"_text", "_content", "_query", "_filter"}
+// internal are parameters that ask for something else than what is in the resource.
+var internal = []string{"_query", "_filter"}
 
 func compile(t fhir.Type) *Type {
 	it := &Type{name: t, byName: make(map[string]*param)}
 	for _, p := range search.Params(t) {
 		c := &param{SearchParam: p, code: codeOf(t, p), scoped: scopes(t, p)}
-		if p.Expression == "" || p.Type == fhir.ParamSpecial || slices.Contains(internal, p.Name) {
+		switch {
+		case slices.Contains(internal, p.Name):
 			continue
+		case isWords(p.Name):
+			c.words = true
+		default:
+			c.exprs = alternatives(t, p.Expression)
 		}
-		c.exprs = alternatives(t, p.Expression)
 		for _, part := range p.Components {
 			c.components = append(c.components, componentOf(t, part))
 		}

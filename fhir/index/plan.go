@@ -223,6 +223,9 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 	if p == nil {
 		return Plan{}, fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched by %s.", c.typ.name, t.Param.Name)
 	}
+	if p.words {
+		return c.words(p, t)
+	}
 	if p.aside {
 		return Plan{store.All(), false}, nil
 	}
@@ -252,6 +255,8 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 		return c.tokens(p, v), nil
 	case fhir.OfTypeValue:
 		return Plan{c.is(p.code + short(v.Value)).Where, false}, nil
+	case fhir.NearValue:
+		return c.near(p, v), nil
 	case fhir.StringValue:
 		return c.text(p, string(v), t.Modifier), nil
 	case fhir.ReferenceValue:

@@ -20,6 +20,7 @@ type value struct {
 	span         span
 	low, high    *big.Rat // number and quantity; nil is open
 	unit         string   // of a quantity: as printed
+	at           *point   // of a position
 }
 
 // reader takes values out of resources.
@@ -59,6 +60,10 @@ func (r *reader) read(out []value, t fhir.ParamType, it path.Item) []value {
 		}
 	case fhir.ParamNumber, fhir.ParamQuantity:
 		return quantities(out, it)
+	case fhir.ParamSpecial:
+		if at, ok := position(it); ok {
+			out = append(out, value{at: &at})
+		}
 	case fhir.ParamURI:
 		if text := it.String(); text != "" {
 			out = append(out, value{text: text})

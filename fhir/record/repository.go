@@ -19,6 +19,10 @@ type Repository struct {
 	NewID    func() string    // nil: NewID; must be unguessable and never repeat
 	Location *time.Location   // of dates without a zone; nil: UTC
 	Base     string           // FHIR base URL: references below it are to here
+	// NoText leaves out the index of words: _text and _content cannot be searched
+	// by then. Records that were written without are not found by them later, until
+	// they are reindexed.
+	NoText bool
 
 	// Settle is how long after its stamp a version of another process may come to light;
 	// 0: no other process writes to the store.
@@ -45,7 +49,7 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 		Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
 		Versioning: "versioned",
 		Source:     "Kept by Portico as sent, with all versions.",
-		Params:     typ.Params(),
+		Params:     r.params(t),
 		Sortable:   []string{paramID, paramUpdated},
 	}
 	if p := typ.ClinicalDate(); p != nil {

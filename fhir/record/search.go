@@ -264,7 +264,7 @@ func byDate(desc bool) []store.Key {
 }
 
 func (r *Repository) indexer() *index.Indexer {
-	return &index.Indexer{Base: r.Base, Location: r.location()}
+	return &index.Indexer{Base: r.Base, Location: r.location(), NoText: r.NoText}
 }
 
 // own compiles the terms on _id and _lastUpdated. Every resource has both, so

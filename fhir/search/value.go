@@ -10,6 +10,9 @@ import (
 // expr reads one filtering parameter: alternatives behind commas are an Or
 // (R4 3.1.1.3.2). It returns nil after noting a problem.
 func (r *reader) expr(param *fhir.SearchParam, modifier string, p Pair) fhir.Expr {
+	if isText(param) {
+		return r.text(param, modifier, p)
+	}
 	if modifier == string(fhir.ModMissing) {
 		return r.missing(param, p)
 	}
@@ -135,6 +138,8 @@ func (r *reader) value(param *fhir.SearchParam, m fhir.Modifier, target fhir.Typ
 		return dateValue(s)
 	case fhir.ParamURI:
 		return "", fhir.URIValue(unescape(s)), ""
+	case fhir.ParamSpecial:
+		v, problem = nearValue(s)
 	default:
 		problem = "Parameters of type " + string(param.Type) + " are not supported."
 	}

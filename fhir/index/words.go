@@ -1,0 +1,249 @@
+package index
+
+import (
+	"cmp"
+	"html"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/path"
+	"github.com/portico-fhir/portico/fhir/schema"
+	"github.com/portico-fhir/portico/store"
+)
+
+// Bounds on the words that a resource is found by.
+const (
+	maxWords = 1000 // of one resource
+	maxWord  = 30   // characters of one word
+)
+
+// more is the entry, behind the code, of a resource with more words than entries:
+// it has to be looked at.
+const more = end
+
+// Full text (R4 3.1.1.4.1, _text and _content): a resource has an entry for each word
+// of its narrative, under the code of _text, and for each further word under
+// that of _content.
+const (
+	paramText    = "_text"
+	paramContent = "_content"
+)
+
+// isWords reports whether a parameter is for full text.
+func isWords(name string) bool { return name == paramText || name == paramContent }
+
+// wordsIn gives the words of a text in order, without case and accents: runs of
+// letters and digits.
+func wordsIn(text string) []string {
+	return strings.FieldsFunc(store.Fold(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.M, r)
+	})
+}
+
+// cut gives what of a word is in its entry; whole is false where that is not all.
+func cut(word string) (key string, whole bool) {
+	if len(word) <= maxWord {
+		return word, true
+	}
+	n := 0
+	for i := range word {
+		if n++; n > maxWord {
+			return word[:i], false
+		}
+	}
+	return word, true
+}
+
+// texts gives the texts of a resource, each as its words: of the narrative, and of
+// all other elements whose values are words of people or codes.
+func texts(doc *path.Doc) (narrative, rest [][]string) {
+	var m schema.Model
+	add := func(list [][]string, text string) [][]string {
+		if words := wordsIn(text); len(words) > 0 {
+			return append(list, words)
+		}
+		return list
+	}
+	root := doc.Root()
+	own := -1 // where the narrative stands
+	for text := range root.Children("text") {
+		if text.Type() != "Narrative" {
+			continue
+		}
+		for div := range text.Children("div") {
+			own, _, _ = div.Location()
+			narrative = add(narrative, plainText(div.String()))
+		}
+	}
+	wanted := func(at path.Place) bool {
+		switch m.Name(at.Type) {
+		case "string":
+			return at.Name != "id" && (at.Name != "reference" || m.Name(at.Parent) != "Reference")
+		case "markdown", "code", "xhtml":
+			return true
+		}
+		return false
+	}
+	for at, it := range doc.Elements(wanted) {
+		text := it.String()
+		if m.Name(at.Type) == "xhtml" {
+			if start, _, _ := it.Location(); start == own {
+				continue
+			}
+			text = plainText(text)
+		}
+		rest = add(rest, text)
+	}
+	return narrative, rest
+}
+
+// inline are the elements of XHTML that do not end a word.
+var inline = []string{"a", "abbr", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u"}
+
+// plainText takes the markup off a narrative.
+func plainText(xhtml string) string {
+	var b strings.Builder
+	for {
+		text, rest, ok := strings.Cut(xhtml, "<")
+		b.WriteString(text)
+		if !ok {
+			return html.UnescapeString(b.String())
+		}
+		tag, after, _ := strings.Cut(rest, ">")
+		if strings.HasPrefix(rest, "!--") {
+			_, after, _ = strings.Cut(rest, "-->")
+		}
+		name := strings.TrimLeft(tag, "/")
+		if i := strings.IndexAny(name, " \t\r\n/"); i >= 0 {
+			name = name[:i]
+		}
+		if !slices.Contains(inline, name) {
+			b.WriteByte(' ')
+		}
+		xhtml = after
+	}
+}
+
+// wordKeys appends the entries of a resource's words.
+func (it *Type) wordKeys(out []string, doc *path.Doc) []string {
+	text, content := it.byName[paramText], it.byName[paramContent]
+	if content == nil {
+		return out
+	}
+	narrative, rest := texts(doc)
+	if len(narrative) == 0 && count(rest) <= maxWords {
+		for _, words := range rest {
+			for _, w := range words {
+				w, _ = cut(w)
+				out = append(out, content.code+w)
+			}
+		}
+		return out // Index leaves out what is there twice
+	}
+	seen := make(map[string]bool)
+	full := false
+	add := func(p *param, texts [][]string) {
+		for _, words := range texts {
+			for _, w := range words {
+				w, _ = cut(w)
+				switch {
+				case seen[w]:
+				case len(seen) == maxWords:
+					full = true
+				default:
+					seen[w] = true
+					out = append(out, p.code+w)
+				}
+			}
+		}
+		if full {
+			out = append(out, p.code+more)
+		}
+	}
+	if text != nil {
+		add(text, narrative)
+	}
+	add(content, rest)
+	return out
+}
+
+func count(texts [][]string) (n int) {
+	for _, words := range texts {
+		n += len(words)
+	}
+	return n
+}
+
+// words narrows to the resources that have all the words. Whether they stand as
+// asked shows by looking.
+func (c *compiler) words(p *param, t fhir.Term) (Plan, error) {
+	v, ok := t.Value.(fhir.WordsValue)
+	if !ok || t.Modifier != "" {
+		return Plan{}, fhir.Errorf(fhir.CodeNotSupported, "http."+p.Name, "%s is searched for words, and in no other way.", p.Name)
+	}
+	words := wordsIn(v.Text)
+	if len(words) == 0 {
+		return Plan{}, fhir.Errorf(fhir.CodeInvalid, "http."+p.Name, "There is no word in what is searched for.")
+	}
+	last := words[len(words)-1]
+	// The longest word is the rarest, as a rule, and the best to begin with.
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var all store.And
+	for _, w := range slices.Compact(words) {
+		key, whole := cut(w)
+		all = append(all, c.word(p, key, v.Prefix && w == last && whole))
+	}
+	if len(all) == 1 {
+		return Plan{all[0], false}, nil
+	}
+	return Plan{all, false}, nil
+}
+
+// word finds the resources that have a word, or may have.
+func (c *compiler) word(p *param, w string, beginning bool) store.Filter {
+	codes := []string{p.code}
+	if text := c.typ.byName[paramText]; text != nil && p.Name == paramContent {
+		codes = append(codes, text.code)
+	}
+	if beginning {
+		any := store.Or{c.in([]store.Value{store.String(p.code + more)})}
+		for _, code := range codes {
+			any = append(any, c.prefix(code+w))
+		}
+		return any
+	}
+	keys := []store.Value{store.String(p.code + more)}
+	for _, code := range codes {
+		keys = append(keys, store.String(code+w))
+	}
+	return c.in(keys)
+}
+
+// says reports whether the words stand one after the other in one text.
+func (c *candidate) says(p *param, v fhir.WordsValue) bool {
+	if !c.texted {
+		c.narrative, c.rest = texts(c.doc)
+		c.texted = true
+	}
+	want := wordsIn(v.Text)
+	found := func(words []string) bool { return stand(words, want, v.Prefix) }
+	return slices.ContainsFunc(c.narrative, found) || p.Name == paramContent && slices.ContainsFunc(c.rest, found)
+}
+
+// stand reports whether want is a part of words; the last of them may be only the
+// beginning of a word.
+func stand(words, want []string, prefix bool) bool {
+	if len(want) == 0 {
+		return false
+	}
+	last := len(want) - 1
+	for at := 0; at+last < len(words); at++ {
+		end := words[at+last]
+		if slices.Equal(words[at:at+last], want[:last]) && (end == want[last] || prefix && strings.HasPrefix(end, want[last])) {
+			return true
+		}
+	}
+	return false
+}
