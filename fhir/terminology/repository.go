@@ -25,7 +25,15 @@ type Repository struct {
 	Base string // the server's FHIR base URL without a trailing slash
 }
 
-var _ fhir.Repository = (*Repository)(nil)
+var (
+	_ fhir.Repository = (*Repository)(nil)
+	_ fhir.Permitter  = (*Repository)(nil)
+)
+
+// MaySearch implements [fhir.Permitter]: what the wrapped repository says.
+func (r *Repository) MaySearch(ctx context.Context, t fhir.Type) bool {
+	return fhir.MaySearch(ctx, r.Repository, t)
+}
 
 // Search implements [fhir.Repository]. CodeInvalid for a value set or code that is
 // not known, CodeNotSupported for one whose codes cannot be told here, CodeTooCostly

@@ -63,7 +63,9 @@ func (v *view) mayAsk(q *fhir.Query) error {
 	if len(v.hide.Params) == 0 {
 		return nil
 	}
-	tells := func(p *fhir.SearchParam) bool { return p != nil && slices.Contains(v.hide.Params, p.Name) }
+	tells := func(p *fhir.SearchParam) bool {
+		return p != nil && (p.Name == "_text" || p.Name == "_content" || slices.Contains(v.hide.Params, p.Name))
+	}
 	if slices.ContainsFunc(q.Sort, func(k fhir.SortKey) bool { return tells(k.Param) }) || asks(q.Where, tells) {
 		return fhir.Errorf(fhir.CodeForbidden, "http.query", "This token may not search %s in this way.", q.Type)
 	}
