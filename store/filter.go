@@ -93,3 +93,24 @@ func All() Filter { return And(nil) }
 
 // None matches no document.
 func None() Filter { return Or(nil) }
+
+// EachPath calls yield with the path of each condition that f has on a document,
+// the paths of Elem but not those within.
+func EachPath(f Filter, yield func(path string)) {
+	switch f := f.(type) {
+	case And:
+		for _, part := range f {
+			EachPath(part, yield)
+		}
+	case Or:
+		for _, part := range f {
+			EachPath(part, yield)
+		}
+	case Not:
+		EachPath(f.Filter, yield)
+	default:
+		if path, ok := pathOf(f); ok {
+			yield(path)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func (r *Repository) currents(ctx context.Context, changes []fhir.Change) (map[f
 	for t, ids := range ids {
 		for len(ids) > 0 {
 			n := min(len(ids), maxIn)
-			q := store.Query{Collection: collection(t), Where: store.In{Path: fieldID, Values: ids[:n]}}
+			q := store.Query{Collection: collection(t), Where: store.In{Path: fieldID, Values: ids[:n]}, Fields: readFields()}
 			for doc, err := range r.Store.Find(ctx, q) {
 				if err != nil {
 					return nil, fault("read", err)

@@ -28,6 +28,12 @@ const (
 	fieldEnded   = "to"
 )
 
+// readFields are all but the entries, which nobody reads, in the order in which
+// documents have them.
+func readFields() []string {
+	return []string{fieldVersion, fieldUpdated, fieldOwner, fieldEnded, fieldMethod, fieldBorn, fieldRank, fieldDeleted, fieldBody}
+}
+
 // The methods that a document names. Without, a version came by PUT, or, as a
 // delete marker, by DELETE.
 const (

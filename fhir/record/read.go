@@ -69,7 +69,7 @@ func (r *Repository) current(ctx context.Context, key fhir.Key) (version, error)
 
 // find reads the document with this id; the number is 0 when there is none.
 func (r *Repository) find(ctx context.Context, collection, id string) (version, error) {
-	q := store.Query{Collection: collection, Where: store.Eq{Path: fieldID, Value: store.String(id)}, Limit: 1}
+	q := store.Query{Collection: collection, Where: store.Eq{Path: fieldID, Value: store.String(id)}, Limit: 1, Fields: readFields()}
 	for doc, err := range r.Store.Find(ctx, q) {
 		if err == nil {
 			var v version

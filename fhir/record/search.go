@@ -67,7 +67,7 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 	if f.plan, err = c.Compile(q.Type, q.Where); err != nil {
 		return nil, err
 	}
-	f.find = store.Query{Collection: collection(q.Type), Where: f.plan.Where}
+	f.find = store.Query{Collection: collection(q.Type), Where: f.plan.Where, Fields: readFields()}
 	if !entered(f.plan.Where) {
 		f.find.Where = store.And{store.Exists{Path: fieldDeleted}, f.plan.Where}
 	}

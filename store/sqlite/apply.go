@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -9,18 +8,6 @@ import (
 
 	"github.com/portico-fhir/portico/store"
 )
-
-// plain is the format byte of a document that is stored as it is.
-const plain = 0
-
-// document takes the format byte off what is stored. The result shares its
-// bytes.
-func document(stored []byte) (store.Doc, error) {
-	if len(stored) == 0 || stored[0] != plain {
-		return nil, fmt.Errorf("sqlite: a document is stored in an unknown form: %w", store.ErrCorrupt)
-	}
-	return store.Doc(stored[1:]), nil
-}
 
 // pending is an op that was checked and can be carried out.
 type pending struct {
@@ -248,8 +235,12 @@ func (w *writer) locate(coll *collection, id []byte) (int64, store.Doc, error) {
 	if !more {
 		return 0, nil, store.ErrConflict
 	}
-	doc, err := document(s.blob(1))
-	return s.int(0), bytes.Clone(doc), err
+	d, err := document(s.blob(1))
+	if err != nil {
+		return 0, nil, err
+	}
+	doc, err := d.own()
+	return s.int(0), doc, err
 }
 
 // carry writes the document. When that fails nothing has changed. Its entries
@@ -273,7 +264,7 @@ func (w *writer) insert(p *pending) error {
 	if err := s.bindBlob(0, p.id); err != nil {
 		return err
 	}
-	if err := s.bindDoc(1, plain, p.doc); err != nil {
+	if err := w.bindDoc(s, 1, p.doc); err != nil {
 		return err
 	}
 	if _, err := s.step(); err != nil {
@@ -287,13 +278,19 @@ func (w *writer) insert(p *pending) error {
 	return nil
 }
 
+// bindDoc binds a document in the form in which it is stored.
+func (w *writer) bindDoc(s *stmt, i int, doc store.Doc) error {
+	w.encoded = encodeDocument(w.encoded[:0], doc)
+	return s.bindBlob(i, w.encoded)
+}
+
 func (w *writer) replace(p *pending) error {
 	s, err := w.conn.prepare(p.coll.update)
 	if err != nil {
 		return err
 	}
 	defer s.release()
-	if err := s.bindDoc(0, plain, p.doc); err != nil {
+	if err := w.bindDoc(s, 0, p.doc); err != nil {
 		return err
 	}
 	if err := s.bindInt(1, p.rid); err != nil {

@@ -130,7 +130,11 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 		if docs++; docs&0xFF == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		doc, err := document(s.blob(2))
+		d, err := document(s.blob(2))
+		if err != nil {
+			return err
+		}
+		doc, err := d.own() // keys share its bytes
 		if err != nil {
 			return err
 		}

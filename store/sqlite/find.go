@@ -95,11 +95,11 @@ func (r *search) point(id store.Value) (store.Doc, error) {
 	if err != nil || !more {
 		return nil, err
 	}
-	doc, err := document(s.blob(1))
+	d, err := document(s.blob(1))
 	if err != nil {
 		return nil, err
 	}
-	return r.copied(doc), nil
+	return r.copied(&d)
 }
 
 // ahead reads some documents and tells whether there may be more.

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ type search struct {
 	access access
 	fresh  bool         // the plan was found not to be stale
 	rest   store.Filter // what the conditions ask besides what the entries say
+	fields []string     // that rest and the order look at
 	budget int          // bytes of keys for a sort
 
 	walk   *walk
@@ -83,6 +83,7 @@ func (r *search) open() error {
 	r.seen, r.ties = nil, ties{}
 	r.behind = !r.access.tied || r.query.After == nil
 	r.rest = r.access.residual(r.query.Where)
+	r.fields = touched(r.rest, r.order)
 	var err error
 	if r.docs == nil {
 		if r.docs, err = r.conn.prepare(r.coll.fetch); err != nil {
@@ -148,15 +149,22 @@ func (r *search) advance() (store.Doc, error) {
 	if err != nil || e == nil {
 		return nil, err
 	}
-	return r.copied(e.doc), nil
+	return r.copied(&e.stored)
 }
 
 // copied gives the fields asked for in memory of their own.
-func (r *search) copied(doc store.Doc) store.Doc {
-	if r.query.Fields != nil {
-		return store.Project(doc, r.query.Fields)
+func (r *search) copied(d *stored) (store.Doc, error) {
+	if r.query.Fields == nil {
+		return d.own()
 	}
-	return bytes.Clone(doc)
+	doc := d.rest
+	if d.lacks(r.query.Fields) {
+		var err error
+		if doc, err = d.whole(); err != nil {
+			return nil, err
+		}
+	}
+	return store.Project(doc, r.query.Fields), nil
 }
 
 // match gives the next entry whose document matches and was not met before.
@@ -174,8 +182,14 @@ func (r *search) match() (*entry, error) {
 		if r.access.dedupe && !r.seen.add(e.rid) {
 			continue
 		}
-		if e.doc == nil {
-			if e.doc, err = r.document(e.rid); err != nil {
+		if e.stored.rest == nil {
+			if e.stored, err = r.document(e.rid); err != nil {
+				return nil, err
+			}
+		}
+		e.doc = e.stored.rest
+		if e.stored.lacks(r.fields) {
+			if e.doc, err = e.stored.whole(); err != nil {
 				return nil, err
 			}
 		}
@@ -215,17 +229,17 @@ func (r *search) walked() (*entry, error) {
 
 // document reads the document of an entry. Its bytes are SQLite's, valid until the
 // next one is read.
-func (r *search) document(rid int64) (store.Doc, error) {
+func (r *search) document(rid int64) (stored, error) {
 	r.docs.reset()
 	if err := r.docs.bindInt(0, rid); err != nil {
-		return nil, err
+		return stored{}, err
 	}
 	more, err := r.docs.step()
 	if err != nil {
-		return nil, err
+		return stored{}, err
 	}
 	if !more {
-		return nil, fmt.Errorf("sqlite: index %s has an entry of no document: %w", r.access.ix.def.Name, store.ErrCorrupt)
+		return stored{}, fmt.Errorf("sqlite: index %s has an entry of no document: %w", r.access.ix.def.Name, store.ErrCorrupt)
 	}
 	return document(r.docs.blob(0))
 }
@@ -262,11 +276,11 @@ func (r *search) nextSorted() (store.Doc, error) {
 
 // fetch copies the document with that rid.
 func (r *search) fetch(rid int64) (store.Doc, error) {
-	doc, err := r.document(rid)
+	d, err := r.document(rid)
 	if err != nil {
 		return nil, err
 	}
-	return r.copied(doc), nil
+	return r.copied(&d)
 }
 
 // rids is a set of row ids, a bit for each.

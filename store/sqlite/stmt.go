@@ -54,18 +54,6 @@ func (s *stmt) bindBlob(i int, v []byte) error {
 	return s.check(lib.Xsqlite3_bind_blob(s.conn.tls, s.handle, int32(i+1), p, int32(len(v)), lib.SQLITE_STATIC))
 }
 
-// bindDoc binds a stored document: its format byte and its bytes.
-func (s *stmt) bindDoc(i int, format byte, v []byte) error {
-	p, err := s.copyIn(i, len(v)+1)
-	if err != nil {
-		return err
-	}
-	m := memory(p, len(v)+1)
-	m[0] = format
-	copy(m[1:], v)
-	return s.check(lib.Xsqlite3_bind_blob(s.conn.tls, s.handle, int32(i+1), p, int32(len(m)), lib.SQLITE_STATIC))
-}
-
 func (s *stmt) bindText(i int, v string) error {
 	p, err := s.copyIn(i, len(v))
 	if err != nil {

@@ -81,11 +81,11 @@ func (r *search) byID(rids []int64) ([]int64, error) {
 	desc := r.order[len(r.order)-1].Desc
 	rows := make([]row, 0, len(rids))
 	for _, rid := range rids {
-		doc, err := r.document(rid)
+		d, err := r.document(rid)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, row{store.AppendKey(nil, store.ID(doc), desc), rid})
+		rows = append(rows, row{store.AppendKey(nil, store.ID(d.rest), desc), rid})
 	}
 	slices.SortFunc(rows, compareRows)
 	for i := range rows {

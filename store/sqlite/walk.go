@@ -9,9 +9,10 @@ import (
 // entry is one index entry. Its document is there already when the walk goes
 // through the table itself. Its bytes are valid until the walk goes on.
 type entry struct {
-	key []byte
-	rid int64
-	doc store.Doc
+	key    []byte
+	rid    int64
+	stored stored
+	doc    store.Doc // of stored, with all fields that the search looks at
 }
 
 // walk reads the entries of an access: lane by lane, or merged where the order
@@ -190,11 +191,11 @@ func (c *cursor) bind(down bool) error {
 }
 
 func (c *cursor) read() error {
-	doc, err := document(c.stmt.blob(2))
+	d, err := document(c.stmt.blob(2))
 	if err != nil {
 		return err
 	}
-	c.entry = entry{key: c.stmt.blob(0), rid: c.stmt.int(1), doc: doc}
+	c.entry = entry{key: c.stmt.blob(0), rid: c.stmt.int(1), stored: d}
 	c.on = true
 	return nil
 }

@@ -1,0 +1,208 @@
+package sqlite
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"github.com/portico-fhir/portico/store"
+)
+
+// The first byte of what is stored says in which form the document follows.
+const (
+	formPlain = 0 // as it is
+	// formPacked: a list of strings, which an index is made of, stands before the
+	// document in a shorter form: the length of all that; the field's name, as a string with
+	// its length; where in the document the field belongs; how many strings there are; and of
+	// each how much it shares with the one before, and the rest of it with its
+	// length. All numbers are varints. The document lacks the field.
+	formPacked = 1
+)
+
+// minPacked is how many strings make a list worth packing.
+const minPacked = 4
+
+// stored is a document as it was read. Its bytes are SQLite's.
+type stored struct {
+	rest   store.Doc
+	name   []byte // of the field that rest lacks; nil when it lacks none
+	packed []byte // what follows the name
+}
+
+// document reads a stored document.
+func document(data []byte) (stored, error) {
+	if len(data) == 0 {
+		return stored{}, errForm()
+	}
+	form, data := data[0], data[1:]
+	if form == formPlain {
+		return stored{rest: store.Doc(data)}, nil
+	}
+	size, n := binary.Uvarint(data)
+	if form != formPacked || n <= 0 || size > uint64(len(data)-n) {
+		return stored{}, errForm()
+	}
+	packed, rest := data[n:n+int(size)], data[n+int(size):]
+	size, n = binary.Uvarint(packed)
+	if n <= 0 || size > uint64(len(packed)-n) {
+		return stored{}, errForm()
+	}
+	return stored{rest: store.Doc(rest), name: packed[n : n+int(size)], packed: packed[n+int(size):]}, nil
+}
+
+func errForm() error {
+	return fmt.Errorf("sqlite: a document is stored in an unknown form: %w", store.ErrCorrupt)
+}
+
+// lacks reports whether one of the fields is packed.
+func (d *stored) lacks(fields []string) bool {
+	return d.name != nil && slices.Contains(fields, string(d.name))
+}
+
+// whole gives the document with all fields. Its bytes are its own, or SQLite's if none
+// is packed.
+func (d *stored) whole() (store.Doc, error) {
+	if d.name == nil {
+		return d.rest, nil
+	}
+	at, n := binary.Uvarint(d.packed)
+	if n <= 0 || at < 4 || at >= uint64(len(d.rest)) {
+		return nil, errForm()
+	}
+	count, m := binary.Uvarint(d.packed[n:])
+	if m <= 0 || count > uint64(len(d.packed)) {
+		return nil, errForm()
+	}
+	list := d.packed[n+m:]
+	out := make([]byte, 0, len(d.rest)+4*len(d.packed)+int(count)*12)
+	out = append(out, d.rest[:at]...)
+	out = append(append(out, byte(bson.TypeArray)), d.name...)
+	out = append(out, 0)
+	start, out := bsoncore.ReserveLength(out)
+	var last struct{ start, end int } // the string before, in out
+	for i := range int(count) {
+		shared, a := binary.Uvarint(list)
+		if a <= 0 || shared > uint64(last.end-last.start) {
+			return nil, errForm()
+		}
+		rest, b := binary.Uvarint(list[a:])
+		if b <= 0 || rest > uint64(len(list)-a-b) {
+			return nil, errForm()
+		}
+		list = list[a+b:]
+		out = append(out, byte(bson.TypeString))
+		out = strconv.AppendInt(out, int64(i), 10)
+		out = append(out, 0)
+		out = binary.LittleEndian.AppendUint32(out, uint32(shared+rest+1))
+		from := len(out)
+		out = append(out, out[last.start:last.start+int(shared)]...)
+		out = append(out, list[:rest]...)
+		last.start, last.end = from, len(out)
+		out = append(out, 0)
+		list = list[rest:]
+	}
+	out = append(out, 0)
+	out = bsoncore.UpdateLength(out, start, int32(len(out))-start)
+	out = append(out, d.rest[at:]...)
+	return store.Doc(bsoncore.UpdateLength(out, 0, int32(len(out)))), nil
+}
+
+// own gives the document with all fields in memory of its own.
+func (d *stored) own() (store.Doc, error) {
+	doc, err := d.whole()
+	if d.name == nil {
+		doc = bytes.Clone(doc)
+	}
+	return doc, err
+}
+
+// encodeDocument appends the form in which a document is stored.
+func encodeDocument(dst []byte, doc store.Doc) []byte {
+	name, at, size, values := listOf(doc)
+	if name == nil {
+		return append(append(dst, formPlain), doc...)
+	}
+	packed := binary.AppendUvarint(make([]byte, 0, size), uint64(len(name)))
+	packed = append(packed, name...)
+	packed = binary.AppendUvarint(packed, uint64(at))
+	packed = binary.AppendUvarint(packed, uint64(len(values)))
+	var last []byte
+	for _, v := range values {
+		n := common(last, v)
+		packed = binary.AppendUvarint(packed, uint64(n))
+		packed = binary.AppendUvarint(packed, uint64(len(v)-n))
+		packed = append(packed, v[n:]...)
+		last = v
+	}
+	dst = append(dst, formPacked)
+	dst = binary.AppendUvarint(dst, uint64(len(packed)))
+	dst = append(dst, packed...)
+	start := len(dst)
+	dst = append(append(dst, doc[:at]...), doc[at+size:]...)
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(doc)-size))
+	return dst
+}
+
+// listOf finds the first field of a document that is a list of several strings, its
+// place and the bytes that it takes there; name is nil without.
+func listOf(doc store.Doc) (name []byte, at, size int, values [][]byte) {
+	for at = 4; at < len(doc)-1; at += size {
+		elem, _, ok := bsoncore.ReadElement(doc[at:])
+		if !ok {
+			return nil, 0, 0, nil
+		}
+		size = len(elem)
+		if bson.Type(elem[0]) != bson.TypeArray {
+			continue
+		}
+		if values, ok = stringsOf(elem.Value().Data); ok {
+			return elem.KeyBytes(), at, size, values
+		}
+	}
+	return nil, 0, 0, nil
+}
+
+// stringsOf gives the elements of an array of strings whose names are their
+// positions, if it is worth packing.
+func stringsOf(array []byte) (values [][]byte, ok bool) {
+	if len(array) < 5 {
+		return nil, false
+	}
+	var digits [20]byte
+	for rest := array[4 : len(array)-1]; len(rest) > 0; {
+		elem, after, ok := bsoncore.ReadElement(rest)
+		if !ok || bson.Type(elem[0]) != bson.TypeString || string(elem.KeyBytes()) != string(strconv.AppendInt(digits[:0], int64(len(values)), 10)) {
+			return nil, false
+		}
+		data := elem.Value().Data
+		if len(data) < 5 {
+			return nil, false
+		}
+		values = append(values, data[4:len(data)-1])
+		rest = after
+	}
+	return values, len(values) >= minPacked
+}
+
+// touched are the fields at the top of a document that a filter and an order look
+// at.
+func touched(f store.Filter, order []store.Key) []string {
+	var list []string
+	add := func(path string) {
+		name, _, _ := strings.Cut(path, ".")
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	store.EachPath(f, add)
+	for _, k := range order {
+		add(k.Path)
+	}
+	return list
+}
