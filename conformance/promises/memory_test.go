@@ -171,7 +171,7 @@ func attacks() map[string]func(*testing.T, *program.Server) {
 func held(t *testing.T, s *program.Server, connections int, text string) {
 	t.Helper()
 	address := strings.TrimSuffix(strings.TrimPrefix(s.Base, "http://"), "/fhir")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	slots := make(chan struct{}, 64) // dial at a time
 	var wg sync.WaitGroup
@@ -181,7 +181,7 @@ func held(t *testing.T, s *program.Server, connections int, text string) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 			if err == nil {
 				defer func() { _ = conn.Close() }()
-				_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(time.Second))
 				_, _ = io.WriteString(conn, text) // it may be refused
 			}
 			<-slots

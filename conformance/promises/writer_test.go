@@ -45,8 +45,12 @@ type writer struct {
 	number int
 	ledger *ledger
 	keys   []string // resources whose state is certain
-	retry  string   // the token of a conditional create that was not answered
+	// retry sends again what was not answered and may be sent again.
+	retry request
 }
+
+// request sends something and reports whether it was answered.
+type request func(ctx context.Context, t testing.TB, c *client) bool
 
 // work writes until the server does not answer any more, or refuses to.
 func (w *writer) work(ctx context.Context, t testing.TB, c *client) {
@@ -56,19 +60,27 @@ func (w *writer) work(ctx context.Context, t testing.TB, c *client) {
 
 // step does one write. It reports whether it was answered.
 func (w *writer) step(ctx context.Context, t testing.TB, c *client) bool {
-	if w.retry != "" {
-		return w.createOnce(ctx, t, c)
+	if w.retry != nil {
+		return w.again(ctx, t, c)
 	}
 	i := rand.IntN(100)
 	switch {
-	case i < 15 || len(w.keys) < 3:
+	case i < 10 || len(w.keys) < 3:
 		token := w.ledger.attempt(w.number, 1)
 		return w.one(ctx, t, c, token, http.MethodPost, "Basic", content("Basic", "", token))
+	case i < 20:
+		token := w.ledger.attempt(w.number, 1)
+		w.retry = w.create(token, "If-None-Exist", "identifier="+system+"|"+token)
+		return w.again(ctx, t, c)
 	case i < 30:
-		w.retry = w.ledger.attempt(w.number, 1)
-		return w.createOnce(ctx, t, c)
+		token := w.ledger.attempt(w.number, 1)
+		w.retry = w.create(token, "Idempotency-Key", token)
+		return w.again(ctx, t, c)
+	case i < 40:
+		return w.transaction("")(ctx, t, c)
 	case i < 50:
-		return w.transact(ctx, t, c)
+		w.retry = w.transaction(fmt.Sprint("transaction-", w.number, "-", rand.Uint64()))
+		return w.again(ctx, t, c)
 	}
 	key := w.pick()
 	token := w.ledger.attempt(w.number, 1)
@@ -119,17 +131,24 @@ func (w *writer) one(ctx context.Context, t testing.TB, c *client, token, method
 	return true
 }
 
-// createOnce sends a conditional create, the same again until it is answered.
-func (w *writer) createOnce(ctx context.Context, t testing.TB, c *client) bool {
-	ok := w.one(ctx, t, c, w.retry, http.MethodPost, "Basic", content("Basic", "", w.retry), "If-None-Exist", "identifier="+system+"|"+w.retry)
+// again sends what may be sent again, until it is answered.
+func (w *writer) again(ctx context.Context, t testing.TB, c *client) bool {
+	ok := w.retry(ctx, t, c)
 	if ok {
-		w.retry = ""
+		w.retry = nil
 	}
 	return ok
 }
 
-// transact sends a transaction that creates, updates and deletes.
-func (w *writer) transact(ctx context.Context, t testing.TB, c *client) bool {
+// create is a creation with a header that lets it be repeated.
+func (w *writer) create(token string, header ...string) request {
+	return func(ctx context.Context, t testing.TB, c *client) bool {
+		return w.one(ctx, t, c, token, http.MethodPost, "Basic", content("Basic", "", token), header...)
+	}
+}
+
+// transaction is one that creates, updates and deletes. With a key it may be repeated.
+func (w *writer) transaction(key string) request {
 	const versions = 4
 	token := w.ledger.attempt(w.number, versions)
 	a, b, gone := w.pick(), w.pick(), w.pick()
@@ -137,19 +156,25 @@ func (w *writer) transact(ctx context.Context, t testing.TB, c *client) bool {
 		kind, id, _ := strings.Cut(key, "/")
 		return entry(http.MethodPut, key, content(kind, id, token))
 	}
-	answer, err := c.send(ctx, http.MethodPost, "", transaction(
-		put(a), entry(http.MethodPost, "Observation", content("Observation", "", token)), put(b),
-		entry(http.MethodDelete, gone, ""), entry(http.MethodPost, "Basic", content("Basic", "", token))))
-	if err != nil || answer.later() {
-		return false
+	body := transaction(put(a), entry(http.MethodPost, "Observation", content("Observation", "", token)), put(b),
+		entry(http.MethodDelete, gone, ""), entry(http.MethodPost, "Basic", content("Basic", "", token)))
+	var headers []string
+	if key != "" {
+		headers = []string{"Idempotency-Key", key}
 	}
-	var made bundle
-	if err := json.Unmarshal(answer.body, &made); err != nil || !answer.ok() || len(made.Entry) != versions+1 {
-		t.Errorf("transaction: %d: %.300s", answer.status, answer.body)
-		return false
+	return func(ctx context.Context, t testing.TB, c *client) bool {
+		answer, err := c.send(ctx, http.MethodPost, "", body, headers...)
+		if err != nil || answer.later() {
+			return false
+		}
+		var made bundle
+		if err := json.Unmarshal(answer.body, &made); err != nil || !answer.ok() || len(made.Entry) != versions+1 {
+			t.Errorf("transaction: %d: %.300s", answer.status, answer.body)
+			return false
+		}
+		w.ledger.write(t, w.facts(made, token, gone)...)
+		return true
 	}
-	w.ledger.write(t, w.facts(made, token, gone)...)
-	return true
 }
 
 // facts are those that the answer to a transaction acknowledges.
