@@ -23,6 +23,7 @@ func commands() []command {
 		{"chart", "lint [flags] [FILE]", "check a chart map", chart},
 		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explain},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
+		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},
 		{"bench", "[gen] [flags]", "measure this machine; gen makes up records", benchmark},
 		{"version", "", "say what this is", version},
 	}

@@ -4,6 +4,7 @@ package main
 type WriteConfig struct {
 	ConditionalDelete string `yaml:"conditional-delete"`
 	MaxDeletes        int    `yaml:"max-deletes"`
+	Purge             bool   `yaml:"purge"`
 }
 
 // The values of WriteConfig.ConditionalDelete.
@@ -16,8 +17,9 @@ func defaultWrite() WriteConfig {
 	return WriteConfig{ConditionalDelete: deleteSingle, MaxDeletes: 1000}
 }
 
-// validate reports what is wrong by check.
-func (w WriteConfig) validate(check func(ok bool, format string, args ...any)) {
+// validate reports what is wrong by check. Open says that nobody is asked who they are.
+func (w WriteConfig) validate(open bool, check func(ok bool, format string, args ...any)) {
+	check(!w.Purge || open, "write.purge: $purge is served without authorization only, on loopback; with it, use portico purge")
 	check(w.ConditionalDelete == deleteSingle || w.ConditionalDelete == deleteMultiple, "write.conditional-delete must be single or multiple")
 	check(w.MaxDeletes > 0 && w.MaxDeletes <= 10_000, "write.max-deletes must be 1 to 10000")
 }

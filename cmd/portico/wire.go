@@ -45,10 +45,6 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := statements(c, base, repo)
-	if err != nil {
-		return nil, err
-	}
 	location, err := c.location()
 	if err != nil {
 		return nil, err
@@ -57,12 +53,18 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Base: base, Describe: repo.Describe, Cursors: cursors,
 		DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
 	}
+	operations := &operation.Operations{Repository: repo, Search: parser, Location: location, More: c.writeOperations(types, log)}
+	metadata, err := statements(c, base, repo, operations)
+	if err != nil {
+		return nil, err
+	}
 	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
+	operations.Validator = validator
 	server := &rest.Server{
 		Base:         base,
 		Repository:   repo,
 		Search:       parser,
-		Operations:   &operation.Operations{Repository: repo, Search: parser, Location: location, Validator: validator},
+		Operations:   operations,
 		Bundles:      &bundle.Processor{NewID: record.NewID, Indexer: index.Indexer{Base: base, Location: location}},
 		Validator:    validator,
 		Receipts:     &receipt.Book{Store: st},
@@ -130,10 +132,10 @@ func loadChart(c Config) (*chartmap.Map, error) {
 }
 
 // statements are the answers of /metadata.
-func statements(c Config, base string, repo fhir.Repository) (map[string]rest.Statement, error) {
+func statements(c Config, base string, repo fhir.Repository, operations *operation.Operations) (map[string]rest.Statement, error) {
 	b := thisBuild()
 	about := &conformance.Server{
-		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe,
+		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe, Operations: operations,
 		Bundles: true, DeleteMany: c.Write.deleteMany() > 1, Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
 	}
 	all := make(map[string]rest.Statement)
