@@ -143,6 +143,9 @@ type Capability struct {
 	// Include are the references that _include follows from this type, and
 	// RevInclude those that _revinclude follows to it, both as Type:parameter.
 	Include, RevInclude []string
+	// NewID makes the id of what is to be created from this content; "" where it
+	// cannot. nil: any id will do, as long as it is free.
+	NewID func(body []byte) string
 	// Source says in a sentence where the resources live, for the
 	// documentation of the CapabilityStatement.
 	Source string

@@ -51,11 +51,42 @@ func (l *loader) compile(h *header) {
 		s.branches = append(s.branches, b)
 	}
 	s.maps = append(s.maps, m)
+	l.states(h)
 	m.factor(asked)
 	m.fields = slices.Clone(m.scope.names)
 	for _, b := range m.branches {
 		for _, f := range []store.Filter{b.base.upper(), b.base.lower()} {
 			m.fields = addFields(m.fields, f)
+		}
+	}
+}
+
+// states finds the rule that transitions are about.
+func (l *loader) states(h *header) {
+	m, n := h.m, h.keys["transitions"]
+	if n == nil || len(m.branches) == 0 {
+		return
+	}
+	for i := range m.branches[0].body.members {
+		if mb := &m.branches[0].body.members[i]; mb.elem.Member == "status" {
+			m.state, _ = mb.lens.(*coded)
+		}
+	}
+	if m.state == nil {
+		l.add(n, "map status with $from and $codes", "transitions are between the states that a rule for status with a code table reads")
+		return
+	}
+	known := func(state string) {
+		if _, ok := m.state.table.text[state]; !ok && state != "" {
+			l.add(n, "", "transitions: code table %q has no state %q", m.state.table.name, state)
+		}
+	}
+	for _, by := range m.Transitions {
+		for from, to := range by {
+			known(from)
+			for _, state := range to {
+				known(state)
+			}
 		}
 	}
 }
@@ -133,7 +164,7 @@ func (c *compiler) branch(h *header, f fan) (*branch, []cond) {
 		}
 		elements = append(elements, e)
 	}
-	b := &branch{Mapping: c.m, suffix: f.suffix}
+	b := &branch{Mapping: c.m, suffix: f.suffix, has: f.has}
 	b.body = c.object(h.node, elements, string(c.m.Resource), c.m.scope, string(c.m.Resource), true)
 	parts := []cond{exactly{c.m.id.usable()}}
 	if c.m.Where != nil {
@@ -337,7 +368,7 @@ func (c *compiler) value(n *yaml.Node, elem schema.Element, sc *scope, at string
 		if item == nil {
 			return nil
 		}
-		return &list{[]lens{item}}
+		return &list{items: []lens{item}}
 	case "$each":
 		return c.repeated(r, elem, sc, at)
 	}
@@ -364,7 +395,7 @@ func (c *compiler) item(n *yaml.Node, elem schema.Element, sc *scope, at string)
 }
 
 func (c *compiler) list(r directives, elem schema.Element, sc *scope, at string) lens {
-	l := &list{}
+	l := &list{slots: r.kind == "$slots"}
 	nodes := c.items(r.keys[r.kind], r.kind)
 	if len(nodes) == 0 {
 		c.add(r.node, "", "%s: %s is empty", at, r.kind)
@@ -435,12 +466,28 @@ func (c *compiler) writes(path string, r directives) {
 	if c.rule != nil && !c.inEach {
 		c.rule.Fields = append(c.rule.Fields, path)
 	}
+	if c.m.Writable && !c.inEach && slices.Contains(c.m.kept(), path) {
+		c.add(r.node, "mark the rule with $write: derived", "the field %q is the key, the version or the time of the document, and no rule writes it", path)
+		return
+	}
 	if other := c.written[path]; other != nil && c.m.Writable && other != r.node {
 		c.add(r.node, "mark the one that only follows with $write: derived, or the map with writable: false",
 			"the field %q is written by two rules (the other is in line %d)", path, other.Line)
 		return
 	}
 	c.written[path] = r.node
+}
+
+// kept are the fields that Portico itself writes, or never does.
+func (m *Mapping) kept() []string {
+	out := []string{"_id", m.id.path}
+	if m.version.path != "" {
+		out = append(out, m.version.path)
+	}
+	if m.updated != nil {
+		out = append(out, m.updated.path)
+	}
+	return out
 }
 
 // distinct reports whether incoming items can be told apart by their slots: by a

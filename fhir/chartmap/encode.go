@@ -3,7 +3,6 @@ package chartmap
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"slices"
 
@@ -20,6 +19,7 @@ type encoder struct {
 	types  map[fhir.Type]*served
 	report func(Fault)
 	frames []bson.RawValue
+	marks  *marks // where what does not come from the document is noted; nil for nowhere
 
 	// What is being written: a branch of a document.
 	doc     store.Doc
@@ -39,14 +39,19 @@ func (e *encoder) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
 	id, ok := e.types[b.Resource].ids.append(room[:0], e.id, b.suffix)
 	e.key = fhir.Key{Type: b.Resource, ID: string(id)}
 	res := fhir.Resource{Key: e.key, Version: e.version}
+	counted := e.version != ""
 	if !ok {
 		e.malformed(&origin{b.Line, string(b.Resource) + ".id"})
 		return res, false
 	}
 	e.buf = append(append(e.buf[:0], `{"resourceType":"`...), b.Resource...)
 	e.buf = append(append(e.buf, `","id":"`...), res.ID...)
-	e.buf = append(append(e.buf, `","meta":{"versionId":"`...), res.Version...)
-	e.buf = append(e.buf, '"')
+	e.buf = append(e.buf, `","meta":{"versionId":"`...)
+	version := len(e.buf)
+	if !counted { // its place
+		e.buf = append(e.buf, "00000000000000000000000000000000"...)
+	}
+	e.buf = append(append(e.buf, res.Version...), '"')
 	if b.updated != nil {
 		if t, ok := b.updated.time(e.frame.value(b.updated.ref)); ok {
 			res.Updated = t.UTC()
@@ -55,8 +60,14 @@ func (e *encoder) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
 		}
 	}
 	e.buf = append(e.buf, '}')
+	content := len(e.buf)
 	b.body.getMembers(e, &e.frame)
 	e.buf = append(e.buf, '}')
+	if !counted {
+		sum := sha256.Sum256(e.buf[content:])
+		hex.Encode(e.buf[version:], sum[:16])
+		res.Version = string(e.buf[version : version+32])
+	}
 	res.Body = bytes.Clone(e.buf)
 	return res, true
 }
@@ -89,6 +100,22 @@ func (e *encoder) malformed(o *origin) state {
 	return absent
 }
 
+// mark notes where what a lens wrote from start on comes from.
+func (e *encoder) mark(start int, got state, l lens) {
+	if e.marks == nil {
+		return
+	}
+	_, isDerived := l.(derived)
+	switch {
+	case got == absent:
+		e.marks.drop(start)
+	case isDerived:
+		e.marks.set(start, byDerivation)
+	case got == filler:
+		e.marks.set(start, byRule)
+	}
+}
+
 // push makes room for n values of a frame.
 func (e *encoder) push(n int) []bson.RawValue {
 	start := len(e.frames)
@@ -100,24 +127,16 @@ func (e *encoder) push(n int) []bson.RawValue {
 
 func (e *encoder) pop(n int) { e.frames = e.frames[:len(e.frames)-n] }
 
-// versionOf gives the version that the EHR counts, else a hash of what the
-// rules read.
+// versionOf gives the version that the EHR counts; "" where there is none, and the
+// version is a hash of the resource.
 func (m *Mapping) versionOf(f *frame) string {
-	if m.version.path != "" {
-		var room [maxID]byte
-		if v, ok := (ids{}).append(room[:0], f.value(m.version), ""); ok {
-			return string(v)
-		}
+	if m.version.path == "" {
+		return ""
 	}
-	h := sha256.New()
-	var head [9]byte
-	for i, v := range f.values[:len(m.scope.names)] {
-		binary.BigEndian.PutUint32(head[:4], uint32(i))
-		head[4] = byte(v.Type)
-		binary.BigEndian.PutUint32(head[5:], uint32(len(v.Value)))
-		h.Write(head[:])
-		h.Write(v.Value)
+	var room [maxID]byte
+	v, ok := (ids{}).append(room[:0], f.value(m.version), "")
+	if !ok {
+		return ""
 	}
-	var sum [sha256.Size]byte
-	return hex.EncodeToString(h.Sum(sum[:0])[:16])
+	return string(v)
 }

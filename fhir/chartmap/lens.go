@@ -1,14 +1,16 @@
 package chartmap
 
 import (
+	"bytes"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/fhir/schema"
 )
 
-// A lens reads one element out of documents (get) and turns conditions on the
-// element into conditions on documents (search). It is what a rule of the chart
-// map is compiled to.
+// A lens reads one element out of documents (get), changes documents so that they
+// have it (put), and turns conditions on the element into conditions on documents
+// (search). It is what a rule of the chart map is compiled to.
 //
 // Exactness is the contract between the two: the condition that search gives
 // holds for a document exactly when what get writes for it satisfies the test.
@@ -16,6 +18,17 @@ type lens interface {
 	// get appends the element as JSON. When it returns absent, what it
 	// appended is to be discarded.
 	get(e *encoder, f *frame) state
+
+	// put changes what stands in f so that get writes v, which is nil for an
+	// element that is not there. It changes nothing where get writes that
+	// already. What cannot be is told to w, as far as it is not seen when what
+	// get makes of the result is compared with what was to be written. It may
+	// complete v by what follows from it (units, what codes mean).
+	put(w *writer, f *frame, v *node, at string)
+
+	// match says how well v fits: 0 when it belongs elsewhere, 1 when it is
+	// meant for this rule but constants differ, 2 when they agree.
+	match(v *node) int
 
 	// has gives the conditions under which get is not absent, and under
 	// which it is stored.
@@ -98,13 +111,16 @@ func (o *object) getMembers(e *encoder, f *frame) state {
 		}
 		bare := len(e.buf)
 		e.buf = append(e.buf, m.key...)
+		start := len(e.buf)
 		got := m.lens.get(e, f)
+		e.mark(start, got, m.lens)
 		switch {
 		case got != absent:
 			there |= 1 << m.elem.Position
 			st = max(st, got)
 		case m.missing != nil:
 			e.buf = append(e.buf[:bare], m.missing...)
+			e.mark(bare+bytes.IndexByte(m.missing, ':')+1, filler, m.lens)
 		default:
 			e.buf = e.buf[:mark]
 		}
@@ -137,7 +153,10 @@ func (o *object) chosen(m *member) cond {
 }
 
 // list is an array of several rules: $list, $list1 and $slots.
-type list struct{ items []lens }
+type list struct {
+	items []lens
+	slots bool // each has its constants, so that the order does not tell them apart
+}
 
 func (l *list) fill() filling {
 	fills, constants := false, true
@@ -166,7 +185,9 @@ func (l *list) get(e *encoder, f *frame) state {
 		if e.buf[mark-1] != '[' {
 			e.buf = append(e.buf, ',')
 		}
+		start := len(e.buf)
 		got := item.get(e, f)
+		e.mark(start, got, item)
 		if got == absent {
 			e.buf = e.buf[:mark]
 		}
@@ -221,7 +242,9 @@ func (r *repeated) getItems(e *encoder, f *frame) state {
 		if e.buf[mark-1] != '[' {
 			e.buf = append(e.buf, ',')
 		}
+		start := len(e.buf)
 		got := r.item.get(e, &inner)
+		e.mark(start, got, r.item)
 		if got == absent {
 			e.buf = e.buf[:mark]
 		}

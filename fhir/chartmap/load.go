@@ -198,7 +198,7 @@ func (l *loader) defaults(n *yaml.Node) {
 				l.m.Location = loc
 			}
 		case "unmapped":
-			l.unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject", "ignore")
+			l.unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject")
 		case "onUnknownCode":
 			l.onUnknownCode = l.oneOf(e.value, "onUnknownCode", "keep-local", "data-absent", "error")
 		default:
@@ -222,7 +222,7 @@ func (l *loader) zone(n *yaml.Node, what string) *time.Location {
 
 var mapKeys = []string{
 	"name", "resource", "from", "where", "id", "version", "updated", "compartment", "visible", "labels", "fanout",
-	"onCreate", "transitions", "writable", "review", "unmapped", "concurrency", "elements",
+	"onCreate", "newId", "transitions", "writable", "review", "unmapped", "concurrency", "elements",
 }
 
 // header is an entry of maps before its elements are read.
@@ -275,7 +275,7 @@ func (l *loader) maps(n *yaml.Node) {
 
 func (l *loader) header(n *yaml.Node) *header {
 	n = deref(n)
-	h := &header{m: &Mapping{Line: n.Line, Writable: true, Unmapped: l.unmapped, Concurrency: "version", scope: newScope(false)}, node: n, keys: map[string]*yaml.Node{}}
+	h := &header{m: &Mapping{Line: n.Line, Writable: true, Allows: Allows{Create: true, Update: true}, NewID: "objectId", Unmapped: l.unmapped, Concurrency: "version", scope: newScope(false)}, node: n, keys: map[string]*yaml.Node{}}
 	m := h.m
 	what := "a map"
 	for _, e := range l.entries(n, what) {
@@ -456,25 +456,50 @@ func (l *loader) access(m *Mapping, e entry) bool {
 			}
 		}
 	case "writable":
-		m.Writable = l.boolean(e.value, "writable")
+		l.writable(m, e.value)
+	case "newId":
+		m.NewID = l.oneOf(e.value, "newId", "objectId", "uuid")
 	case "review":
 		for _, item := range l.items(e.value, "review") {
 			m.Review = append(m.Review, l.str(item, "review"))
 		}
 	case "unmapped":
-		m.Unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject", "ignore")
+		m.Unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject")
 	case "concurrency":
 		m.Concurrency = l.oneOf(e.value, "concurrency", "version", "document")
 	default:
 		return false
 	}
-	if e.name != "compartment" && e.name != "unmapped" && e.name != "concurrency" && e.name != "writable" {
+	if e.name == "labels" {
 		l.noEffect(e)
 	}
 	return true
 }
 
-// noEffect says what is kept for writing and access, which come later.
+// writable reads what the EHR takes: true is to create and to update; a deletion has to be
+// asked for by name.
+func (l *loader) writable(m *Mapping, n *yaml.Node) {
+	n = deref(n)
+	if n.Kind != yaml.SequenceNode {
+		m.Writable = l.boolean(n, "writable")
+		m.Allows = Allows{Create: m.Writable, Update: m.Writable}
+		return
+	}
+	m.Allows = Allows{}
+	for _, item := range n.Content {
+		switch l.oneOf(item, "writable", "create", "update", "delete") {
+		case "create":
+			m.Allows.Create = true
+		case "update":
+			m.Allows.Update = true
+		case "delete":
+			m.Allows.Delete = true
+		}
+	}
+	m.Writable = m.Allows != Allows{}
+}
+
+// noEffect says what is kept for those who enforce it.
 func (l *loader) noEffect(e entry) {
 	l.warn(e.key, "", "%s is checked, but has no effect yet", e.name)
 }

@@ -42,10 +42,14 @@ type Mapping struct {
 	// Transitions lists for an actor and a state of the EHR ("" for a new
 	// document) the states that may follow.
 	Transitions map[string]map[string][]string
-	Writable    bool
+	Writable    bool // what Allows names; false for reading only
+	Allows      Allows
+	NewID       string   // how new keys are made: "objectId" or "uuid"
 	Review      []string // elements whose changes wait for review
-	Unmapped    string   // "overflow", "reject" or "ignore"
-	Concurrency string   // "version" or "document"
+	Unmapped    string   // "overflow" or "reject": what is done with FHIR data without a rule
+	Concurrency string   // "version" or "document": what an update depends on
+
+	state *coded // the rule that Transitions are about
 
 	// Rules are the element rules in the order of the file.
 	Rules []*Rule
@@ -60,6 +64,9 @@ type Mapping struct {
 	fanned []string                   // elements that not all branches have alike
 	common map[*fhir.SearchParam]bool // parameters that mean the same in all branches
 }
+
+// Allows says which changes the EHR takes.
+type Allows struct{ Create, Update, Delete bool }
 
 // Rule is the write side of one element rule.
 type Rule struct {
@@ -81,6 +88,7 @@ type branch struct {
 	body   *object
 	base   cond // where, has, and what cannot be served without
 	own    cond // base but for what all branches of the map share
+	has    []string
 }
 
 // served is everything about one resource type.

@@ -68,6 +68,7 @@ func parsePosition(s string, plan []*stream) (position, error) {
 // page merges the streams from a position on.
 func (r *Repository) page(ctx context.Context, plan []*stream, from position, count int) ([]fhir.Resource, string, error) {
 	var out []fhir.Resource
+	var origins []made
 	e := r.encoder()
 	at := from
 	for _, last := range []bool{false, true} {
@@ -90,18 +91,47 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 			b := c.parts[c.part].branch
 			res, ok := e.encode(b, c.docs[0])
 			if ok && len(out) == count {
-				return out, at.String(), nil
+				return out, at.String(), r.overlaid(ctx, e, out, origins)
 			}
 			at = position{last: last, branch: b.number, at: c.head}
 			if ok {
-				out = append(out, res)
+				out, origins = append(out, res), append(origins, made{b, c.docs[0]})
 			}
 			if err := c.next(ctx, r.Store); err != nil {
 				return nil, "", err
 			}
 		}
 	}
-	return out, "", nil
+	return out, "", r.overlaid(ctx, e, out, origins)
+}
+
+// made is what a resource was made of.
+type made struct {
+	branch *branch
+	doc    store.Doc
+}
+
+// overlaid puts on the resources of a page what the EHR has no place for.
+func (r *Repository) overlaid(ctx context.Context, e *encoder, page []fhir.Resource, of []made) error {
+	var keys []fhir.Key
+	for i, res := range page {
+		if of[i].branch.keepsUnmapped() {
+			keys = append(keys, res.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	overlays, err := r.layers(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for i, res := range page {
+		if o := overlays[res.Key]; o != nil {
+			page[i], _ = e.render(of[i].branch, of[i].doc, o)
+		}
+	}
+	return nil
 }
 
 // merger holds the streams of one part of a plan.

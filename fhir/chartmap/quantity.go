@@ -17,6 +17,7 @@ type quantity struct {
 	unit     string // as printed
 	code     string // of UCUM
 	unitFrom *ref
+	accepts  []unit // $accept: other units, when written
 }
 
 const ucum = "http://unitsofmeasure.org"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -25,9 +26,14 @@ type Repository struct {
 	// Report is told about every value that a rule could not read, each time
 	// that it is met. It must be safe for concurrent use; nil discards.
 	Report func(Fault)
+
+	reservations commit.Reservations
 }
 
-var _ fhir.Repository = (*Repository)(nil)
+var (
+	_ fhir.Repository = (*Repository)(nil)
+	_ commit.Planner  = (*Repository)(nil)
+)
 
 // Fault is a value of a document that does not fit its rule. It names the
 // place and never the value.
@@ -44,10 +50,43 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	if s == nil {
 		return fhir.Capability{}
 	}
+	may := s.allows()
 	return fhir.Capability{
 		Read: true, VRead: true, HistoryInstance: true, Search: true, Versioning: "versioned",
+		Create: may.Create, Update: may.Update, Delete: may.Delete, NewID: s.newID(),
 		Params: s.params, Sortable: s.sortable,
 		Source: fmt.Sprintf("The EHR's own documents in %s, through the chart map. Only the current version is kept.", s.collections()),
+	}
+}
+
+// allows says what some map of the type takes.
+func (s *served) allows() Allows {
+	var out Allows
+	for _, m := range s.maps {
+		out.Create = out.Create || m.Allows.Create
+		out.Update = out.Update || m.Allows.Update
+		out.Delete = out.Delete || m.Allows.Delete
+	}
+	return out
+}
+
+// newID gives what makes ids for new resources of the type; nil where none can be created.
+func (s *served) newID() func([]byte) string {
+	if !s.allows().Create {
+		return nil
+	}
+	return func(body []byte) string {
+		wanted, err := parseNode(body, nil)
+		if err != nil {
+			return ""
+		}
+		for _, b := range s.branches {
+			if b.Allows.Create && b.meant(wanted) {
+				id, _ := s.ids.append(nil, b.newKey(), b.suffix)
+				return string(id)
+			}
+		}
+		return ""
 	}
 }
 
@@ -92,7 +131,11 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 			if !b.base.match(doc) {
 				continue
 			}
-			res, ok := e.encode(b, doc)
+			layer, err := r.layer(ctx, b, key)
+			if err != nil {
+				return fhir.Resource{}, err
+			}
+			res, ok := e.render(b, doc, layer.overlay)
 			if ok && res.ID == key.ID {
 				return res, nil
 			}
@@ -149,14 +192,6 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 func (r *Repository) currentAt(res fhir.Resource, d fhir.Date) bool {
 	low, _ := d.Range(r.Map.Location)
 	return !res.Updated.IsZero() && !low.Before(res.Updated)
-}
-
-// Commit implements fhir.Repository: nothing is writable through a chart map yet.
-func (r *Repository) Commit(_ context.Context, changes []fhir.Change) ([]fhir.Result, error) {
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	return nil, fhir.Errorf(fhir.CodeNotSupported, "", "%s resources come from the EHR and cannot be written here.", changes[0].Key.Type)
 }
 
 // encoder gives an encoder for resources of the repository.

@@ -22,7 +22,7 @@ func vocabulary() map[string][]string {
 		"$from":     with("$as", "$absent", "$codes", "$text", "$stored", "$zone"),
 		"$ref":      with("$from", "$omitSelf"),
 		"$refBy":    with("$types", "$from", "$omitSelf"),
-		"$quantity": with("$unit", "$ucum", "$unitFrom"),
+		"$quantity": with("$unit", "$ucum", "$unitFrom", "$accept"),
 		"$list":     with(),
 		"$list1":    with(),
 		"$each":     with("$item"),
@@ -127,7 +127,6 @@ func (c *compiler) checkDirectives(r *directives, at string) bool {
 			if once := c.boolean(e.value, "$once"); c.rule != nil {
 				c.rule.Once = once
 			}
-			c.noEffect(e)
 		}
 	}
 	return ok
@@ -144,7 +143,6 @@ func (c *compiler) writableBy(e entry) {
 			c.rule.WritableBy = append(c.rule.WritableBy, who)
 		}
 	}
-	c.noEffect(e)
 }
 
 // single compiles a rule for one value.
@@ -355,29 +353,47 @@ func (c *compiler) boolean2(r directives, field ref, inverted bool, o *origin) l
 }
 
 func (c *compiler) linear(args *yaml.Node, field ref, o *origin) lens {
-	d := &decimal{ref: field, mul: big.NewRat(1, 1), add: new(big.Rat), at: o}
-	for _, e := range c.entries(args, "linear") {
-		x, ok := new(big.Rat), false
-		if n := deref(e.value); n.Kind == yaml.ScalarNode && len(n.Value) < 40 && (intScalar.MatchString(n.Value) || floatScalar.MatchString(n.Value)) {
-			f, err := strconv.ParseFloat(n.Value, 64)
-			if ok = err == nil && math.Abs(f) < 1e18; ok {
-				_, ok = x.SetString(n.Value)
-			}
-		}
-		switch {
-		case e.name != "mul" && e.name != "add":
-			c.unknown(e.key, "linear", []string{"mul", "add"})
-		case !ok:
-			c.add(e.value, "", "%s: %s must be a number", o.path, e.name)
-		case e.name == "mul" && x.Sign() == 0:
-			c.add(e.value, "give another factor", "%s: mul 0 cannot be inverted when written", o.path)
-		case e.name == "mul":
-			d.mul = x
+	mul, add := c.factors(args, o.path)
+	if mul == nil || add == nil {
+		return nil
+	}
+	return &decimal{ref: field, mul: mul, add: add, at: o}
+}
+
+// factors reads { mul: …, add: … }; nil where one is wrong.
+func (c *compiler) factors(n *yaml.Node, at string) (mul, add *big.Rat) {
+	mul, add = big.NewRat(1, 1), new(big.Rat)
+	for _, e := range c.entries(n, "linear") {
+		switch e.name {
+		case "mul":
+			mul = c.factor(e, at)
+		case "add":
+			add = c.factor(e, at)
 		default:
-			d.add = x
+			c.unknown(e.key, "linear", []string{"mul", "add"})
 		}
 	}
-	return d
+	return mul, add
+}
+
+// factor reads a number; nil where it is none.
+func (c *compiler) factor(e entry, at string) *big.Rat {
+	x, ok := new(big.Rat), false
+	if n := deref(e.value); n.Kind == yaml.ScalarNode && len(n.Value) < 40 && (intScalar.MatchString(n.Value) || floatScalar.MatchString(n.Value)) {
+		f, err := strconv.ParseFloat(n.Value, 64)
+		if ok = err == nil && math.Abs(f) < 1e18; ok {
+			_, ok = x.SetString(n.Value)
+		}
+	}
+	switch {
+	case !ok:
+		c.add(e.value, "", "%s: %s must be a number", at, e.name)
+	case e.name == "mul" && x.Sign() == 0:
+		c.add(e.value, "give another factor", "%s: mul 0 cannot be inverted when written", at)
+	default:
+		return x
+	}
+	return nil
 }
 
 // moment reads $stored and $zone.

@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"math/big"
 	"slices"
 	"strings"
 
@@ -157,6 +158,12 @@ func (c *compiler) quantity(r directives, elem schema.Element, sc *scope, at str
 		q.code = c.codeText(n)
 		q.json = appendText(append(q.json, `,"system":"`+ucum+`","code":`...), []byte(q.code))
 	}
+	if n := r.keys["$accept"]; n != nil {
+		if q.code == "" {
+			c.add(n, "add $ucum", "%s: $accept converts into the unit of $ucum", at)
+		}
+		q.accepts = c.accept(n, at)
+	}
 	if n := r.keys["$unitFrom"]; n != nil {
 		if q.json != nil {
 			c.add(n, "keep one of them", "%s: $unitFrom does not go with $unit and $ucum", at)
@@ -167,4 +174,22 @@ func (c *compiler) quantity(r directives, elem schema.Element, sc *scope, at str
 		}
 	}
 	return q
+}
+
+// accept reads the units that are converted when written: each with a factor, or with
+// mul and add.
+func (c *compiler) accept(n *yaml.Node, at string) []unit {
+	var out []unit
+	for _, e := range c.entries(n, "$accept") {
+		u := unit{code: e.name, mul: big.NewRat(1, 1), add: new(big.Rat)}
+		if v := deref(e.value); v.Kind == yaml.MappingNode {
+			u.mul, u.add = c.factors(v, at)
+		} else {
+			u.mul = c.factor(entry{e.key, "mul", v}, at)
+		}
+		if u.mul != nil && u.add != nil {
+			out = append(out, u)
+		}
+	}
+	return out
 }

@@ -16,26 +16,26 @@ import (
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
-// node is a part of the JSON Schema.
-type node = map[string]any
+// schemaNode is a part of the JSON Schema.
+type schemaNode = map[string]any
 
-func jsonSchemaTree(t *testing.T) node {
+func jsonSchemaTree(t *testing.T) schemaNode {
 	t.Helper()
-	var s node
+	var s schemaNode
 	if err := json.Unmarshal([]byte(JSONSchema()), &s); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func at(s node, path ...string) node {
+func at(s schemaNode, path ...string) schemaNode {
 	for _, p := range path {
-		s, _ = s[p].(node)
+		s, _ = s[p].(schemaNode)
 	}
 	return s
 }
 
-func keys(s node) []string { return slices.Sorted(maps.Keys(s)) }
+func keys(s schemaNode) []string { return slices.Sorted(maps.Keys(s)) }
 
 func TestTheSchemaAndTheLoaderKnowTheSameWords(t *testing.T) {
 	t.Parallel()
@@ -49,8 +49,11 @@ func TestTheSchemaAndTheLoaderKnowTheSameWords(t *testing.T) {
 	}
 	words := vocabulary()
 	for _, rule := range at(s, "$defs", "rule")["oneOf"].([]any) {
-		props := keys(at(rule.(node), "properties"))
-		i := slices.IndexFunc(props, func(p string) bool { _, leads := words[p]; return leads && at(rule.(node))["required"].([]any)[0] == p })
+		props := keys(at(rule.(schemaNode), "properties"))
+		i := slices.IndexFunc(props, func(p string) bool {
+			_, leads := words[p]
+			return leads && at(rule.(schemaNode))["required"].([]any)[0] == p
+		})
 		if i < 0 {
 			continue
 		}
@@ -66,9 +69,9 @@ func TestTheSchemaAndTheLoaderKnowTheSameWords(t *testing.T) {
 	same("top", keys(at(s, "properties")), slices.Clone(topKeys))
 	same("codes", keys(at(s, "properties", "codes", "additionalProperties", "properties")), slices.Clone(tableKeys))
 	for _, rule := range at(s, "$defs", "rule")["oneOf"].([]any) {
-		if as := at(rule.(node), "properties", "$as"); as != nil {
+		if as := at(rule.(schemaNode), "properties", "$as"); as != nil {
 			found := []string{"linear"}
-			for _, w := range as["oneOf"].([]any)[0].(node)["enum"].([]any) {
+			for _, w := range as["oneOf"].([]any)[0].(schemaNode)["enum"].([]any) {
 				found = append(found, w.(string))
 			}
 			slices.Sort(found)
@@ -77,8 +80,8 @@ func TestTheSchemaAndTheLoaderKnowTheSameWords(t *testing.T) {
 	}
 }
 
-func toNode(m map[string][]string) node {
-	out := node{}
+func toNode(m map[string][]string) schemaNode {
+	out := schemaNode{}
 	for k := range m {
 		out[k] = nil
 	}
@@ -123,12 +126,12 @@ func plain(v any) any {
 		for i := range v {
 			v[i] = plain(v[i])
 		}
-	case node:
+	case schemaNode:
 		for k := range v {
 			v[k] = plain(v[k])
 		}
 	case map[any]any:
-		out := node{}
+		out := schemaNode{}
 		for k, e := range v {
 			out[fmt.Sprint(k)] = plain(e)
 		}
@@ -138,7 +141,7 @@ func plain(v any) any {
 }
 
 // check validates v by the few keywords that the schema uses.
-func check(root, s node, v any) string {
+func check(root, s schemaNode, v any) string {
 	if ref, ok := s["$ref"].(string); ok {
 		return check(root, at(root, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...), v)
 	}
@@ -151,7 +154,7 @@ func check(root, s node, v any) string {
 	if any, ok := s["oneOf"].([]any); ok {
 		n, last := 0, ""
 		for _, alt := range any {
-			if p := check(root, alt.(node), v); p == "" {
+			if p := check(root, alt.(schemaNode), v); p == "" {
 				n++
 			} else {
 				last = p
@@ -172,19 +175,19 @@ func check(root, s node, v any) string {
 	}
 	switch v := v.(type) {
 	case []any:
-		items, _ := s["items"].(node)
+		items, _ := s["items"].(schemaNode)
 		for _, item := range v {
 			if p := check(root, items, item); p != "" {
 				return p
 			}
 		}
-	case node:
+	case schemaNode:
 		return checkObject(root, s, v)
 	}
 	return ""
 }
 
-func checkObject(root, s, v node) string {
+func checkObject(root, s, v schemaNode) string {
 	required, _ := s["required"].([]any)
 	for _, r := range required {
 		if _, ok := v[r.(string)]; !ok {
@@ -204,7 +207,7 @@ func checkObject(root, s, v node) string {
 		switch sub := sub.(type) {
 		case bool:
 			return name + " is not allowed"
-		case node:
+		case schemaNode:
 			if p := check(root, sub, v[name]); p != "" {
 				return name + ": " + p
 			}
@@ -225,7 +228,7 @@ func kindOf(v any) string {
 		return "number"
 	case []any:
 		return "array"
-	case node:
+	case schemaNode:
 		return "object"
 	}
 	return "null"
