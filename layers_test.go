@@ -16,6 +16,7 @@ const module = "github.com/portico-fhir/portico"
 var layers = [][]string{
 	{"cmd/portico"},
 	{"fhir/rest", "conformance", "bench", "smart/server"},
+	{"smart/people"},
 	{"smart/pages"},
 	{"smart/upstream", "smart/authorize"},
 	{"smart/token"},
@@ -55,7 +56,7 @@ var exceptions = []string{
 var allowed = map[string][]string{
 	"bench":            {},
 	"bench/records":    {},
-	"cmd/portico":      {"go.yaml.in/yaml/v3"},
+	"cmd/portico":      {"go.yaml.in/yaml/v3", "golang.org/x/term"},
 	"conformance":      {"github.com/go-json-experiment/json"},
 	"fhir":             {"golang.org/x/text"},
 	"fhir/bundle":      {"github.com/go-json-experiment/json"},
@@ -85,7 +86,8 @@ var allowed = map[string][]string{
 	"smart/client":     {"github.com/go-jose/go-jose/v4", "go.mongodb.org/mongo-driver/v2"},
 	"smart/guard":      {},
 	"smart/oauth":      {},
-	"smart/pages":      {"go.yaml.in/yaml/v3", "golang.org/x/text"},
+	"smart/people":     {},
+	"smart/pages":      {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"smart/policy":     {"go.yaml.in/yaml/v3"},
 	"smart/scope":      {},
 	"smart/server":     {"github.com/gorilla/mux"},

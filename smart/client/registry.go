@@ -138,6 +138,19 @@ func (r *Registry) Put(ctx context.Context, c *Client) error {
 	return nil
 }
 
+// Remove forgets a client. ErrUnknown when there is none of this id. What was issued to
+// it must be revoked by whoever does that.
+func (r *Registry) Remove(ctx context.Context, id string) error {
+	err := r.Store.Apply(ctx, []store.Op{{Kind: store.Delete, Collection: clients, ID: store.String(id)}})
+	if errors.Is(err, store.ErrConflict) {
+		return ErrUnknown
+	}
+	if err != nil {
+		return fmt.Errorf("remove a client: %w", err)
+	}
+	return nil
+}
+
 // Origin reports whether pages of this origin belong to an app: browsers may then
 // call from there, with a token or client_id of that app. A new one is known within
 // seconds. Whatever goes wrong means no.

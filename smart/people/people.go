@@ -1,0 +1,154 @@
+package people
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/account"
+	"github.com/portico-fhir/portico/smart/grant"
+	"github.com/portico-fhir/portico/smart/pages"
+	"github.com/portico-fhir/portico/smart/scope"
+)
+
+// Grants are the grants that let people act for others.
+type Grants interface {
+	// Patients lists for whom an account may act now.
+	Patients(ctx context.Context, account string) ([]grant.Choice, error)
+	// Describe gives name and date of birth of a patient, whoever asks.
+	Describe(ctx context.Context, patient fhir.Key) (grant.Choice, error)
+}
+
+var _ Grants = (*grant.Grants)(nil)
+
+// People implements pages.People.
+type People struct {
+	// Guarded are the resources, narrowed by the Access in the context.
+	Guarded fhir.Repository
+	Grants  Grants
+}
+
+var _ pages.People = (*People)(nil)
+
+// Patients gives the person's own record first, then those of whom the person acts
+// for, each once.
+func (p *People) Patients(ctx context.Context, who *account.Account) ([]pages.Choice, error) {
+	var all []pages.Choice
+	own, ok, err := p.own(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		all = append(all, own)
+	}
+	if !who.Has(account.Proxy) {
+		return all, nil
+	}
+	granted, err := p.Grants.Patients(ctx, who.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range granted {
+		if slices.ContainsFunc(all, func(c pages.Choice) bool { return c.Patient == g.Patient }) {
+			continue
+		}
+		all = append(all, pages.Choice{Patient: g.Patient, Name: g.Name, Birth: g.Birth, Kind: access.Proxy, Actor: g.Actor, Grant: g.Grant})
+	}
+	return all, nil
+}
+
+// own gives the person's own record.
+func (p *People) own(ctx context.Context, who *account.Account) (c pages.Choice, ok bool, err error) {
+	if !who.Has(account.Patient) || who.Person.Type != "Patient" {
+		return pages.Choice{}, false, nil
+	}
+	return p.describe(ctx, pages.Choice{Patient: who.Person, Kind: access.Patient, Actor: who.Person})
+}
+
+// describe adds name and date of birth; ok is false when the patient is not there.
+func (p *People) describe(ctx context.Context, c pages.Choice) (_ pages.Choice, ok bool, err error) {
+	about, err := p.Grants.Describe(ctx, c.Patient)
+	if absent(err) {
+		return pages.Choice{}, false, nil
+	}
+	c.Name, c.Birth = about.Name, about.Birth
+	return c, err == nil, err
+}
+
+func absent(err error) bool {
+	var said *fhir.Error
+	return errors.As(err, &said) && (said.Code() == fhir.CodeNotFound || said.Code() == fhir.CodeDeleted)
+}
+
+// asClinician gives the context of a clinician who looks for patients.
+func asClinician(ctx context.Context, who *account.Account) context.Context {
+	return access.With(ctx, &access.Access{
+		Kind: access.Clinician, Actor: who.Person, Account: who.ID,
+		Scopes: scope.Of(scope.Scope{Context: scope.User, Type: "Patient", Letters: scope.Read | scope.Search}),
+	})
+}
+
+// maxWords bounds the words of a search.
+const maxWords = 5
+
+// Find searches among the patients whom a clinician treats: each word must begin a part of
+// the name.
+func (p *People) Find(ctx context.Context, who *account.Account, text string) ([]pages.Choice, error) {
+	if !who.Has(account.Clinician) {
+		return nil, nil
+	}
+	params := p.Guarded.Describe("Patient").Params
+	at := slices.IndexFunc(params, func(s *fhir.SearchParam) bool { return s.Name == "name" })
+	words := strings.Fields(text)
+	if at < 0 || len(words) == 0 || len(words) > maxWords {
+		return nil, nil
+	}
+	var where fhir.And
+	for _, w := range words {
+		where = append(where, fhir.Term{Param: params[at], Value: fhir.StringValue(w)})
+	}
+	page, err := p.Guarded.Search(asClinician(ctx, who), &fhir.Query{Type: "Patient", Where: where, Count: pages.Found + 1})
+	if err != nil {
+		return nil, err
+	}
+	var all []pages.Choice
+	for _, r := range page.Resources {
+		c, ok, err := p.describe(ctx, pages.Choice{Patient: r.Key, Kind: access.Clinician, Actor: who.Person})
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b pages.Choice) int {
+		return strings.Compare(a.Name+"\x00"+a.Patient.ID, b.Name+"\x00"+b.Patient.ID)
+	})
+	return all, nil
+}
+
+// May gives the choice of one patient: the own record before one by a grant, that before
+// one as a clinician.
+func (p *People) May(ctx context.Context, who *account.Account, patient string) (c pages.Choice, ok bool, err error) {
+	all, err := p.Patients(ctx, who)
+	if err != nil {
+		return pages.Choice{}, false, err
+	}
+	if i := slices.IndexFunc(all, func(c pages.Choice) bool { return c.Patient.ID == patient }); i >= 0 {
+		return all[i], true, nil
+	}
+	if !who.Has(account.Clinician) || !fhir.ValidID(patient) {
+		return pages.Choice{}, false, nil
+	}
+	key := fhir.Key{Type: "Patient", ID: patient}
+	if _, err := p.Guarded.Read(asClinician(ctx, who), key); err != nil {
+		if absent(err) {
+			err = nil
+		}
+		return pages.Choice{}, false, err
+	}
+	return p.describe(ctx, pages.Choice{Patient: key, Kind: access.Clinician, Actor: who.Person})
+}
