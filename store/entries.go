@@ -24,10 +24,7 @@ var errParallel = errors.New("two keys are arrays")
 func Entries(ix Index, d Doc) ([][]Value, error) {
 	var found [][]Value
 	var seen entryKeys
-	err := eachEntry(ix.Keys, d, func(entry []Value, missing bool) {
-		if missing && ix.Sparse {
-			return
-		}
+	err := EachEntry(ix, d, func(entry []Value) {
 		if len(found) < fewEntries {
 			for _, e := range found {
 				if slices.EqualFunc(e, entry, func(a, b Value) bool { return Compare(a, b) == 0 }) {
@@ -39,10 +36,21 @@ func Entries(ix Index, d Doc) ([][]Value, error) {
 		}
 		found = append(found, slices.Clone(entry))
 	})
+	return found, err
+}
+
+// EachEntry calls yield with what Entries gives, with duplicates. It reuses the
+// slice that it yields.
+func EachEntry(ix Index, d Doc, yield func(entry []Value)) error {
+	err := eachEntry(ix.Keys, d, func(entry []Value, missing bool) {
+		if !missing || !ix.Sparse {
+			yield(entry)
+		}
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: index %s: %w", ErrInvalid, ix.Name, err)
+		return fmt.Errorf("%w: index %s: %w", ErrInvalid, ix.Name, err)
 	}
-	return found, nil
+	return nil
 }
 
 // fewEntries are compared with each other. More are told apart by their keys,
@@ -121,23 +129,24 @@ func expand(steps []step, entry []Value, yield func([]Value, bool)) error {
 	}
 	elems := body(array)
 	if _, _, _, ok := next(elems); !ok {
-		return expand(into(steps, Value{Type: bson.TypeUndefined}), entry, yield)
+		return expand(into(nil, steps, Value{Type: bson.TypeUndefined}), entry, yield)
 	}
+	within := make([]step, 0, len(steps))
 	for {
 		_, v, rest, ok := next(elems)
 		if !ok {
 			return nil
 		}
-		if err := expand(into(steps, v), entry, yield); err != nil {
+		if err := expand(into(within, steps, v), entry, yield); err != nil {
 			return err
 		}
 		elems = rest
 	}
 }
 
-// into gives the steps with element v in the place of the array.
-func into(steps []step, v Value) []step {
-	steps = slices.Clone(steps)
+// into gives the steps with element v in the place of the array, in dst's memory.
+func into(dst, steps []step, v Value) []step {
+	steps = append(dst[:0], steps...)
 	for i := range steps {
 		s := &steps[i]
 		if !s.array {

@@ -21,7 +21,7 @@
 // one of these, new says that it brought a deleted resource back, to is the ts of
 // the version that took its place; documents of before lack id, to, m and new. rank and k are made from the body by fhir/index
 // and stand in the current document only; a change of their form, as of any other
-// field, raises the number of the layout. rank is eight bytes that order by the clinical date and
+// field, raises the number of the layout. rank is seven bytes that order by the clinical date and
 // then, about, by the id.
 //
 //	index            keys             for

@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// A rank is where a resource stands when it is sorted by its clinical date: eight
+// A rank is where a resource stands when it is sorted by its clinical date: seven
 // bytes that order as the dates do, those without a date first, and the rest about by
 // the id, backward, so that few have the same rank and the _id need not stand in every
 // index entry to tell them apart.
 //
-//	with a date     1, milliseconds (49 bits), hash of the id (14 bits)
-//	without a date  0, six characters of the id (42 bits, inverted), hash of the id (21 bits)
+//	with a date     1, milliseconds (49 bits), hash of the id (6 bits)
+//	without a date  0, five characters of the id (35 bits, inverted), hash of the id (20 bits)
 
 const (
-	rankHash   = 14      // bits of the hash of a dated resource
+	rankBits   = 56
+	rankHash   = 6       // bits of the hash of a dated resource
 	rankOffset = 1 << 46 // milliseconds: before the year 1, so that none is negative
-	rankDated  = 1 << 63
+	rankDated  = 1 << (rankBits - 1)
 
-	rankChars    = 6 // of the id of one without a date, seven bits each
-	rankCharBits = 7 * rankChars
+	rankChars     = 5 // of the id of one without a date, seven bits each
+	rankOtherHash = rankBits - 1 - 7*rankChars
 )
 
 // rank gives the rank of the resource with that id.
@@ -37,9 +38,9 @@ func rank(date *time.Time, id string) []byte {
 				n |= uint64(id[i] & 0x7f)
 			}
 		}
-		n = (^n<<(63-rankCharBits))&^rankDated | hash>>(rankCharBits+1)
+		n = ^n<<rankOtherHash&(rankDated-1) | hash>>(64-rankOtherHash)
 	}
-	return binary.BigEndian.AppendUint64(nil, n)
+	return binary.BigEndian.AppendUint64(nil, n)[8-rankBits/8:]
 }
 
 // ranked gives the first rank of a date in whole milliseconds.

@@ -16,6 +16,7 @@ type pending struct {
 	id      []byte // key of the _id
 	rid     int64
 	doc     store.Doc
+	form    []byte // in which doc is stored; nil when that is still to be worked out
 	changes []change
 }
 
@@ -30,14 +31,14 @@ func (w *writer) apply(r *request) error {
 		return err
 	}
 	if w.independent(r.ops) {
-		return w.applyChecked(r.ops)
+		return w.applyChecked(r)
 	}
 	if err := w.conn.run("SAVEPOINT one"); err != nil {
 		return err
 	}
 	before, noted := w.cat, w.notedEdits()
 	for i, op := range r.ops {
-		err := w.applyOne(i, op)
+		err := w.applyOne(i, op, &r.ready[i])
 		if err == nil {
 			continue
 		}
@@ -92,10 +93,11 @@ func idOf(op store.Op) store.Value {
 }
 
 // applyChecked checks all ops and then carries them out.
-func (w *writer) applyChecked(ops []store.Op) error {
+func (w *writer) applyChecked(r *request) error {
+	ops := r.ops
 	list := make([]pending, len(ops))
 	for i, op := range ops {
-		if err := w.check(op, &list[i], len(ops) > 1); err != nil {
+		if err := w.check(op, &r.ready[i], &list[i], len(ops) > 1); err != nil {
 			return opError(i, err)
 		}
 	}
@@ -113,9 +115,9 @@ func (w *writer) applyChecked(ops []store.Op) error {
 	return nil
 }
 
-func (w *writer) applyOne(i int, op store.Op) error {
+func (w *writer) applyOne(i int, op store.Op, ready *prepared) error {
 	list := make([]pending, 1)
-	if err := w.check(op, &list[0], false); err != nil {
+	if err := w.check(op, ready, &list[0], false); err != nil {
 		return opError(i, err)
 	}
 	if err := w.carry(&list[0]); err != nil {
@@ -147,11 +149,11 @@ func (e *takenError) Error() string { return "index " + e.index + " has the valu
 
 // check finds out whether op can be carried out and what that takes. With free
 // it also looks whether the _id of an insert is free; else carry will.
-func (w *writer) check(op store.Op, p *pending, free bool) error {
-	p.kind = op.Kind
+func (w *writer) check(op store.Op, ready *prepared, p *pending, free bool) error {
+	p.kind, p.form = op.Kind, ready.form
 	p.id = store.AppendKey(nil, idOf(op), false)
 	if op.Kind == store.Insert {
-		return w.checkInsert(op, p, free)
+		return w.checkInsert(op, ready, p, free)
 	}
 	p.coll = w.cat.collections[op.Collection]
 	if p.coll == nil {
@@ -173,17 +175,17 @@ func (w *writer) check(op store.Op, p *pending, free bool) error {
 			return err
 		}
 	}
-	p.changes, err = w.changes(p.coll, old, p.doc, p.rid, p.id)
+	p.changes, err = w.changes(p.coll, old, p.doc, ready, p.rid, p.id)
 	return err
 }
 
-func (w *writer) checkInsert(op store.Op, p *pending, free bool) error {
+func (w *writer) checkInsert(op store.Op, ready *prepared, p *pending, free bool) error {
 	coll, err := w.collection(op.Collection)
 	if err != nil {
 		return err
 	}
 	p.coll, p.doc = coll, op.Doc
-	p.changes, err = w.changes(coll, nil, op.Doc, 0, p.id) // 0 is nobody's rid: the new one is not known yet
+	p.changes, err = w.changes(coll, nil, op.Doc, ready, 0, p.id) // 0 is nobody's rid: the new one is not known yet
 	var taken *takenError
 	if err != nil && !errors.As(err, &taken) {
 		return err
@@ -264,7 +266,7 @@ func (w *writer) insert(p *pending) error {
 	if err := s.bindBlob(0, p.id); err != nil {
 		return err
 	}
-	if err := w.bindDoc(s, 1, p.doc); err != nil {
+	if err := w.bindDoc(s, 1, p); err != nil {
 		return err
 	}
 	if _, err := s.step(); err != nil {
@@ -279,8 +281,11 @@ func (w *writer) insert(p *pending) error {
 }
 
 // bindDoc binds a document in the form in which it is stored.
-func (w *writer) bindDoc(s *stmt, i int, doc store.Doc) error {
-	w.encoded = encodeDocument(w.encoded[:0], doc)
+func (w *writer) bindDoc(s *stmt, i int, p *pending) error {
+	if p.form != nil {
+		return s.bindBlob(i, p.form)
+	}
+	w.encoded = encodeDocument(w.encoded[:0], p.doc)
 	return s.bindBlob(i, w.encoded)
 }
 
@@ -290,7 +295,7 @@ func (w *writer) replace(p *pending) error {
 		return err
 	}
 	defer s.release()
-	if err := w.bindDoc(s, 0, p.doc); err != nil {
+	if err := w.bindDoc(s, 0, p); err != nil {
 		return err
 	}
 	if err := s.bindInt(1, p.rid); err != nil {

@@ -19,9 +19,8 @@ const (
 	formPlain = 0 // as it is
 	// formPacked: a list of strings, which an index is made of, stands before the
 	// document in a shorter form: the length of all that; the field's name, as a string with
-	// its length; where in the document the field belongs; how many strings there are; and of
-	// each how much it shares with the one before, and the rest of it with its
-	// length. All numbers are varints. The document lacks the field.
+	// its length; where in the document the field belongs; how many strings there are; and
+	// each as a key in a run. All numbers are varints. The document lacks the field.
 	formPacked = 1
 )
 
@@ -87,25 +86,21 @@ func (d *stored) whole() (store.Doc, error) {
 	start, out := bsoncore.ReserveLength(out)
 	var last struct{ start, end int } // the string before, in out
 	for i := range int(count) {
-		shared, a := binary.Uvarint(list)
-		if a <= 0 || shared > uint64(last.end-last.start) {
+		shared, follow, a := readTurn(list, last.end-last.start)
+		if a == 0 {
 			return nil, errForm()
 		}
-		rest, b := binary.Uvarint(list[a:])
-		if b <= 0 || rest > uint64(len(list)-a-b) {
-			return nil, errForm()
-		}
-		list = list[a+b:]
+		list = list[a:]
 		out = append(out, byte(bson.TypeString))
 		out = strconv.AppendInt(out, int64(i), 10)
 		out = append(out, 0)
-		out = binary.LittleEndian.AppendUint32(out, uint32(shared+rest+1))
+		out = binary.LittleEndian.AppendUint32(out, uint32(shared+follow+1))
 		from := len(out)
-		out = append(out, out[last.start:last.start+int(shared)]...)
-		out = append(out, list[:rest]...)
+		out = append(out, out[last.start:last.start+shared]...)
+		out = append(out, list[:follow]...)
 		last.start, last.end = from, len(out)
 		out = append(out, 0)
-		list = list[rest:]
+		list = list[follow:]
 	}
 	out = append(out, 0)
 	out = bsoncore.UpdateLength(out, start, int32(len(out))-start)
@@ -135,8 +130,7 @@ func encodeDocument(dst []byte, doc store.Doc) []byte {
 	var last []byte
 	for _, v := range values {
 		n := common(last, v)
-		packed = binary.AppendUvarint(packed, uint64(n))
-		packed = binary.AppendUvarint(packed, uint64(len(v)-n))
+		packed = appendTurn(packed, len(last)-n, len(v)-n)
 		packed = append(packed, v[n:]...)
 		last = v
 	}

@@ -15,14 +15,16 @@ type change struct {
 }
 
 // changes works out what becomes of the indexes when old, the document with
-// that rid and key of its _id, becomes doc; either may be nil. It refuses values
-// that a unique index has for another document.
-func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64, id []byte) ([]change, error) {
+// that rid and key of its _id, becomes doc; either may be nil. ready is what was
+// worked out ahead, if anything. It refuses values that a unique index has for another
+// document.
+func (w *writer) changes(coll *collection, old, doc store.Doc, ready *prepared, rid int64, id []byte) ([]change, error) {
 	if len(coll.indexes) == 0 {
 		return nil, nil
 	}
 	list := make([]change, 0, len(coll.indexes))
-	for _, ix := range coll.indexes {
+	ready = ready.current(coll)
+	for i, ix := range coll.indexes {
 		c := change{ix: ix}
 		var err error
 		if old != nil {
@@ -32,7 +34,9 @@ func (w *writer) changes(coll *collection, old, doc store.Doc, rid int64, id []b
 		}
 		if doc != nil {
 			var multi uint64
-			if c.added, multi, err = ix.entriesOf(doc); err != nil {
+			if ready != nil {
+				c.added, multi = ready.entries[i].keys, ready.entries[i].multi
+			} else if c.added, multi, err = ix.entriesOf(doc); err != nil {
 				return nil, err
 			}
 			if err := w.markMulti(ix, multi); err != nil {
@@ -178,28 +182,33 @@ func (w *writer) taken(ix *index, s span, rid int64) (bool, error) {
 // entriesOf gives the keys of d's entries in order, each once, and the bits of
 // the keys that d has several values of.
 func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error) {
-	tuples, err := store.Entries(ix.stored(), d)
-	if err != nil || len(tuples) == 0 {
-		return nil, 0, err
-	}
-	keys = make([][]byte, len(tuples))
-	buf := make([]byte, 0, 64*len(tuples))
-	id := store.Value{}
+	var id store.Value
 	if ix.hidden {
 		id = store.ID(d)
 	}
-	for i, tuple := range tuples {
+	buf := make([]byte, 0, 1024)
+	var first []store.Value
+	err = store.EachEntry(ix.stored(), d, func(tuple []store.Value) {
+		if first == nil {
+			first = slices.Clone(tuple)
+		}
+		if cap(buf)-len(buf) < 128 {
+			buf = make([]byte, 0, 4096) // what it held stays where it is
+		}
 		start := len(buf)
 		for j, v := range tuple {
 			buf = store.AppendKey(buf, v, ix.keys[j].Desc)
-			if i > 0 && multi&(1<<j) == 0 && !same(v, tuples[0][j]) {
+			if multi&(1<<j) == 0 && !same(v, first[j]) {
 				multi |= 1 << j
 			}
 		}
 		if ix.hidden {
 			buf = store.AppendKey(buf, id, ix.keys[len(tuple)].Desc)
 		}
-		keys[i] = buf[start:len(buf):len(buf)]
+		keys = append(keys, buf[start:len(buf):len(buf)])
+	})
+	if err != nil {
+		return nil, 0, err
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	return slices.CompactFunc(keys, bytes.Equal), multi, nil

@@ -27,9 +27,10 @@ func compareRows(a, b row) int {
 const maxRun = 920
 
 // A run is a stretch of an index's entries in the form in which one row of the
-// index's table holds them: how many there are, and for each how much of its key is
-// the same as of the one before, the rest of the key, and the rid. The
-// first is compared with the row's own key, the fence.
+// index's table holds them: how many there are, and for each how much of the key
+// before it to drop, the rest of its own key with its length, and the rid. Before the
+// first is the row's own key, the fence. Where as much is dropped as follows, which
+// is so for most neighbors, that is said once, and in one byte.
 
 // appendRun writes a run.
 func appendRun(dst, fence []byte, rows []row) []byte {
@@ -37,13 +38,40 @@ func appendRun(dst, fence []byte, rows []row) []byte {
 	last := fence
 	for _, r := range rows {
 		n := common(last, r.key)
-		dst = binary.AppendUvarint(dst, uint64(n))
-		dst = binary.AppendUvarint(dst, uint64(len(r.key)-n))
+		dst = appendTurn(dst, len(last)-n, len(r.key)-n)
 		dst = append(dst, r.key[n:]...)
 		dst = binary.AppendUvarint(dst, uint64(r.rid))
 		last = r.key
 	}
 	return dst
+}
+
+// appendTurn writes how many bytes are dropped and how many follow: in one varint
+// if that is the same number, else, behind 1, in two.
+func appendTurn(dst []byte, drop, follow int) []byte {
+	if drop == follow {
+		return binary.AppendUvarint(dst, uint64(follow)<<1)
+	}
+	dst = binary.AppendUvarint(dst, uint64(follow)<<1|1)
+	return binary.AppendUvarint(dst, uint64(drop))
+}
+
+// readTurn reads what appendTurn wrote, of so many bytes; n is 0 when it is damaged.
+func readTurn(data []byte, length int) (shared, follow, n int) {
+	v, a := binary.Uvarint(data)
+	if a <= 0 {
+		return 0, 0, 0
+	}
+	drop, b := v>>1, 0
+	if v&1 == 1 {
+		if drop, b = binary.Uvarint(data[a:]); b <= 0 {
+			return 0, 0, 0
+		}
+	}
+	if drop > uint64(length) || v>>1 > uint64(len(data)-a-b) {
+		return 0, 0, 0
+	}
+	return length - int(drop), int(v >> 1), a + b
 }
 
 // common is the length of what two keys start with both.
@@ -86,21 +114,17 @@ func (r *run) read(fence, data []byte) error {
 	r.rows, r.keys = slices.Grow(r.rows[:0], int(n)), r.keys[:0]
 	last, start := r.fence, 0
 	for range n {
-		shared, a := binary.Uvarint(data)
-		if a <= 0 || shared > uint64(len(last)) {
+		shared, follow, a := readTurn(data, len(last))
+		if a == 0 {
 			return errRun()
 		}
-		rest, b := binary.Uvarint(data[a:])
-		if b <= 0 || rest > uint64(len(data)-a-b) {
+		data = data[a:]
+		r.keys = append(append(r.keys, last[:shared]...), data[:follow]...)
+		rid, b := binary.Uvarint(data[follow:])
+		if b <= 0 {
 			return errRun()
 		}
-		data = data[a+b:]
-		r.keys = append(append(r.keys, last[:shared]...), data[:rest]...)
-		rid, c := binary.Uvarint(data[rest:])
-		if c <= 0 {
-			return errRun()
-		}
-		data = data[int(rest)+c:]
+		data = data[follow+b:]
 		// keys may have moved; what rows held before stays as it was.
 		key := r.keys[start:len(r.keys):len(r.keys)]
 		r.rows = append(r.rows, row{key, int64(rid)})

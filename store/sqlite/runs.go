@@ -163,8 +163,8 @@ func (w *writer) putRun(ix *index, found bool, rows []row, appended bool) error 
 		n := len(rows)
 		if parts > 1 {
 			n = fit(fence, rows, size)
+			w.encoded = appendRun(w.encoded[:0], fence, rows[:n])
 		}
-		w.encoded = appendRun(w.encoded[:0], fence, rows[:n])
 		sql := ix.insert
 		if first && found {
 			sql = ix.update

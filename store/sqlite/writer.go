@@ -50,6 +50,7 @@ type writer struct {
 type request struct {
 	ctx   context.Context
 	ops   []store.Op
+	ready []prepared // for each op
 	alone func() error
 	size  int
 	taken atomic.Bool // by the writer, or by the caller who gave up
@@ -289,5 +290,6 @@ func (s *Store) Apply(ctx context.Context, ops []store.Op) error {
 	if len(ops) == 0 {
 		return ctx.Err()
 	}
+	r.ready = s.prepare(ops)
 	return s.writer.do(r)
 }
