@@ -74,6 +74,7 @@ type (
 		ConditionalRead   string        `json:"conditionalRead"`
 		ConditionalUpdate bool          `json:"conditionalUpdate"`
 		ConditionalDelete string        `json:"conditionalDelete"`
+		ReferencePolicy   []string      `json:"referencePolicy,omitempty"`
 		SearchInclude     []string      `json:"searchInclude,omitempty"`
 		SearchRevInclude  []string      `json:"searchRevInclude,omitempty"`
 		SearchParam       []searchParam `json:"searchParam,omitempty"`

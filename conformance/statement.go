@@ -28,6 +28,8 @@ type Server struct {
 	Operations *operation.Operations
 	// Bundles says that batches and transactions are carried out.
 	Bundles bool
+	// Enforced tells of which types references must lead to what is there; nil: of none.
+	Enforced func(fhir.Type) bool
 	// DeleteMany says that a conditional delete may delete several resources.
 	DeleteMany bool
 	// Open says that requests are not authorized at all.
@@ -169,6 +171,12 @@ func (s *Server) describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 	}
 	if c.Read {
 		r.ConditionalRead = "full-support"
+	}
+	if c.Create || c.Update {
+		r.ReferencePolicy = []string{"literal", "logical"}
+		if s.Enforced != nil && s.Enforced(t) {
+			r.ReferencePolicy = append(r.ReferencePolicy, "enforced")
+		}
 	}
 	if c.Search {
 		r.ConditionalCreate, r.ConditionalUpdate = c.Create, c.Update

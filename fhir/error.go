@@ -25,6 +25,7 @@ const (
 	CodeConflict      IssueCode = "conflict"         // a precondition (If-Match …) does not hold
 	CodeDuplicate     IssueCode = "duplicate"        // it exists already
 	CodeLocked        IssueCode = "lock-error"       // the same is being done now; try again later
+	CodeInUse         IssueCode = "processing"       // others depend on it as it is
 	CodeMultiple      IssueCode = "multiple-matches" // a condition that must select one selects several
 	CodeLogin         IssueCode = "login"            // no valid credentials
 	CodeForbidden     IssueCode = "forbidden"        // the caller may not do that

@@ -47,6 +47,16 @@ func TestEndToEnd(t *testing.T) {
 		p := start(t, bin, "--auth", "off", "--store", "sqlite:"+t.TempDir())
 		suite.Run(t, p.Base)
 	})
+	t.Run("conformance where writes may more, and must more", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "portico.yaml")
+		text := "write: { conditional-delete: multiple, purge: true, reference-policy: { types: { Basic: enforced } } }"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := start(t, bin, "--config", file, "--auth", "off", "--store", "sqlite:"+t.TempDir())
+		suite.Run(t, p.Base, "Basic", "Appointment")
+	})
 	t.Run("conformance on MongoDB, with the EHR in a database of its own", func(t *testing.T) {
 		t.Parallel()
 		uri := mongotest.URI(t)

@@ -32,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, bench, version"},
+		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, purge, bench, version"},
 		{"an unknown subcommand is wrong use", "sevre", 2, `no subcommand "sevre"`},
 		{"a later subcommand says so", "user add", 2, "not available in this version"},
 		{"a later subcommand of chart says so", "chart doctor", 2, "not available in this version"},

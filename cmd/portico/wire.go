@@ -12,6 +12,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/bundle"
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/index"
+	"github.com/portico-fhir/portico/fhir/integrity"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/operation"
@@ -40,7 +41,8 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	if err != nil {
 		return nil, err
 	}
-	repo := &terminology.Repository{Repository: &join.Repository{Inner: types, Base: base}, Base: base}
+	whole := &integrity.Repository{Repository: types, Store: st, Policy: c.Write.references(), Base: base}
+	repo := &terminology.Repository{Repository: &join.Repository{Inner: whole, Base: base}, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)
 	if err != nil {
 		return nil, err
@@ -135,7 +137,7 @@ func loadChart(c Config) (*chartmap.Map, error) {
 func statements(c Config, base string, repo fhir.Repository, operations *operation.Operations) (map[string]rest.Statement, error) {
 	b := thisBuild()
 	about := &conformance.Server{
-		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe, Operations: operations,
+		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe, Operations: operations, Enforced: c.Write.references().Enforced,
 		Bundles: true, DeleteMany: c.Write.deleteMany() > 1, Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
 	}
 	all := make(map[string]rest.Statement)

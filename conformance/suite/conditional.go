@@ -87,7 +87,7 @@ func identified(t *testing.T, c *client) (body, criteria string) {
 	return strings.Replace(basic, `"Basic",`, `"Basic","identifier":[{"system":"http://example.org/suite","value":"`+value+`"}],`, 1), criteria
 }
 
-func conditions(t *testing.T, c *client) {
+func conditions(t *testing.T, c *client, multiple bool) {
 	t.Run("G2.6 conditional create makes one resource", func(t *testing.T) {
 		body, criteria := identified(t, c)
 		first := c.do(t, "POST", "Basic", body, "If-None-Exist", criteria).want(t, 201)
@@ -151,7 +151,9 @@ func conditions(t *testing.T, c *client) {
 		c.do(t, "GET", "Basic/"+r.ID, "").want(t, 410)
 		c.do(t, "POST", "Basic", body).want(t, 201).into(t, &r)
 		c.do(t, "POST", "Basic", body).want(t, 201)
-		c.do(t, "DELETE", url, "").want(t, 412)
+		if !multiple {
+			c.do(t, "DELETE", url, "").want(t, 412)
+		}
 		for _, nothing := range []string{"Basic", "Basic?", "Basic?identifier=", "Basic?nonsense=1", "Basic?_format=json"} {
 			c.do(t, "DELETE", nothing, "", "Prefer", "handling=lenient").want(t, 400, 412)
 		}

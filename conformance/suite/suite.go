@@ -23,8 +23,15 @@ func Run(t *testing.T, base string, types ...string) {
 		if r := can.kind("Basic"); r == nil || !r.does("create", "update", "delete", "read", "vread", "history-instance") {
 			t.Skip("the server cannot write Basic")
 		}
-		writing(t, c)
+		writing(t, c, can.kind("Basic").ConditionalDelete == "multiple")
 		bundles(t, c, can.Rest[0].Interaction)
+		once(t, c)
+		if can.kind("Basic").ConditionalDelete == "multiple" {
+			deletingMany(t, c)
+		}
+		if slices.Contains(can.kind("Basic").ReferencePolicy, "enforced") {
+			whole(t, c)
+		}
 	})
 	t.Run("history", func(t *testing.T) { histories(t, c, can) })
 	t.Run("validate", func(t *testing.T) { validating(t, c, can) })
@@ -65,6 +72,9 @@ type kind struct {
 	Interaction []struct{ Code string }
 	SearchParam []struct{ Name, Type string }
 	Operation   []struct{ Name string }
+
+	ConditionalDelete string
+	ReferencePolicy   []string
 }
 
 func (c capability) kind(name string) *kind {

@@ -32,12 +32,12 @@ func deleted(t *testing.T, c *client, id string) {
 	}
 }
 
-func writing(t *testing.T, c *client) {
+func writing(t *testing.T, c *client, multiple bool) {
 	t.Run("create", func(t *testing.T) { creating(t, c) })
 	t.Run("update", func(t *testing.T) { updating(t, c) })
 	t.Run("delete", func(t *testing.T) { deleting(t, c) })
 	t.Run("patch", func(t *testing.T) { patching(t, c) })
-	t.Run("conditional", func(t *testing.T) { conditions(t, c) })
+	t.Run("conditional", func(t *testing.T) { conditions(t, c, multiple) })
 	t.Run("read", func(t *testing.T) { reading(t, c) })
 }
 

@@ -14,6 +14,6 @@
 //
 // Specification: R4 3.1.0.11 (batch, transaction), 2.35 (Bundle).
 //
-// It may import fhir, fhir/index, fhir/patch, fhir/schema, fhir/search and
+// It may import fhir, fhir/commit, fhir/index, fhir/patch, fhir/schema, fhir/search and
 // fhir/write.
 package bundle

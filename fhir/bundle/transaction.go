@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/patch"
 	"github.com/portico-fhir/portico/fhir/write"
 )
@@ -38,7 +39,7 @@ func (p *Processor) Transaction(ctx context.Context, b *Bundle) ([]Answer, error
 		case write.Overtaken(err):
 			continue
 		case err != nil:
-			return nil, err
+			return nil, t.blame(err)
 		}
 		return t.answer(ctx, results), nil
 	}
@@ -57,6 +58,15 @@ func (p *Processor) Again(ctx context.Context, b *Bundle, results []fhir.Result)
 		return nil, fmt.Errorf("bundle: a receipt of %d results for %d entries", len(results), len(t.writes))
 	}
 	return t.answer(ctx, results), nil
+}
+
+// blame says which entry an error is about, where it tells.
+func (t *transaction) blame(err error) error {
+	var b *commit.Blamed
+	if errors.As(err, &b) && b.Change < len(t.changed) {
+		return within(t.writes[t.changed[b.Change]].entry, err)
+	}
+	return err
 }
 
 // results gives what became of each request from what became of the changes.

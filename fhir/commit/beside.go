@@ -43,6 +43,18 @@ func (r *Refused) Error() string {
 // Unwrap gives the error of the store.
 func (r *Refused) Unwrap() error { return r.Err }
 
+// Blamed is an error of what was put beside a commit that is about one of its changes.
+type Blamed struct {
+	Change int // its number
+	Err    error
+}
+
+// Error implements error.
+func (b *Blamed) Error() string { return b.Err.Error() }
+
+// Unwrap gives the error itself.
+func (b *Blamed) Unwrap() error { return b.Err }
+
 // besides appends the ops of all Besides.
 func besides(ctx context.Context, ops []store.Op, results []fhir.Result) ([]store.Op, error) {
 	b, _ := ctx.Value(besideKey{}).(*beside)

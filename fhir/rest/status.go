@@ -28,7 +28,7 @@ func statusOf(code fhir.IssueCode) int {
 		return http.StatusGone
 	case fhir.CodeConflict, fhir.CodeMultiple:
 		return http.StatusPreconditionFailed
-	case fhir.CodeDuplicate, fhir.CodeLocked:
+	case fhir.CodeDuplicate, fhir.CodeLocked, fhir.CodeInUse:
 		return http.StatusConflict
 	case fhir.CodeTooLong:
 		return http.StatusRequestEntityTooLarge
