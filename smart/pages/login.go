@@ -86,10 +86,10 @@ func (v *visit) fresh() bool {
 	case v.pending == nil:
 		return true
 	case v.pending.Prompts("login") || v.pending.Prompts("select_account"):
-		return !v.session.At.Before(v.pending.Created.Truncate(time.Second))
+		return !v.session.At.Before(v.pending.Created)
 	case v.pending.MaxAge != nil:
 		// Counted from when the app asked: what comes after may take its time.
-		return !v.session.At.Before(v.pending.Created.Add(-*v.pending.MaxAge).Truncate(time.Second))
+		return !v.session.At.Before(v.pending.Created.Add(-*v.pending.MaxAge))
 	}
 	return true
 }
