@@ -178,6 +178,13 @@ type Backuper interface {
 	Backup(ctx context.Context, path string) error
 }
 
+// Committer is a Store that writes several calls of Apply to the disk at once.
+type Committer interface {
+	// Commits tells how many calls of Apply were committed since the store was
+	// opened, and in how many writes that were waited for.
+	Commits() (calls, groups int64)
+}
+
 // Pinger is a Store that can say whether it is ready to serve.
 type Pinger interface {
 	Ping(ctx context.Context) error

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir/rest"
+	"github.com/portico-fhir/portico/store"
 )
 
 // serveFlags declares the flags of serve over a configuration, whose values are
@@ -99,7 +100,7 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	if err != nil {
 		return err
 	}
-	if err := serveMetrics(ctx, c, server); err != nil {
+	if err := serveMetrics(ctx, c, server, st); err != nil {
 		return err
 	}
 	if err := banner(std.out, c); err != nil {
@@ -113,7 +114,7 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 
 // serveMetrics opens the second listener, when there is to be one. It lives as
 // long as ctx.
-func serveMetrics(ctx context.Context, c Config, server *rest.Server) error {
+func serveMetrics(ctx context.Context, c Config, server *rest.Server, st store.Store) error {
 	if c.Metrics.Listen == "" {
 		return nil
 	}
@@ -122,6 +123,16 @@ func serveMetrics(ctx context.Context, c Config, server *rest.Server) error {
 		return fmt.Errorf("cannot listen on %s for metrics: %w. Choose another with --metrics-listen", c.Metrics.Listen, plainCause(err))
 	}
 	server.Metrics = rest.NewMetrics()
+	if s, ok := st.(store.Committer); ok {
+		server.Metrics.Count("portico_store_writes_total", "Writes that the store has committed.", func() float64 {
+			calls, _ := s.Commits()
+			return float64(calls)
+		})
+		server.Metrics.Count("portico_store_commits_total", "Commits of the store, each of one or more writes and one wait for the disk.", func() float64 {
+			_, groups := s.Commits()
+			return float64(groups)
+		})
+	}
 	go func() {
 		if err := server.Metrics.Serve(ctx, ln); err != nil {
 			server.Log.Error("metrics ended", "cause", err)

@@ -52,6 +52,12 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// Count adds a counter that is kept elsewhere. The name is Prometheus', value is called
+// whenever somebody asks. It is called before Serve.
+func (m *Metrics) Count(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+}
+
 // Serve answers /metrics in Prometheus' format on the listener, apart from the
 // API, until ctx ends. It closes the listener.
 func (m *Metrics) Serve(ctx context.Context, ln net.Listener) error {
