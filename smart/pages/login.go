@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/authorize"
