@@ -234,7 +234,9 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 		return err
 	}
 	overlaid := !layer.overlay.same(added)
-	if sameDoc(doc, w.now) && !overlaid {
+	if sees, err := p.sees(b, doc, added, now); err != nil {
+		return err
+	} else if sees && !overlaid {
 		p.done = append(p.done, outcome{fhir.Unchanged, c.Key, b, w, layer.overlay})
 		return nil
 	}
@@ -250,6 +252,18 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 	}
 	p.done = append(p.done, outcome{fhir.Updated, c.Key, b, w, added})
 	return nil
+}
+
+// sees reports whether readers would still see the same resource.
+func (p *planner) sees(b *branch, doc store.Doc, added *overlay, now *node) (bool, error) {
+	made, err := p.made(b, doc)
+	if err != nil {
+		return false, err
+	}
+	if added != nil {
+		added.merge(made)
+	}
+	return same(made, now), nil
 }
 
 // opened gives an encoder that stands in a document.
@@ -313,9 +327,17 @@ func (p *planner) raise(b *branch, w *work) []store.Field {
 	}
 	if b.updated != nil && !slices.Contains(w.raised, b.updated.path) {
 		w.raised = append(w.raised, b.updated.path)
-		out = append(out, store.Field{Path: b.updated.path, Value: store.V(p.now)})
+		out = append(out, store.Field{Path: b.updated.path, Value: p.after(store.Lookup(w.now, b.updated.path))})
 	}
 	return out
+}
+
+// after is now, and later than what stands there.
+func (p *planner) after(v store.Value) store.Value {
+	if ms, ok := v.DateTimeOK(); ok && !time.UnixMilli(ms).Before(p.now) {
+		return store.V(time.UnixMilli(ms + 1))
+	}
+	return store.V(p.now)
 }
 
 // next gives the version behind one: numbers count, dates are now, ObjectIds new. A
@@ -330,7 +352,7 @@ func (p *planner) next(v store.Value) store.Value {
 			return like(v, store.V(n+1))
 		}
 	case bson.TypeDateTime:
-		return store.V(p.now)
+		return p.after(v)
 	case bson.TypeObjectID:
 		return store.V(bson.NewObjectID())
 	case bson.TypeString:

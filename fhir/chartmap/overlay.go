@@ -81,6 +81,10 @@ func (d *differ) object(made, wanted *node, at string, root bool) *overlay {
 		case there != nil && there.by == byDerivation && m.node.echo:
 		case there != nil:
 			add(m.name, d.value(there, m.node, at+"."+m.name))
+		case strings.HasPrefix(m.name, "_") && wanted.member(m.name[1:]) == nil && made.member(m.name[1:]) != nil:
+			if string(m.node.append(nil)) != "{"+dataAbsent+"}" {
+				d.fail(at+"."+m.name, "The EHR has a value here, which this does not go with.")
+			}
 		default:
 			part := &overlay{Value: m.node.append(nil)}
 			switch {
@@ -136,7 +140,7 @@ func (d *differ) list(made, wanted *node, at string) *overlay {
 		pick(i, func(m *node) (*overlay, bool) { return nil, same(m, w) })
 	}
 	for i, w := range wanted.items {
-		if of[i] >= 0 {
+		if of[i] >= 0 || pick(i, func(m *node) (*overlay, bool) { return nil, w.echo && m.by == byDerivation }) {
 			continue
 		}
 		pick(i, func(m *node) (*overlay, bool) {
@@ -169,14 +173,21 @@ func (d *differ) list(made, wanted *node, at string) *overlay {
 // wanted in their place, what is wrong with it is told.
 func (d *differ) unwanted(made, wanted *node, of []int, used []bool, at string) {
 	for k, m := range made.items {
-		if used[k] || m.by != byDocument {
+		if used[k] || m.by == byRule {
 			continue
 		}
 		best, most := -1, 0
 		for i, w := range wanted.items {
-			if n := shared(m, w); of[i] < 0 && n > most {
+			n := shared(m, w)
+			if m.by == byDerivation && alike(m, w) {
+				n++
+			}
+			if of[i] < 0 && n > most {
 				best, most = i, n
 			}
+		}
+		if best < 0 && m.by == byDerivation {
+			continue
 		}
 		if best < 0 {
 			d.fail(at, "The EHR cannot do without one of these.")
@@ -184,6 +195,12 @@ func (d *differ) unwanted(made, wanted *node, of []int, used []bool, at string) 
 		}
 		d.value(m, wanted.items[best], at+"["+strconv.Itoa(best)+"]")
 	}
+}
+
+// alike reports whether two values are of the same kind, and b an object with all members of a.
+func alike(a, b *node) bool {
+	return a.kind == b.kind &&
+		!slices.ContainsFunc(a.members, func(m named) bool { return b.member(m.name) == nil })
 }
 
 // paths lists what an overlay adds.

@@ -214,7 +214,7 @@ func (o *object) match(v *node) int {
 			differs = differs || !agrees(m.lens, child)
 			continue
 		}
-		if child == nil {
+		if _, follows := m.lens.(derived); follows || child == nil {
 			continue
 		}
 		fit := m.lens.match(child)
@@ -281,6 +281,12 @@ func (o *object) put(w *writer, f *frame, v *node, at string) {
 		if child == nil && m.lens.fill() == constant || child == nil && o.hides(w, f, m) {
 			continue
 		}
+		if _, single := m.lens.(*literal); !single && m.lens.fill() == constant && o.filling != constant {
+			if !agrees(m.lens, child) {
+				w.fail(fhir.CodeBusinessRule, at+"."+m.elem.Member, "This is always %s here.", brief(w.current(m.lens, f)))
+				continue
+			}
+		}
 		outer, before := w.rule, len(w.set)+len(w.unset)
 		if m.rule != nil {
 			w.rule = m.rule
@@ -294,6 +300,31 @@ func (o *object) put(w *writer, f *frame, v *node, at string) {
 			child.text = lit.value
 		}
 	}
+}
+
+// brief gives a constant for a message: the codes in it, or all.
+func brief(n *node, _ state) string {
+	if codes := n.codes(nil); len(codes) > 0 {
+		return strings.Join(codes, " and ")
+	}
+	return shown(n)
+}
+
+// codes lists the codes of the codings in a value.
+func (n *node) codes(out []string) []string {
+	if n == nil {
+		return out
+	}
+	if code := n.member("code"); code != nil && code.kind == nodeText {
+		out = append(out, strings.TrimPrefix(n.member("system").string()+"|"+code.text, "|"))
+	}
+	for _, m := range n.members {
+		out = m.node.codes(out)
+	}
+	for _, item := range n.items {
+		out = item.codes(out)
+	}
+	return out
 }
 
 // hides reports whether another variant of the choice stands in front of m, so that
@@ -314,7 +345,7 @@ func (w *writer) touched(m *member, f *frame, at string) {
 	w.changed = append(w.changed, m.rule)
 }
 
-func (d derived) match(*node) int { return 0 }
+func (d derived) match(v *node) int { return d.lens.match(v) }
 
 // put writes nothing: the value follows from what other rules write. What a client
 // read before, it may send back.
