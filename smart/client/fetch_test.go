@@ -84,7 +84,7 @@ func TestKeySetsAtURLs(t *testing.T) {
 			t.Errorf("the key set was fetched %d times, want %d", got, n)
 		}
 	}
-	t.Run("D1 D5 a key set is kept as long as it says", func(t *testing.T) {
+	t.Run("D5 a key set is kept as long as it says", func(t *testing.T) {
 		t.Parallel()
 		clock := start
 		s := serveKeys(t, "public, max-age=60", first)

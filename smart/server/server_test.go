@@ -44,26 +44,57 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/fhir/.well-known/smart-configuration", "/portico/fhir/.well-known/smart-configuration"} {
-		t.Run("A1 A2 A3 A4 A5 A6 A7 A8 "+path, func(t *testing.T) {
+		got := s.do(http.MethodGet, path, "", "Accept: text/turtle", "Origin: https://anybody.example")
+		t.Run("A1 JSON whatever is accepted: "+path, func(t *testing.T) {
 			t.Parallel()
-			got := s.do(http.MethodGet, path, "", "Accept: text/turtle", "Origin: https://anybody.example")
 			if got.StatusCode != http.StatusOK || got.Header.Get("Content-Type") != "application/json" || got.Header.Get("Access-Control-Allow-Origin") != "*" {
-				t.Fatalf("got %d %v", got.StatusCode, got.Header)
+				t.Errorf("got %d %v", got.StatusCode, got.Header)
 			}
-			endpoints(t, got.json)
+		})
+		t.Run("A2 what must be there: "+path, func(t *testing.T) {
+			t.Parallel()
 			has(t, got.json, "grant_types_supported", "authorization_code", "client_credentials")
+			if m := strs(got.json["code_challenge_methods_supported"]); !slices.Equal(m, []string{"S256"}) {
+				t.Errorf("got %v", m)
+			}
+		})
+		t.Run("A3 issuer and keys, since people sign in: "+path, func(t *testing.T) {
+			t.Parallel()
+			has(t, got.json, "capabilities", "sso-openid-connect")
+			if got.json["issuer"] != base || got.json["jwks_uri"] != base+"/auth/jwks" {
+				t.Errorf("got %v, %v", got.json["issuer"], got.json["jwks_uri"])
+			}
+		})
+		t.Run("A4 URLs are absolute: "+path, func(t *testing.T) {
+			t.Parallel()
+			endpoints(t, got.json)
+		})
+		t.Run("A5 what goes with client-confidential-asymmetric: "+path, func(t *testing.T) {
+			t.Parallel()
 			has(t, got.json, "scopes_supported", "openid", "launch", "patient/*.rs", "system/*.rs")
 			has(t, got.json, "token_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post", "private_key_jwt")
 			has(t, got.json, "token_endpoint_auth_signing_alg_values_supported", "RS384", "ES384")
+		})
+		t.Run("A6 what should be there: "+path, func(t *testing.T) {
+			t.Parallel()
 			has(t, got.json, "response_types_supported", "code")
-			has(
-				t, got.json, "capabilities", "launch-standalone", "launch-ehr", "client-public", "client-confidential-symmetric", "client-confidential-asymmetric",
-				"sso-openid-connect", "context-standalone-patient", "context-banner", "context-style", "context-ehr-patient", "context-ehr-encounter",
-				"permission-offline", "permission-patient", "permission-user", "authorize-post", "permission-v2", "permission-v1",
-			)
-			if m := strs(got.json["code_challenge_methods_supported"]); !slices.Equal(m, []string{"S256"}) || got.json["management_endpoint"] != base+"/auth/apps" {
-				t.Errorf("A2 got %v, %v", m, got.json["management_endpoint"])
+			if got.json["management_endpoint"] != base+"/auth/apps" {
+				t.Errorf("got %v", got.json["management_endpoint"])
 			}
+		})
+		t.Run("A7 capabilities of standalone launches: "+path, func(t *testing.T) {
+			t.Parallel()
+			has(
+				t, got.json, "capabilities", "launch-standalone", "client-public", "client-confidential-symmetric", "client-confidential-asymmetric", "sso-openid-connect",
+				"context-standalone-patient", "permission-offline", "permission-patient", "authorize-post", "permission-v2", "permission-v1",
+			)
+		})
+		t.Run("A8 capabilities of EHR launches: "+path, func(t *testing.T) {
+			t.Parallel()
+			has(
+				t, got.json, "capabilities", "launch-ehr", "client-confidential-symmetric", "client-confidential-asymmetric", "sso-openid-connect", "context-banner",
+				"context-style", "context-ehr-patient", "context-ehr-encounter", "permission-offline", "permission-user", "authorize-post", "permission-v2", "permission-v1",
+			)
 		})
 	}
 	t.Run("A12 openid-configuration", func(t *testing.T) {
@@ -130,7 +161,7 @@ func TestEveryKindOfClientGetsTokens(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for _, id := range []string{"public", "secret", "jwt"} {
-		t.Run("B14 C1 C2 C3 C7 "+id, func(t *testing.T) {
+		t.Run("B14 tokens, and new ones, for the client "+id, func(t *testing.T) {
 			t.Parallel()
 			s := &site{Server: s.Server, handler: s.handler, t: t}
 			first := s.tokens(id)
@@ -144,6 +175,17 @@ func TestEveryKindOfClientGetsTokens(t *testing.T) {
 			}
 		})
 	}
+	t.Run("C3 tokens are not kept by caches", func(t *testing.T) {
+		t.Parallel()
+		s := &site{Server: s.Server, handler: s.handler, t: t}
+		first := s.post("/auth/token", append(s.credentials("public"), "grant_type", "authorization_code", "code", s.code("public"), "redirect_uri", redirect, "code_verifier", verifier))
+		second := s.post("/auth/token", append(s.credentials("public"), "grant_type", "refresh_token", "refresh_token", text(first.json["refresh_token"])))
+		for _, got := range []reply{first, second} {
+			if got.StatusCode != http.StatusOK || got.Header.Get("Cache-Control") != "no-store" || got.Header.Get("Pragma") != "no-cache" {
+				t.Errorf("got %d %v", got.StatusCode, got.Header)
+			}
+		}
+	})
 	t.Run("C1 a secret in the header", func(t *testing.T) {
 		t.Parallel()
 		s := &site{Server: s.Server, handler: s.handler, t: t}
@@ -160,7 +202,7 @@ func TestEveryKindOfClientGetsTokens(t *testing.T) {
 			t.Errorf("got %v", got.Header)
 		}
 	})
-	t.Run("D1 D6 a backend", func(t *testing.T) {
+	t.Run("D6 a backend's token", func(t *testing.T) {
 		t.Parallel()
 		s := &site{Server: s.Server, handler: s.handler, t: t}
 		got := s.post("/auth/token", append(s.credentials("backend"), "grant_type", "client_credentials", "scope", "system/Patient.rs"))
@@ -307,13 +349,20 @@ func TestAnEHRLaunchesAnApp(t *testing.T) {
 		return s.do(http.MethodPost, "/auth/launch", body, append([]string{asJSON}, headers...)...)
 	}
 	ehr := own("launch")
-	got := launch(`{"client_id":"public","user":"Patient/amy","patient":"amy","encounter":"e1","intent":"x","need_patient_banner":false,"fhirContext":[{"reference":"ImagingStudy/1"}]}`, ehr)
-	if got.StatusCode != http.StatusCreated || got.json["expires_in"] != 300.0 || !strings.HasPrefix(text(got.json["launch_url"]), "https://app.example.org/launch?iss="+url.QueryEscape(base+"/fhir")+"&launch=") {
-		t.Fatalf("B9 got %d %s", got.StatusCode, got.body)
-	}
-	resp := s.tokens("public", "launch", text(got.json["launch"]), "scope", "launch patient/*.rs")
-	if resp["patient"] != "amy" || resp["encounter"] != "e1" || resp["intent"] != "x" || resp["need_patient_banner"] != false || resp["fhirContext"] == nil {
-		t.Errorf("B9 got %v", resp)
+	var resp map[string]any
+	for _, id := range []string{"public", "secret", "jwt"} {
+		got := launch(`{"client_id":"`+id+`","user":"Patient/amy","patient":"amy","encounter":"e1","intent":"x","need_patient_banner":false,"fhirContext":[{"reference":"ImagingStudy/1"}]}`, ehr)
+		if got.StatusCode != http.StatusCreated || got.json["expires_in"] != 300.0 || !strings.HasPrefix(text(got.json["launch_url"]), "https://app.example.org/launch?iss="+url.QueryEscape(base+"/fhir")+"&launch=") {
+			t.Fatalf("B9 got %d %s", got.StatusCode, got.body)
+		}
+		resp = s.tokens(id, "launch", text(got.json["launch"]), "scope", "launch offline_access patient/*.rs")
+		if resp["patient"] != "amy" || resp["encounter"] != "e1" || resp["intent"] != "x" || resp["need_patient_banner"] != false || resp["fhirContext"] == nil {
+			t.Errorf("B9 got %v", resp)
+		}
+		again := s.post("/auth/token", append(s.credentials(id), "grant_type", "refresh_token", "refresh_token", text(resp["refresh_token"])))
+		if again.StatusCode != http.StatusOK || again.json["encounter"] != "e1" {
+			t.Errorf("B14 got %d %s", again.StatusCode, again.body)
+		}
 	}
 	if got := launch(`{"client_id":"public","fhirContext":null}`, ehr); got.StatusCode != http.StatusCreated {
 		t.Errorf("B9 got %d %s", got.StatusCode, got.body)
