@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -24,13 +23,12 @@ func commands() []command {
 		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explain},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
 		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},
+		{"user", "add|list|passwd|disable|enable", "administer the accounts of people", users},
+		{"client", "add|list|remove", "administer registered apps", apps},
 		{"bench", "[gen] [flags]", "measure this machine; gen makes up records", benchmark},
 		{"version", "", "say what this is", version},
 	}
 }
-
-// later are subcommands of the contract that this version does not have.
-func later() []string { return []string{"user", "client"} }
 
 func run(ctx context.Context, args []string, env func(string) string, std streams) error {
 	if len(args) == 0 {
@@ -46,9 +44,6 @@ func run(ctx context.Context, args []string, env func(string) string, std stream
 			return c.run(ctx, rest, env, std)
 		}
 	}
-	if slices.Contains(later(), name) {
-		return usageError{fmt.Errorf("%s is not available in this version", name)}
-	}
 	return usageError{fmt.Errorf("there is no subcommand %q. There are: %s", name, names())}
 }
 
@@ -63,7 +58,7 @@ func names() string {
 func help(w io.Writer) {
 	fmt.Fprintf(w, "Portico serves an EHR as SMART on FHIR R4.\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  portico %-8s %-20s %s\n", c.name, c.synopsis, c.about)
+		fmt.Fprintf(w, "  portico %-8s %-31s %s\n", c.name, c.synopsis, c.about)
 	}
 	fmt.Fprintf(w, "\nEach explains its flags with -h. To try it: portico serve --demo\n")
 }

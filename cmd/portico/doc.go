@@ -7,6 +7,8 @@
 //	portico serve     answer FHIR requests
 //	portico load      bring in resources, Bundles and NDJSON
 //	portico chart     check a chart map
+//	portico user      administer the accounts of people
+//	portico client    administer registered apps
 //	portico bench     measure this machine
 //	portico version   say what this is
 //

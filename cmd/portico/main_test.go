@@ -32,9 +32,11 @@ func TestExitCodes(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, purge, bench, version"},
+		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, purge, user, client, bench, version"},
 		{"an unknown subcommand is wrong use", "sevre", 2, `no subcommand "sevre"`},
-		{"a later subcommand says so", "user add", 2, "not available in this version"},
+		{"a later subcommand of user says so", "user invite amy", 2, "not available in this version"},
+		{"user without a word is wrong use", "user", 2, "add, list, passwd, disable, enable"},
+		{"an unknown word of client is wrong use", "client ad", 2, "add, list, remove"},
 		{"a later subcommand of chart says so", "chart doctor", 2, "not available in this version"},
 		{"an unknown flag is wrong use", "serve --lisen x", 2, "portico serve -h"},
 		{"an argument too many is wrong use", "serve now", 2, `"now"`},
