@@ -339,7 +339,6 @@ func (p *Provider) Validate() error {
 		if err := r.Validate(); err != nil {
 			faults = append(faults, fmt.Errorf("rule %d: %w", i+1, err))
 		}
-		check(r.System == "" || p.Lookup != nil, "rule %d: identifiers cannot be looked up", i+1)
 	}
 	return errors.Join(faults...)
 }

@@ -98,6 +98,9 @@ func (p *Provider) person(ctx context.Context, claims map[string]any) (account.A
 // record finds the record that a claim names.
 func (p *Provider) record(ctx context.Context, r Rule, value string) (fhir.Key, bool, error) {
 	if r.System != "" {
+		if p.Lookup == nil {
+			return fhir.Key{}, false, fmt.Errorf("upstream %s: a rule has a system, but nothing looks identifiers up", p.ID)
+		}
 		return p.Lookup(ctx, r.Type, r.System, value)
 	}
 	if !strings.Contains(value, "/") {
