@@ -17,6 +17,8 @@ type pending struct {
 	rid     int64
 	doc     store.Doc
 	form    []byte // in which doc is stored; nil when that is still to be worked out
+	list    []byte // that is stored apart
+	had     bool   // a list was stored apart before
 	changes []change
 }
 
@@ -103,7 +105,7 @@ func (w *writer) applyChecked(r *request) error {
 	}
 	for i := range list {
 		if err := w.carry(&list[i]); err != nil {
-			if i > 0 && !lost(err) {
+			if (i > 0 || !errors.Is(err, store.ErrExists)) && !lost(err) {
 				return fmt.Errorf("%w: %w", errHalf, err)
 			}
 			return opError(i, err)
@@ -150,7 +152,7 @@ func (e *takenError) Error() string { return "index " + e.index + " has the valu
 // check finds out whether op can be carried out and what that takes. With free
 // it also looks whether the _id of an insert is free; else carry will.
 func (w *writer) check(op store.Op, ready *prepared, p *pending, free bool) error {
-	p.kind, p.form = op.Kind, ready.form
+	p.kind, p.form, p.list = op.Kind, ready.form, ready.list
 	p.id = store.AppendKey(nil, idOf(op), false)
 	if op.Kind == store.Insert {
 		return w.checkInsert(op, ready, p, free)
@@ -159,14 +161,13 @@ func (w *writer) check(op store.Op, ready *prepared, p *pending, free bool) erro
 	if p.coll == nil {
 		return store.ErrConflict
 	}
-	rid, old, err := w.locate(p.coll, p.id)
+	old, err := w.locate(p)
 	if err != nil {
 		return err
 	}
 	if op.If != nil && !store.Match(op.If, old) {
 		return store.ErrConflict
 	}
-	p.rid = rid
 	switch op.Kind {
 	case store.Replace:
 		p.doc = op.Doc
@@ -220,41 +221,56 @@ func (w *writer) collection(name string) (*collection, error) {
 	return coll, nil
 }
 
-// locate gives a copy of the document whose _id has that key, or ErrConflict.
-func (w *writer) locate(coll *collection, id []byte) (int64, store.Doc, error) {
-	s, err := w.conn.prepare(coll.locate)
+// locate finds the document that p is about and gives a copy of it, or ErrConflict.
+func (w *writer) locate(p *pending) (store.Doc, error) {
+	s, err := w.conn.prepare(p.coll.locate)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	defer s.release()
-	if err := s.bindBlob(0, id); err != nil {
-		return 0, nil, err
+	if err := s.bindBlob(0, p.id); err != nil {
+		return nil, err
 	}
 	more, err := s.step()
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if !more {
-		return 0, nil, store.ErrConflict
+		return nil, store.ErrConflict
 	}
 	d, err := document(s.blob(1))
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	doc, err := d.own()
-	return s.int(0), doc, err
+	p.rid, p.had = s.int(0), d.name != nil
+	return w.conn.own(p.coll, p.rid, &d)
 }
 
-// carry writes the document. When that fails nothing has changed. Its entries
-// are left to writeEntries.
+// carry writes the document. Its entries are left to writeEntries.
 func (w *writer) carry(p *pending) error {
 	switch p.kind {
 	case store.Insert:
 		return w.insert(p)
 	case store.Delete:
+		if p.had {
+			if err := w.conn.run(p.coll.removeList, p.rid); err != nil {
+				return err
+			}
+		}
 		return w.conn.run(p.coll.remove, p.rid)
 	}
 	return w.replace(p)
+}
+
+// carryList writes the list that is kept apart from the document.
+func (w *writer) carryList(p *pending) error {
+	switch {
+	case p.list != nil:
+		return w.conn.run(p.coll.setList, p.rid, p.list)
+	case p.had:
+		return w.conn.run(p.coll.removeList, p.rid)
+	}
+	return nil
 }
 
 func (w *writer) insert(p *pending) error {
@@ -277,16 +293,15 @@ func (w *writer) insert(p *pending) error {
 		return err
 	}
 	p.rid = w.conn.lastRowID()
-	return nil
+	return w.carryList(p)
 }
 
 // bindDoc binds a document in the form in which it is stored.
 func (w *writer) bindDoc(s *stmt, i int, p *pending) error {
-	if p.form != nil {
-		return s.bindBlob(i, p.form)
+	if p.form == nil {
+		p.form, p.list = encodeDocument(p.doc)
 	}
-	w.encoded = encodeDocument(w.encoded[:0], p.doc)
-	return s.bindBlob(i, w.encoded)
+	return s.bindBlob(i, p.form)
 }
 
 func (w *writer) replace(p *pending) error {
@@ -301,6 +316,8 @@ func (w *writer) replace(p *pending) error {
 	if err := s.bindInt(1, p.rid); err != nil {
 		return err
 	}
-	_, err = s.step()
-	return err
+	if _, err := s.step(); err != nil {
+		return err
+	}
+	return w.carryList(p)
 }

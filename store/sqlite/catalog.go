@@ -26,6 +26,7 @@ type collection struct {
 
 	locate, insert, update, remove string
 	scan, fetch, last              string
+	list, setList, removeList      string // of the lists that documents lack
 }
 
 // index is one declared index and the SQL for its table.
@@ -49,7 +50,7 @@ type index struct {
 }
 
 func newCollection(cid int64, name string) *collection {
-	t := "d" + strconv.FormatInt(cid, 10)
+	t, l := "d"+strconv.FormatInt(cid, 10), "l"+strconv.FormatInt(cid, 10)
 	walk := "SELECT id, rid, doc FROM " + t + " WHERE id>=? AND id<? ORDER BY id"
 	return &collection{
 		cid:    cid,
@@ -61,6 +62,10 @@ func newCollection(cid int64, name string) *collection {
 		scan:   "SELECT id, rid, doc FROM " + t,
 		fetch:  "SELECT doc FROM " + t + " WHERE rid=?",
 		last:   "SELECT max(rid) FROM " + t,
+
+		list:       "SELECT list FROM " + l + " WHERE rid=?",
+		setList:    "INSERT OR REPLACE INTO " + l + "(rid,list) VALUES(?,?)",
+		removeList: "DELETE FROM " + l + " WHERE rid=?",
 		byKey: &index{
 			def:      store.Index{Collection: name, Name: "_id", Keys: []store.Key{{Path: "_id"}}, Unique: true},
 			keys:     []store.Key{{Path: "_id"}},
@@ -72,9 +77,14 @@ func newCollection(cid int64, name string) *collection {
 	}
 }
 
-// create is the SQL that makes the table.
+// create is the SQL that makes the tables.
 func (c *collection) create() string {
-	return fmt.Sprintf("CREATE TABLE d%d(rid INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, doc BLOB NOT NULL)", c.cid)
+	return fmt.Sprintf("CREATE TABLE d%d(rid INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, doc BLOB NOT NULL);", c.cid) + c.createLists()
+}
+
+// createLists is the SQL that makes the table of lists.
+func (c *collection) createLists() string {
+	return fmt.Sprintf("CREATE TABLE l%d(rid INTEGER PRIMARY KEY, list BLOB NOT NULL)", c.cid)
 }
 
 func newIndex(iid int64, coll *collection, def store.Index, multi uint64) *index {

@@ -13,7 +13,8 @@
 //
 //	portico_collections  cid, name
 //	portico_indexes      iid, cid, name, definition, multi
-//	d<cid>               rid INTEGER PRIMARY KEY, id = key(_id) UNIQUE, doc = format byte + BSON
+//	d<cid>               rid INTEGER PRIMARY KEY, id = key(_id) UNIQUE, doc = form byte + BSON
+//	l<cid>               rid INTEGER PRIMARY KEY, list: a list of strings that doc lacks
 //	i<iid>               key = fence PRIMARY KEY, run; WITHOUT ROWID
 //
 // A document has an entry in i<iid> for each of store.Entries: the index's keys,

@@ -17,11 +17,11 @@ import (
 // The first byte of what is stored says in which form the document follows.
 const (
 	formPlain = 0 // as it is
-	// formPacked: a list of strings, which an index is made of, stands before the
-	// document in a shorter form: the length of all that; the field's name, as a string with
-	// its length; where in the document the field belongs; how many strings there are; and
-	// each as a key in a run. All numbers are varints. The document lacks the field.
-	formPacked = 1
+	// formParted: a list of strings, which an index is made of, is kept in a table of
+	// its own, in a shorter form: seldom does anybody want to read it. Before the document
+	// stand the field's name, as a string with its length, and where in the document the
+	// field belongs, both lengths as varints. The document lacks the field.
+	formParted = 1
 )
 
 // minPacked is how many strings make a list worth packing.
@@ -29,9 +29,9 @@ const minPacked = 4
 
 // stored is a document as it was read. Its bytes are SQLite's.
 type stored struct {
-	rest   store.Doc
-	name   []byte // of the field that rest lacks; nil when it lacks none
-	packed []byte // what follows the name
+	rest store.Doc
+	name []byte // of the field that rest lacks; nil when it lacks none
+	at   int    // where in rest it belongs
 }
 
 // document reads a stored document.
@@ -44,42 +44,64 @@ func document(data []byte) (stored, error) {
 		return stored{rest: store.Doc(data)}, nil
 	}
 	size, n := binary.Uvarint(data)
-	if form != formPacked || n <= 0 || size > uint64(len(data)-n) {
+	if form != formParted || n <= 0 || size > uint64(len(data)-n) {
 		return stored{}, errForm()
 	}
-	packed, rest := data[n:n+int(size)], data[n+int(size):]
-	size, n = binary.Uvarint(packed)
-	if n <= 0 || size > uint64(len(packed)-n) {
+	name, data := data[n:n+int(size)], data[n+int(size):]
+	at, n := binary.Uvarint(data)
+	if n <= 0 || at < 4 || at >= uint64(len(data)-n) {
 		return stored{}, errForm()
 	}
-	return stored{rest: store.Doc(rest), name: packed[n : n+int(size)], packed: packed[n+int(size):]}, nil
+	return stored{rest: store.Doc(data[n:]), name: name, at: int(at)}, nil
 }
 
 func errForm() error {
 	return fmt.Errorf("sqlite: a document is stored in an unknown form: %w", store.ErrCorrupt)
 }
 
-// lacks reports whether one of the fields is packed.
+// lacks reports whether one of the fields is kept elsewhere.
 func (d *stored) lacks(fields []string) bool {
 	return d.name != nil && slices.Contains(fields, string(d.name))
 }
 
-// whole gives the document with all fields. Its bytes are its own, or SQLite's if none
-// is packed.
-func (d *stored) whole() (store.Doc, error) {
+// list reads what document rid lacks. The bytes are its own.
+func (c *conn) list(coll *collection, rid int64) ([]byte, error) {
+	s, err := c.prepare(coll.list)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release()
+	if err := s.bindInt(0, rid); err != nil {
+		return nil, err
+	}
+	more, err := s.step()
+	if err == nil && !more {
+		err = errForm()
+	}
+	return bytes.Clone(s.blob(0)), err
+}
+
+// own gives document rid with all fields in memory of its own.
+func (c *conn) own(coll *collection, rid int64, d *stored) (store.Doc, error) {
 	if d.name == nil {
-		return d.rest, nil
+		return bytes.Clone(d.rest), nil
 	}
-	at, n := binary.Uvarint(d.packed)
-	if n <= 0 || at < 4 || at >= uint64(len(d.rest)) {
+	list, err := c.list(coll, rid)
+	if err != nil {
+		return nil, err
+	}
+	return d.with(list)
+}
+
+// with gives the document with the list that it lacks.
+func (d *stored) with(list []byte) (store.Doc, error) {
+	count, n := binary.Uvarint(list)
+	if n <= 0 || count > uint64(len(list)) {
 		return nil, errForm()
 	}
-	count, m := binary.Uvarint(d.packed[n:])
-	if m <= 0 || count > uint64(len(d.packed)) {
-		return nil, errForm()
-	}
-	list := d.packed[n+m:]
-	out := make([]byte, 0, len(d.rest)+4*len(d.packed)+int(count)*12)
+	list = list[n:]
+	at := d.at
+	out := make([]byte, 0, len(d.rest)+4*len(list)+int(count)*12)
 	out = append(out, d.rest[:at]...)
 	out = append(append(out, byte(bson.TypeArray)), d.name...)
 	out = append(out, 0)
@@ -108,39 +130,29 @@ func (d *stored) whole() (store.Doc, error) {
 	return store.Doc(bsoncore.UpdateLength(out, 0, int32(len(out)))), nil
 }
 
-// own gives the document with all fields in memory of its own.
-func (d *stored) own() (store.Doc, error) {
-	doc, err := d.whole()
-	if d.name == nil {
-		doc = bytes.Clone(doc)
-	}
-	return doc, err
-}
-
-// encodeDocument appends the form in which a document is stored.
-func encodeDocument(dst []byte, doc store.Doc) []byte {
+// encodeDocument gives the form in which a document is stored, and the list that is
+// stored apart from it; that is nil when there is none.
+func encodeDocument(doc store.Doc) (form, list []byte) {
 	name, at, size, values := listOf(doc)
 	if name == nil {
-		return append(append(dst, formPlain), doc...)
+		return append([]byte{formPlain}, doc...), nil
 	}
-	packed := binary.AppendUvarint(make([]byte, 0, size), uint64(len(name)))
-	packed = append(packed, name...)
-	packed = binary.AppendUvarint(packed, uint64(at))
-	packed = binary.AppendUvarint(packed, uint64(len(values)))
+	list = binary.AppendUvarint(make([]byte, 0, size), uint64(len(values)))
 	var last []byte
 	for _, v := range values {
 		n := common(last, v)
-		packed = appendTurn(packed, len(last)-n, len(v)-n)
-		packed = append(packed, v[n:]...)
+		list = appendTurn(list, len(last)-n, len(v)-n)
+		list = append(list, v[n:]...)
 		last = v
 	}
-	dst = append(dst, formPacked)
-	dst = binary.AppendUvarint(dst, uint64(len(packed)))
-	dst = append(dst, packed...)
-	start := len(dst)
-	dst = append(append(dst, doc[:at]...), doc[at+size:]...)
-	binary.LittleEndian.PutUint32(dst[start:], uint32(len(doc)-size))
-	return dst
+	form = append(make([]byte, 0, len(doc)-size+len(name)+8), formParted)
+	form = binary.AppendUvarint(form, uint64(len(name)))
+	form = append(form, name...)
+	form = binary.AppendUvarint(form, uint64(at))
+	start := len(form)
+	form = append(append(form, doc[:at]...), doc[at+size:]...)
+	binary.LittleEndian.PutUint32(form[start:], uint32(len(doc)-size))
+	return form, list
 }
 
 // listOf finds the first field of a document that is a list of several strings, its

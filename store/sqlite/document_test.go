@@ -26,23 +26,27 @@ func TestDocumentsComeBackAsTheyWere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		form := encodeDocument(nil, data)
+		form, list := encodeDocument(data)
 		d, err := document(form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := d.whole()
-		if err != nil || !bytes.Equal(got, data) {
-			t.Errorf("%s: %v, %v", name, got, err)
+		if err != nil || (d.name != nil) != (list != nil) {
+			t.Fatalf("%s: %v", name, err)
 		}
 		if err := d.rest.Validate(); err != nil {
 			t.Errorf("%s: what is left of it: %v", name, err)
 		}
-		for i := range form {
-			if d, err := document(form[:i]); err == nil && d.name != nil {
-				if got, err := d.whole(); err == nil && bytes.Equal(got, data) {
-					t.Errorf("%s: %d of %d bytes are enough", name, i, len(form))
-				}
+		if list == nil {
+			if !bytes.Equal(d.rest, data) {
+				t.Errorf("%s: %v", name, d.rest)
+			}
+			continue
+		}
+		got, err := d.with(list)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+		for i := range list {
+			if _, err := d.with(list[:i]); err == nil {
+				t.Errorf("%s: %d of %d bytes of the list are enough", name, i, len(list))
 			}
 		}
 	}
@@ -53,14 +57,14 @@ func FuzzDocument(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(encodeDocument(nil, doc))
-	f.Add([]byte(doc))
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		if d, err := document(data); err == nil {
-			_, _ = d.whole() // without a panic
+	form, list := encodeDocument(doc)
+	f.Add(form, list)
+	f.Fuzz(func(_ *testing.T, form, list []byte) {
+		if d, err := document(form); err == nil {
+			_, _ = d.with(list) // without a panic
 		}
-		if store.Doc(data).Validate() == nil {
-			encodeDocument(nil, data)
+		if store.Doc(form).Validate() == nil {
+			encodeDocument(form)
 		}
 	})
 }

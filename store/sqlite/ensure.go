@@ -134,7 +134,7 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 		if err != nil {
 			return err
 		}
-		doc, err := d.own() // keys share its bytes
+		doc, err := w.conn.own(coll, s.int(1), &d)
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func (r *search) point(id store.Value) (store.Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.copied(&d)
+	return r.copied(s.int(0), &d)
 }
 
 // ahead reads some documents and tells whether there may be more.

@@ -8,6 +8,7 @@ type prepared struct {
 	indexes []*index // as they were then
 	entries []entries
 	form    []byte // in which the document is stored
+	list    []byte // that is stored apart
 }
 
 // entries are a document's entries in one index.
@@ -26,7 +27,7 @@ func (s *Store) prepare(ops []store.Op) []prepared {
 			continue
 		}
 		p := &list[i]
-		p.form = encodeDocument(nil, op.Doc)
+		p.form, p.list = encodeDocument(op.Doc)
 		coll := cat.collections[op.Collection]
 		if coll == nil {
 			continue

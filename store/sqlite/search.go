@@ -149,18 +149,18 @@ func (r *search) advance() (store.Doc, error) {
 	if err != nil || e == nil {
 		return nil, err
 	}
-	return r.copied(&e.stored)
+	return r.copied(e.rid, &e.stored)
 }
 
-// copied gives the fields asked for in memory of their own.
-func (r *search) copied(d *stored) (store.Doc, error) {
+// copied gives the fields asked for of document rid, in memory of their own.
+func (r *search) copied(rid int64, d *stored) (store.Doc, error) {
 	if r.query.Fields == nil {
-		return d.own()
+		return r.conn.own(r.coll, rid, d)
 	}
 	doc := d.rest
 	if d.lacks(r.query.Fields) {
 		var err error
-		if doc, err = d.whole(); err != nil {
+		if doc, err = r.conn.own(r.coll, rid, d); err != nil {
 			return nil, err
 		}
 	}
@@ -189,7 +189,7 @@ func (r *search) match() (*entry, error) {
 		}
 		e.doc = e.stored.rest
 		if e.stored.lacks(r.fields) {
-			if e.doc, err = e.stored.whole(); err != nil {
+			if e.doc, err = r.conn.own(r.coll, e.rid, &e.stored); err != nil {
 				return nil, err
 			}
 		}
@@ -280,7 +280,7 @@ func (r *search) fetch(rid int64) (store.Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.copied(&d)
+	return r.copied(rid, &d)
 }
 
 // rids is a set of row ids, a bit for each.

@@ -13,6 +13,9 @@ func (w *writer) upgrade() error {
 		return err
 	}
 	for _, coll := range cat.collections {
+		if err := w.conn.exec(coll.createLists()); err != nil {
+			return err
+		}
 		for _, ix := range coll.indexes {
 			if err := w.gatherRows(ix); err != nil {
 				return fmt.Errorf("sqlite: index %s of %s: %w", ix.def.Name, coll.name, err)
