@@ -133,7 +133,8 @@ func run(ctx context.Context, o options) (*report, error) {
 	rep := newReport()
 	if o.url != "" {
 		c := newClient(strings.TrimSuffix(o.url, "/"), max(o.clients, busy))
-		return rep, measure(ctx, o, c, nil, o.write, rep)
+		b := &bench{options: o, client: c, rep: rep}
+		return rep, b.measure(ctx, o.write)
 	}
 	dir, cleanup, err := workDir()
 	if err != nil {
@@ -170,5 +171,6 @@ func serveAndMeasure(ctx context.Context, o options, dir string, rep *report) (e
 	if o.wants(nameStart) {
 		rep.add(row{Name: nameStart, What: "start with the demo clinic in place, until ready", Millis: s.ready.Seconds() * 1000, Memory: s.memory()})
 	}
-	return measure(ctx, o, newClient(s.base+"/fhir", max(o.clients, busy)), s.cpu, true, rep)
+	b := &bench{options: o, client: newClient(s.base+"/fhir", max(o.clients, busy)), cpu: s.cpu, rep: rep, metrics: s.metrics}
+	return b.measure(ctx, true)
 }

@@ -56,6 +56,14 @@ func TestAServerOfItsOwnIsMeasuredInEveryWay(t *testing.T) {
 			if r.Millis <= 0 || r.Memory < 1 {
 				t.Errorf("%s: %+v", name, r)
 			}
+		case nameTransact:
+			if r.Shared != 6 || r.Clients != 4 || r.Ops < 1 || r.Over {
+				t.Errorf("%s: %+v", name, r)
+			}
+		case nameImport:
+			if r.Ops < imported || r.Ops%imported != 0 || r.Rate <= 0 || r.Clients != importers {
+				t.Errorf("%s: %+v", name, r)
+			}
 		case nameLoad:
 			if r.Ops != 10 || r.Rate <= 0 || r.Disk != r.Size || r.Size < 2000 || r.Size > 3000 {
 				t.Errorf("%s: %+v", name, r)
@@ -107,7 +115,7 @@ func TestARunningServerIsOnlyReadFrom(t *testing.T) {
 	if f.creates.Load() != 0 {
 		t.Errorf("%d creates", f.creates.Load())
 	}
-	for name, skipped := range map[string]bool{nameRead: true, nameCreate: true, nameCreateMany: true, nameReadMapped: false, nameSearch: false, nameSearchSorted: false} {
+	for name, skipped := range map[string]bool{nameRead: true, nameCreate: true, nameCreateMany: true, nameTransact: true, nameImport: true, nameReadMapped: false, nameSearch: false, nameSearchSorted: false} {
 		if r := got[name]; (r.Skipped != "") != skipped || !skipped && r.Ops == 0 || r.CPU != 0 {
 			t.Errorf("%s: %+v", name, r)
 		}

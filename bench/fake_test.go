@@ -64,8 +64,20 @@ func fakeServe(args []string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
-	mux.Handle("/fhir/", http.StripPrefix("/fhir", &fakeFHIR{observations: 25}))
+	fake := &fakeFHIR{observations: 25}
+	mux.Handle("/fhir/", http.StripPrefix("/fhir", fake))
 	srv := &http.Server{Handler: mux}
+	counters, err := new(net.ListenConfig).Listen(ctx, "tcp", flagValue(args, "--metrics-listen"))
+	if err != nil {
+		return err
+	}
+	defer counters.Close()
+	go func() {
+		_ = http.Serve(counters, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			n := fake.transactions.Load()
+			fmt.Fprintf(w, "# HELP x y\nportico_store_writes_total %d\nportico_store_commits_total %d\n", 60*n, 10*n)
+		}))
+	}()
 	go func() {
 		<-ctx.Done()
 		_ = srv.Shutdown(context.Background())
@@ -96,6 +108,7 @@ type fakeFHIR struct {
 	unsorted     bool // refuses _sort
 	wrong        bool // gives another resource than was asked for
 	creates      atomic.Int64
+	transactions atomic.Int64
 }
 
 func (f *fakeFHIR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -108,6 +121,11 @@ func (f *fakeFHIR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"resourceType":"Condition","id":"c%d"}`, f.creates.Add(1))
+	case r.Method == http.MethodPost && r.URL.Path == "/":
+		body, _ := io.ReadAll(r.Body)
+		f.transactions.Add(1)
+		entries := strings.Count(string(body), `{"resource":`)
+		fmt.Fprintf(w, `{"entry":[%s]}`, strings.Repeat(`{"response":{"status":"201 Created"}},`, entries))
 	case r.URL.Path == "/metadata":
 		fmt.Fprint(w, `{"resourceType":"CapabilityStatement"}`)
 	case r.URL.Path == "/Patient" && q.Has("_count"):

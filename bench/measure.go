@@ -18,18 +18,22 @@ type bench struct {
 	*client
 	cpu func() (time.Duration, bool) // of the server; nil: unknown
 	rep *report
+	// metrics is the address where the server tells its counters; empty: unknown.
+	metrics string
 }
 
 // measure measures all single operations on a server.
-func measure(ctx context.Context, o options, c *client, cpu func() (time.Duration, bool), write bool, rep *report) error {
-	b := &bench{options: o, client: c, cpu: cpu, rep: rep}
+func (b *bench) measure(ctx context.Context, write bool) error {
 	if err := b.reads(ctx, write); err != nil {
 		return err
 	}
 	if err := b.searches(ctx); err != nil {
 		return err
 	}
-	return b.creates(ctx, write)
+	if err := b.creates(ctx, write); err != nil {
+		return err
+	}
+	return b.transactions(ctx, write)
 }
 
 // busy is how many clients read and search at once, beside one alone. That one

@@ -20,11 +20,13 @@ const (
 	nameSearchSorted = "search-sorted"
 	nameCreate       = "create"
 	nameCreateMany   = "create-many"
+	nameTransact     = "transact-many"
+	nameImport       = "import"
 	nameLoad         = "load"
 )
 
 func names() []string {
-	return []string{nameStart, nameRead, nameReadMapped, nameSearch, nameSearchSorted, nameCreate, nameCreateMany, nameLoad}
+	return []string{nameStart, nameRead, nameReadMapped, nameSearch, nameSearchSorted, nameCreate, nameCreateMany, nameTransact, nameImport, nameLoad}
 }
 
 // budget is what a measurement should stay within; zero fields do not count.
@@ -33,7 +35,8 @@ type budget struct {
 	Rate   float64 `json:"ops_per_second,omitempty"` // at least
 	Millis float64 `json:"ms,omitempty"`
 	Memory float64 `json:"mb,omitempty"`
-	Disk   float64 `json:"disk_bytes,omitempty"` // each resource
+	Disk   float64 `json:"disk_bytes,omitempty"`        // each resource
+	Shared float64 `json:"writes_per_commit,omitempty"` // at least
 }
 
 var budgets = map[string]budget{
@@ -44,6 +47,8 @@ var budgets = map[string]budget{
 	nameSearchSorted: {CPU: 150},
 	nameCreate:       {CPU: 300},
 	nameCreateMany:   {CPU: 300},
+	nameTransact:     {Shared: 5},
+	nameImport:       {CPU: 300},
 	nameLoad:         {Rate: 10_000, Disk: 1500},
 }
 
@@ -63,6 +68,7 @@ type row struct {
 	Size    float64 `json:"size_bytes,omitempty"` // of a resource as sent
 	Disk    float64 `json:"disk_bytes,omitempty"` // each resource, indexes included
 	Entries float64 `json:"entries,omitempty"`    // of an answer, on average
+	Shared  float64 `json:"writes_per_commit,omitempty"`
 	Budget  budget  `json:"budget"`
 	Over    bool    `json:"over,omitempty"` // the budget
 }
@@ -91,7 +97,7 @@ func (r *report) add(m row) {
 	b := m.Budget
 	over := func(got, want float64) bool { return want > 0 && got > want }
 	m.Over = over(m.CPU, b.CPU) || over(m.Millis, b.Millis) || over(m.Memory, b.Memory) || over(m.Disk, b.Disk) ||
-		m.Rate > 0 && m.Rate < b.Rate
+		m.Rate > 0 && m.Rate < b.Rate || m.Shared > 0 && m.Shared < b.Shared
 	r.Rows = append(r.Rows, m)
 }
 
@@ -126,6 +132,8 @@ func (r *report) writeText(w io.Writer) error {
 			_, err = fmt.Fprintf(w, "%s (%s): %.0f ms, %.0f MB resident (budget %.0f ms, %.0f MB)\n", m.Name, m.What, m.Millis, m.Memory, m.Budget.Millis, m.Budget.Memory)
 		case m.Disk > 0:
 			_, err = fmt.Fprintf(w, "%s (%s): %.0f bytes on disk for each resource of %.0f bytes (budget %.0f)\n", m.Name, m.What, m.Disk, m.Size, m.Budget.Disk)
+		case m.Shared > 0:
+			_, err = fmt.Fprintf(w, "%s: %s; %.1f of them for each commit (budget %.0f)\n", m.Name, m.What, m.Shared, m.Budget.Shared)
 		default:
 			_, err = fmt.Fprintf(w, "%s: %s\n", m.Name, m.What)
 		}

@@ -22,6 +22,8 @@ type server struct {
 	log   string        // the file with what it wrote
 	ready time.Duration // from its start until it was ready
 	ended chan error
+	// metrics is the address where it tells its counters.
+	metrics string
 }
 
 // workDir makes the directory for stores and files.
@@ -60,13 +62,17 @@ func launch(ctx context.Context, dir string, args ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{base: "http://" + addr, log: filepath.Join(dir, "server.log"), ended: make(chan error, 1)}
+	metrics, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{metrics: metrics, base: "http://" + addr, log: filepath.Join(dir, "server.log"), ended: make(chan error, 1)}
 	out, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }() // the child has its own
-	args = append([]string{"serve", "--auth", "off", "--listen", addr, "--base-url", s.base}, args...)
+	args = append([]string{"serve", "--auth", "off", "--listen", addr, "--base-url", s.base, "--metrics-listen", metrics}, args...)
 	s.cmd = exec.CommandContext(ctx, self, args...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
