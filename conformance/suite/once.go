@@ -77,6 +77,27 @@ func once(t *testing.T, c *client) {
 	}
 }
 
+// origins are Provenances in a header.
+func origins(t *testing.T, c *client) {
+	const origin = `{"resourceType":"Provenance","recorded":"2026-03-04T05:06:07Z","agent":[{"who":{"display":"The conformance suite"}}]}`
+	t.Run("G2.12 a Provenance in a header is about what was written", func(t *testing.T) {
+		var r resource
+		c.do(t, "POST", "Basic", basic, "X-Provenance", origin).want(t, 201).into(t, &r)
+		c.do(t, "PUT", "Basic/"+r.ID, withID(other, r.ID), "X-Provenance", origin).want(t, 200)
+		c.do(t, "DELETE", "Basic/"+r.ID, "", "X-Provenance", origin).want(t, 204)
+		found := c.all(t, "Provenance?target=Basic/"+r.ID)
+		for _, e := range found {
+			t.Cleanup(func() { _ = c.remove(e.FullURL) })
+		}
+		if len(found) != 3 {
+			t.Errorf("%d Provenances: %v", len(found), found)
+		}
+		for _, bad := range []string{"{", `{"resourceType":"Provenance"}`, basic} {
+			c.do(t, "POST", "Basic", basic, "X-Provenance", bad).want(t, 400)
+		}
+	})
+}
+
 // deletingMany is for conditional deletes of more than one resource.
 func deletingMany(t *testing.T, c *client) {
 	t.Run("G2.8 a conditional delete of several, alone and in a transaction", func(t *testing.T) {

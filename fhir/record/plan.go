@@ -23,6 +23,17 @@ type plan struct {
 // add plans one change to a resource whose current version is cur, number 0 when
 // there is none.
 func (p *plan) add(c fhir.Change, cur version) error {
+	if c.Finish != nil {
+		body, err := c.Finish(p.results)
+		if err != nil {
+			return err
+		}
+		if body == nil {
+			p.answer(fhir.Absent, fhir.Resource{Key: c.Key})
+			return nil
+		}
+		c.Body = body
+	}
 	exists := cur.number > 0 && !cur.deleted
 	if c.IfMatch != "" && (cur.number == 0 || c.IfMatch != cur.resource(c.Key).Version) {
 		return fhir.Errorf(fhir.CodeConflict, "http.If-Match", "%s is not at version %q.", c.Key, c.IfMatch)

@@ -21,6 +21,9 @@ const maxKey = 255
 // before: then it gives the same answer. On what only reads the header has no effect, for
 // there is nothing to be done twice.
 func (s *Server) once(w *response, r *request, h handler) error {
+	if err := s.readProvenance(r); err != nil {
+		return err
+	}
 	i := r.event.Interaction
 	if i != create && i != update && i != patchResource && i != remove || r.claim == nil && r.Header[headerKey] == nil {
 		return h(w, r)

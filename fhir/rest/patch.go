@@ -58,7 +58,7 @@ func (s *Server) readPatch(w *response, r *request) (patch.Patch, error) {
 
 // writer carries out the one write of a request.
 func (s *Server) writer(r *request) *write.Writer {
-	w := &write.Writer{Repository: s.Repository, Validator: s.Validator, DeleteMany: s.DeleteMany}
+	w := &write.Writer{Repository: s.Repository, Validator: s.Validator, DeleteMany: s.DeleteMany, Provenance: r.provenance}
 	if r.claim != nil {
 		w.Receipt = r.claim
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/receipt"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/fhir/write"
 )
 
 // handler answers one request; what it returns becomes an OperationOutcome.
@@ -20,22 +21,23 @@ type request struct {
 	event event
 	base  string // FHIR base URL as this client sees it
 
-	share   share          // of the memory that all requests have
-	claim   *receipt.Claim // of a request with an Idempotency-Key
-	whole   []byte         // the body, where it was read before its handler is called
-	caller  string         // whom cursors are bound to; empty without authorization
-	path    string         // below the base, still percent-encoded
-	kind    *kind          // of the type in the URL
-	version string         // of a vread
-	within  fhir.Key       // the resource whose compartment is searched,
-	several bool           // and that for more than one type
-	op      operation.Definition
-	allow   string        // methods on the URL, where they do not follow from kind
-	params  []search.Pair // of the URL, and of the body of a POST _search
-	shown   []search.Pair // _format and _pretty, for links
-	prefer  prefer
-	media   string // to answer in; "" when the client takes none of ours
-	pretty  bool
+	share      share             // of the memory that all requests have
+	provenance *write.Provenance // of the header X-Provenance
+	claim      *receipt.Claim    // of a request with an Idempotency-Key
+	whole      []byte            // the body, where it was read before its handler is called
+	caller     string            // whom cursors are bound to; empty without authorization
+	path       string            // below the base, still percent-encoded
+	kind       *kind             // of the type in the URL
+	version    string            // of a vread
+	within     fhir.Key          // the resource whose compartment is searched,
+	several    bool              // and that for more than one type
+	op         operation.Definition
+	allow      string        // methods on the URL, where they do not follow from kind
+	params     []search.Pair // of the URL, and of the body of a POST _search
+	shown      []search.Pair // _format and _pretty, for links
+	prefer     prefer
+	media      string // to answer in; "" when the client takes none of ours
+	pretty     bool
 }
 
 // Context returns the context with the request's deadline.

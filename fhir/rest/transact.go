@@ -43,6 +43,9 @@ func (s *Server) transact(w *response, r *request) error {
 	}
 	if b.Type == "batch" {
 		r.event.Interaction = batch
+		if err := refuseHeaders(r.Header, headerProvenance); err != nil {
+			return err // which of the entries is it about?
+		}
 		if err := s.begin(r); err != nil {
 			return err
 		}

@@ -58,6 +58,9 @@ type Writer struct {
 	// DeleteMany is how many resources a conditional delete may delete at once; up to 1:
 	// several are refused.
 	DeleteMany int
+	// Provenance is written with what the one request that this Writer carries out writes;
+	// nil: none.
+	Provenance *Provenance
 	// Receipt keeps what became of the one request that this Writer carries out;
 	// nil: nobody asks.
 	Receipt Receipt
@@ -108,14 +111,22 @@ func (w *Writer) Commit(ctx context.Context, changes []fhir.Change, all func(cha
 		}
 		return results, w.Receipt.Keep(ctx, results)
 	}
+	n := len(changes)
+	own := func(results []fhir.Result) []fhir.Result { return all(results[:n:n]) }
+	if w.Provenance != nil {
+		var err error
+		if changes, err = w.Provenance.with(changes, w.Repository.Describe); err != nil {
+			return nil, err
+		}
+	}
 	if w.Receipt != nil {
-		ctx = w.Receipt.Beside(ctx, all)
+		ctx = w.Receipt.Beside(ctx, own)
 	}
 	results, err := w.Repository.Commit(ctx, changes)
 	if err != nil {
 		return nil, err
 	}
-	return all(results), nil
+	return own(results), nil
 }
 
 // Overtaken reports whether a commit failed at a precondition, which is to say
