@@ -59,8 +59,8 @@ func (a *Authorizations) Ensure(ctx context.Context) error {
 	return nil
 }
 
-// ErrUnknown: there is no such request: it was never made, took too long, or has
-// ended already.
+// ErrUnknown says that there is no such request: it was never made, took too long, or
+// has ended already.
 var ErrUnknown = errors.New("the authorization request is unknown, or over")
 
 // PageError is a fault for which the browser must not be sent anywhere: who asks, or

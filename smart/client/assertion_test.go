@@ -6,12 +6,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/portico-fhir/portico/smart/oauth"
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
@@ -227,10 +229,18 @@ func FuzzAssertion(f *testing.F) {
 	f.Add("eyJhbGciOiJFUzM4NCIsImtpZCI6ImVjIn0.e30.AAAA", []byte(`{"keys":[{"kty":"EC","kid":"ec"}]}`))
 	f.Add("..", []byte(`{"keys":[]}`))
 	f.Fuzz(func(t *testing.T, assertion string, jwks []byte) {
-		r := withBackend(t)
-		if c, err := r.Authenticate(t.Context(), none, assertionForm(t, assertion)); err == nil && assertion != "" {
+		p, err := oauth.Once(url.Values{"client_assertion_type": {assertionType}, "client_assertion": {assertion}})
+		if err != nil {
+			return
+		}
+		if c, err := withBackend(t).Authenticate(t.Context(), none, p); err == nil {
 			t.Errorf("%q was accepted for %s", assertion, c.ID)
 		}
-		_, _ = parseKeys(jwks)
+		keys, err := parseKeys(jwks)
+		for kid, same := range keys {
+			if err != nil || kid == "" || len(same) == 0 || algorithmFor(&same[0]) == "" {
+				t.Errorf("%q gives %v, %v", jwks, keys, err)
+			}
+		}
 	})
 }

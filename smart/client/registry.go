@@ -21,10 +21,10 @@ const (
 	assertions = "portico_assertions"
 )
 
-// ErrUnknown: there is no such client.
+// ErrUnknown says that there is no such client.
 var ErrUnknown = errors.New("no such client")
 
-// ErrTaken: there is a client of that id already.
+// ErrTaken says that there is a client of that id already.
 var ErrTaken = errors.New("there is a client of this id already")
 
 // Registry keeps the clients. It is safe for concurrent use, by any number of nodes.
