@@ -162,10 +162,16 @@ func TestKeySetsAtURLs(t *testing.T) {
 		"too many keys": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"keys":[` + strings.Repeat("{},", 200) + `{}]}`))
 		},
-		"a redirect to http":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/jwks", http.StatusFound) },
-		"a redirect to a file":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) },
-		"a redirect in a ring":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/jwks", http.StatusFound) },
-		"a redirect to private": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://10.255.0.1/jwks", http.StatusFound) },
+		"a redirect to http": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/jwks", http.StatusFound)
+		},
+		"a redirect to a file": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		},
+		"a redirect in a ring": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/jwks", http.StatusFound) },
+		"a redirect to private": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://10.255.0.1/jwks", http.StatusFound)
+		},
 	} {
 		t.Run("D3 refuses a key set that is "+claim+", and does not ask again at once", func(t *testing.T) {
 			t.Parallel()
