@@ -53,7 +53,7 @@ func (l *loader) compile(h *header) {
 	s.maps = append(s.maps, m)
 	l.states(h)
 	m.factor(asked)
-	m.fields = slices.Clone(m.scope.names)
+	m.fields = addFields(slices.Clone(m.scope.names), m.Visible)
 	for _, b := range m.branches {
 		for _, f := range []store.Filter{b.base.upper(), b.base.lower()} {
 			m.fields = addFields(m.fields, f)

@@ -6,7 +6,8 @@
 // for editors), the compilation of its rules into lenses, the logical ids of
 // mapped resources, and the Repository over them. It does not own the EHR's
 // documents: it creates no index and changes nothing. It does not decide who may
-// see what: Visible, Compartment and Labels are checked and kept for a guard, and
+// see what, but for release rules (Visible) where a patient or proxy acts;
+// Compartment and Labels are checked and kept for a guard, and
 // so is all that concerns writing, for when there is writing ("later" below).
 //
 // # Rules

@@ -29,8 +29,8 @@ type Mapping struct {
 	Where      store.Filter // nil for all documents
 
 	// Visible is the release rule: patients and proxies see only documents
-	// that match. nil releases everything. Reading and searching here do not
-	// apply it.
+	// that match. nil releases everything. It is applied where the context says
+	// that one of them acts (commit.As).
 	Visible store.Filter
 	// Compartment gives the field with the key of the compartment's owner, by
 	// the owner's type.

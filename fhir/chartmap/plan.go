@@ -95,6 +95,9 @@ func (q *query) plan(fq *fhir.Query) ([]*stream, error) {
 // share are compiled once.
 func (q *query) parts(m *Mapping, a *ask) (cond, []part) {
 	common, own := []cond{m.shared}, []*ask(nil)
+	if q.lay && m.Visible != nil {
+		common = append(common, exactly{m.Visible})
+	}
 	conjuncts := []ask{*a}
 	if a.op == opAnd {
 		conjuncts = a.parts

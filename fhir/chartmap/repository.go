@@ -128,7 +128,7 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 			if err != nil {
 				return fhir.Resource{}, fmt.Errorf("reading %s: %w", b.Collection, err)
 			}
-			if !b.base.match(doc) {
+			if !b.base.match(doc) || lay(ctx) && !b.released(doc) {
 				continue
 			}
 			layer, err := r.layer(ctx, b, key)

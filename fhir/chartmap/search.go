@@ -14,6 +14,7 @@ type query struct {
 	*served
 	now time.Time
 	loc *time.Location
+	lay bool // release rules apply
 }
 
 // ask is a search expression whose values are read: once, for all branches.
@@ -209,7 +210,7 @@ func (r *Repository) Search(ctx context.Context, fq *fhir.Query) (fhir.Page, err
 	if s == nil {
 		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "%s is not in the chart map.", fq.Type)
 	}
-	q := &query{served: s, now: time.Now(), loc: r.Map.Location}
+	q := &query{served: s, now: time.Now(), loc: r.Map.Location, lay: lay(ctx)}
 	if r.Now != nil {
 		q.now = r.Now()
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/smart/access"
@@ -67,11 +68,7 @@ func (r *Repository) parser() *search.Parser {
 // behind gives the context for Inner: who asks, for rules of the EHR that depend on
 // it.
 func behind(ctx context.Context, a *access.Access) context.Context {
-	return fhir.WithActor(ctx, fhir.Actor{Role: roles[a.Kind], Key: a.Actor})
-}
-
-var roles = map[access.Kind]fhir.Role{
-	access.Patient: fhir.RolePatient, access.Proxy: fhir.RoleProxy, access.Clinician: fhir.RoleClinician, access.System: fhir.RoleSystem,
+	return commit.As(ctx, commit.Actor{Role: a.Kind.String(), Self: []fhir.Key{a.Actor}})
 }
 
 // Describe implements [fhir.Repository]: what Inner can do, whoever asks.
