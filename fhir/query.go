@@ -64,6 +64,24 @@ type SearchParam struct {
 	Components []ParamComponent // of a composite parameter
 }
 
+// On are the types that the parameter is on: its bases, and what those stand for.
+func (p *SearchParam) On() []Type {
+	var types []Type
+	for _, base := range p.Base {
+		switch base {
+		case "Resource", "DomainResource":
+			for _, t := range Types() {
+				if base == "Resource" || t.DomainResource() {
+					types = append(types, t)
+				}
+			}
+		default:
+			types = append(types, base)
+		}
+	}
+	return types
+}
+
 // ParamComponent is one part of a composite parameter.
 type ParamComponent struct {
 	Definition string // canonical of the part's SearchParameter

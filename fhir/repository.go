@@ -142,6 +142,9 @@ type Capability struct {
 	Versioning string
 	// Params are the search parameters that work, sorted by name.
 	Params []*SearchParam
+	// Pending are the names of parameters that will work when all resources are
+	// indexed by them.
+	Pending []string
 	// Sortable tells which of Params _sort accepts, by name.
 	Sortable []string
 	// Include are the references that _include follows from this type, and

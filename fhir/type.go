@@ -12,6 +12,10 @@ func (t Type) Valid() bool {
 	return ok
 }
 
+// DomainResource reports whether the type is a DomainResource (R4 2.3): all are but
+// Bundle, Binary and Parameters.
+func (t Type) DomainResource() bool { return t != "Bundle" && t != "Binary" && t != "Parameters" }
+
 // Types returns the concrete resource types of R4 in alphabetical order. The
 // slice is the caller's.
 func Types() []Type { return slices.Clone(types[:]) }

@@ -14,6 +14,8 @@ import (
 type Indexer struct {
 	Base     string         // FHIR base URL, for absolute references
 	Location *time.Location // of dates without a zone; nil is UTC
+	// Parameters are those that entries are made for; nil: R4's own.
+	Parameters *Parameters
 	// NoText leaves out the entries of words: _text and _content find nothing then.
 	NoText bool
 }
@@ -39,7 +41,7 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 		return Entries{}, err
 	}
 	var out Entries
-	typ, r, root := Of(t), x.reader(), doc.Root()
+	typ, r, root := x.Parameters.Of(t), x.reader(), doc.Root()
 	var scoped, patients []string
 	for _, p := range typ.params {
 		if p.Type == fhir.ParamComposite || p.aside || p.union != nil || p.words {

@@ -22,16 +22,18 @@ type Matcher struct {
 }
 
 // Match reports whether the resource satisfies e. It is an error when that cannot be
-// told by the resource alone: chains, _has and value sets must have been resolved.
+// told by the resource alone, since chains, _has and value sets must have been
+// resolved, or when there is no such parameter.
 func (m *Matcher) Match(t fhir.Type, body []byte, e fhir.Expr) (bool, error) {
-	if !alone(e) {
+	typ := m.Parameters.Of(t)
+	if !typ.alone(e) {
 		return false, errors.New("index: the condition is not about one resource alone")
 	}
 	doc, err := path.NewDoc(body, schema.Model{})
 	if err != nil {
 		return false, err
 	}
-	c := candidate{Matcher: m, typ: Of(t), read: m.reader(), doc: doc, root: doc.Root()}
+	c := candidate{Matcher: m, typ: typ, read: m.reader(), doc: doc, root: doc.Root()}
 	return c.match(e), nil
 }
 

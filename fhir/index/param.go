@@ -3,7 +3,6 @@ package index
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/path"
@@ -35,18 +34,6 @@ type Type struct {
 	byName  map[string]*param
 	patient *param // refers to the patient whose record a resource is part of; may be nil
 	clinic  *param // the date that counts clinically; may be nil
-}
-
-// types holds each Type once it was asked for.
-var types sync.Map
-
-// Of gives the parameters of a type.
-func Of(t fhir.Type) *Type {
-	if have, ok := types.Load(t); ok {
-		return have.(*Type)
-	}
-	have, _ := types.LoadOrStore(t, compile(t))
-	return have.(*Type)
 }
 
 // patientScoped are the token parameters that apps combine with a patient.

@@ -33,7 +33,7 @@ type Compiler struct {
 // Has. CodeNotSupported for what cannot be searched by.
 func (c *Compiler) Compile(t fhir.Type, e fhir.Expr) (Plan, error) {
 	r := c.reader()
-	return (&compiler{c, Of(t), r.loc}).expr(e)
+	return (&compiler{c, c.Parameters.Of(t), r.loc}).expr(e)
 }
 
 type compiler struct {

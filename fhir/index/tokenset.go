@@ -54,17 +54,18 @@ func unresolved(t fhir.Term) bool {
 	return token && (t.Modifier == fhir.ModIn || t.Modifier == fhir.ModAbove || t.Modifier == fhir.ModBelow)
 }
 
-// alone reports whether a condition can be told by the resource alone.
-func alone(e fhir.Expr) bool {
+// alone reports whether a condition can be told by a resource of the type alone.
+func (it *Type) alone(e fhir.Expr) bool {
+	not := func(e fhir.Expr) bool { return !it.alone(e) }
 	switch e := e.(type) {
 	case fhir.And:
-		return !slices.ContainsFunc(e, func(e fhir.Expr) bool { return !alone(e) })
+		return !slices.ContainsFunc(e, not)
 	case fhir.Or:
-		return !slices.ContainsFunc(e, func(e fhir.Expr) bool { return !alone(e) })
+		return !slices.ContainsFunc(e, not)
 	case fhir.Not:
-		return alone(e.Expr)
+		return it.alone(e.Expr)
 	case fhir.Term:
-		return !unresolved(e)
+		return !unresolved(e) && it.byName[e.Param.Name] != nil
 	case fhir.Chain, fhir.Has:
 		return false
 	}

@@ -3,7 +3,7 @@ package join
 import (
 	"context"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"github.com/portico-fhir/portico/fhir"
 )
@@ -35,19 +35,21 @@ func (l Limits) withDefaults() Limits {
 
 // Repository is a Repository that resolves chains, _has and includes, and leaves
 // everything else to Inner. Set the fields before the first call. Safe for
-// concurrent use. Which parameters Inner has is asked once for the lists of
-// includes, and again for each search.
+// concurrent use. Which parameters Inner has is asked once at each Revision for the
+// lists of includes, and again for each search.
 type Repository struct {
 	Inner  fhir.Repository
 	Base   string // the server's FHIR base URL without a trailing slash
 	Limits Limits
+	// Revision changes whenever Inner describes another thing than before; nil: it
+	// never does.
+	Revision func() uint64
 
 	// few is how many hits are looked at before candidates are, and how many
 	// candidates; 0 means the constants. Tests set it.
 	few int
 
-	once  sync.Once
-	lists map[fhir.Type]lists
+	described atomic.Pointer[described]
 }
 
 var (

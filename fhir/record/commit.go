@@ -23,10 +23,26 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 	if err := r.reservations.Declare(ctx, r.Store, changes); err != nil {
 		return commit.Prepared{}, err
 	}
+	defining := defines(changes)
+	if err := r.prepareParameters(ctx, defining); err != nil {
+		return commit.Prepared{}, err
+	}
 	moved := make(map[string]bool)
 	u := &underWay{horizon: &r.horizon}
-	return commit.Prepared{Store: r.Store, Done: u.end, Plan: func(ctx context.Context) (*commit.Plan, error) {
-		p := plan{now: u.stamp(r.now()), newID: r.newID, index: r.indexer(), moved: moved}
+	done := func() {
+		u.end()
+		if defining {
+			r.stir(ctx)
+		}
+	}
+	return commit.Prepared{Store: r.Store, Done: done, Plan: func(ctx context.Context) (*commit.Plan, error) {
+		p := plan{now: u.stamp(r.now()), newID: r.newID, moved: moved}
+		// Behind the stamp: who waits for what was stamped has all that knew less.
+		ps, err := r.notice(ctx, age(defining))
+		if err != nil {
+			return nil, err
+		}
+		p.index = r.indexerFor(ps)
 		ops, err := r.reservations.Plan(ctx, r.Store, r, changes)
 		if err != nil {
 			return nil, err
@@ -34,6 +50,13 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		p.ops = ops
 		if err := r.plan(ctx, &p, changes); err != nil {
 			return nil, err
+		}
+		if defining {
+			more, err := r.redefine(ps, changes, p.results)
+			if err != nil {
+				return nil, err
+			}
+			p.ops = append(p.ops, more...)
 		}
 		u.raise(p.results)
 		return &commit.Plan{Ops: p.ops, Results: p.results, Failed: p.note}, nil

@@ -12,6 +12,10 @@
 //	portico_types    { _id: <Type> }, { _id: "*" }                                               the types that there are records of
 //	portico_formats  { _id: "records", format: 3 }                                               the number of this layout
 //	                 { _id: "reindex", for, type, after }                                             how far a reindexing is that was broken off
+//	portico_parameters { _id: "SearchParameter/<id>", hash: <version and definition> }               a parameter that all records are indexed by
+//	                 { _id: "changes", n: <random> }                                                 another with each change of parameters
+//	                 { _id: "wordless" }                                                             some records lack the entries of words
+//	                 { _id: "lease", by: <node>, until: <ms> }                                       who is indexing
 //
 // body is binary: the client's JSON, byte for byte, but for id, meta.versionId
 // and meta.lastUpdated, which are spliced in; a read hands out these bytes. Its
@@ -55,6 +59,15 @@
 // whether it is current or not, which makes a place on a page a place for good.
 // Of each type the current versions are read before the others: one that
 // moves meanwhile is seen twice rather than never.
+//
+// # Search parameters
+//
+// SearchParameter records in use define parameters beside R4's. Each write makes
+// their entries from the moment that the node knows of them, two seconds later at
+// most. When every other process knows, too, and the writes of before have ended, the
+// records that there are get the entries, in the background; then the parameter is
+// described, and not before. Which parameters are ready is kept for the version of the record that
+// defines them, so that whatever happens to that record is noticed.
 //
 // Specification: R4 3.1.0 (read, vread, update, delete, create, history),
 // 2.28.3 (id, meta), 3.1.1.3.3 (_id, _lastUpdated).

@@ -50,20 +50,17 @@ func (r *Repository) Reindex(ctx context.Context, types []fhir.Type, progress fu
 	case found > 0 && found < format && len(types) > 0:
 		return Reindexed{}, fmt.Errorf("the records in this store have layout %d: all types must be reindexed", found)
 	}
-	run := reindexing{Repository: r, names: types, progress: progress}
+	run := reindexing{Repository: r, id: reindexID, names: types, progress: progress}
 	if len(types) == 0 {
 		run.names = fhir.Types()
 	}
 	slices.Sort(run.names)
-	if err := run.resume(ctx); err != nil {
+	if err := run.all(ctx); err != nil {
 		return run.done, err
 	}
-	for _, t := range run.names {
-		if t < run.start.Type {
-			continue
-		}
-		if err := run.collection(ctx, t); err != nil {
-			return run.done, fmt.Errorf("reindex %s: %w", t, err)
+	if len(types) == 0 {
+		if err := r.worded(ctx); err != nil {
+			return run.done, err
 		}
 	}
 	return run.done, run.finish(ctx, found)
@@ -75,16 +72,34 @@ var oldFields = []string{"dt"}
 // reindexing is one run.
 type reindexing struct {
 	*Repository
+	id       string // of the document that says how far it is
+	extra    string // what it is for, besides
 	names    []fhir.Type
 	progress func(Reindexed)
 	done     Reindexed
 	start    fhir.Key // the last record that a run before this one looked at
 }
 
+// all goes through the types, from where a run before this one was broken off.
+func (r *reindexing) all(ctx context.Context) error {
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	for _, t := range r.names {
+		if t < r.start.Type {
+			continue
+		}
+		if err := r.collection(ctx, t); err != nil {
+			return fmt.Errorf("reindex %s: %w", t, err)
+		}
+	}
+	return nil
+}
+
 // purpose tells runs apart that would make other entries, or of other types.
 func (r *reindexing) purpose() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d %s %s", format, r.Base, r.location())
+	fmt.Fprintf(&b, "%d %s %s %t%s", format, r.Base, r.location(), r.NoText, r.extra)
 	for _, t := range r.names {
 		b.WriteString(" " + string(t))
 	}
@@ -93,7 +108,7 @@ func (r *reindexing) purpose() string {
 
 // resume finds where a run for the same purpose was broken off.
 func (r *reindexing) resume(ctx context.Context) error {
-	q := store.Query{Collection: formatCollection, Where: store.Eq{Path: fieldID, Value: store.String(reindexID)}, Limit: 1}
+	q := store.Query{Collection: formatCollection, Where: store.Eq{Path: fieldID, Value: store.String(r.id)}, Limit: 1}
 	for doc, err := range r.Store.Find(ctx, q) {
 		if err != nil {
 			return fault("reindex", err)
@@ -245,7 +260,7 @@ func (r *reindexing) entries(t fhir.Type, doc store.Doc) (*store.Op, error) {
 // note remembers how far the run is.
 func (r *reindexing) note(ctx context.Context, t fhir.Type, last store.Doc) error {
 	after, _ := store.ID(last).StringValueOK()
-	return r.mark(ctx, bson.D{{Key: fieldID, Value: reindexID}, {Key: "for", Value: r.purpose()}, {Key: "type", Value: string(t)}, {Key: "after", Value: after}})
+	return r.mark(ctx, bson.D{{Key: fieldID, Value: r.id}, {Key: "for", Value: r.purpose()}, {Key: "type", Value: string(t)}, {Key: "after", Value: after}})
 }
 
 // mark writes a document of the formats, there already or not.
@@ -265,12 +280,20 @@ func (r *reindexing) mark(ctx context.Context, content bson.D) error {
 	return nil
 }
 
+// forget forgets how far the run was.
+func (r *reindexing) forget(ctx context.Context) error {
+	err := r.Store.Apply(ctx, []store.Op{{Kind: store.Delete, Collection: formatCollection, ID: store.String(r.id)}})
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return fault("reindex", err)
+	}
+	return nil
+}
+
 // finish forgets how far the run was, and raises the number of the layout that
 // was found.
 func (r *reindexing) finish(ctx context.Context, found int64) error {
-	err := r.Store.Apply(ctx, []store.Op{{Kind: store.Delete, Collection: formatCollection, ID: store.String(reindexID)}})
-	if err != nil && !errors.Is(err, store.ErrConflict) {
-		return fault("reindex", err)
+	if err := r.forget(ctx); err != nil {
+		return err
 	}
 	if found == format {
 		return nil

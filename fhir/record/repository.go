@@ -2,6 +2,7 @@ package record
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -20,8 +21,7 @@ type Repository struct {
 	Location *time.Location   // of dates without a zone; nil: UTC
 	Base     string           // FHIR base URL: references below it are to here
 	// NoText leaves out the index of words: _text and _content cannot be searched
-	// by then. Records that were written without are not found by them later, until
-	// they are reindexed.
+	// by then, nor later until all records have been indexed again.
 	NoText bool
 
 	// Settle is how long after its stamp a version of another process may come to light;
@@ -31,6 +31,12 @@ type Repository struct {
 	horizon      horizon
 	indexed      sync.Map // fhir.Type: its indexes are declared
 	reservations commit.Reservations
+
+	parameters atomic.Pointer[parameters]
+	noticing   sync.Mutex
+	revision   atomic.Uint64
+	stirred    chan struct{} // made by waker
+	waking     sync.Once
 }
 
 var (
@@ -49,9 +55,9 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 		Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
 		Versioning: "versioned",
 		Source:     "Kept by Portico as sent, with all versions.",
-		Params:     r.params(t),
 		Sortable:   []string{paramID, paramUpdated},
 	}
+	c.Params, c.Pending = r.params(t)
 	if p := typ.ClinicalDate(); p != nil {
 		c.Sortable = append(c.Sortable, p.Name)
 	}

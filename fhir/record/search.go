@@ -264,7 +264,11 @@ func byDate(desc bool) []store.Key {
 }
 
 func (r *Repository) indexer() *index.Indexer {
-	return &index.Indexer{Base: r.Base, Location: r.location(), NoText: r.NoText}
+	return r.indexerFor(r.known())
+}
+
+func (r *Repository) indexerFor(ps *parameters) *index.Indexer {
+	return &index.Indexer{Base: r.Base, Location: r.location(), Parameters: ps.index, NoText: r.NoText}
 }
 
 // own compiles the terms on _id and _lastUpdated. Every resource has both, so

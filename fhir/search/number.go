@@ -98,8 +98,8 @@ func (r *reader) compositeValue(param *fhir.SearchParam, s string) (fhir.Value, 
 	}
 	terms := make(fhir.CompositeValue, len(parts))
 	for i, c := range param.Components {
-		own := byURL(c.Definition)
-		if own == nil {
+		own, ok := LookupURL(c.Definition)
+		if !ok {
 			return nil, "A part of this parameter is not defined."
 		}
 		prefix, v, problem := r.value(own, "", "", parts[i])
@@ -109,13 +109,4 @@ func (r *reader) compositeValue(param *fhir.SearchParam, s string) (fhir.Value, 
 		terms[i] = fhir.Term{Param: own, Prefix: prefix, Value: v}
 	}
 	return terms, ""
-}
-
-func byURL(url string) *fhir.SearchParam {
-	for i := range registry {
-		if registry[i].URL == url {
-			return &registry[i]
-		}
-	}
-	return nil
 }

@@ -25,14 +25,11 @@ var byType = sync.OnceValue(func() map[fhir.Type]map[string]*fhir.SearchParam {
 })
 
 // bases are where the parameters of t are defined, the most specific first.
-// Bundle, Binary and Parameters are the types that are not DomainResources.
 func bases(t fhir.Type) []fhir.Type {
-	switch t {
-	case "Bundle", "Binary", "Parameters":
-		return []fhir.Type{t, "Resource"}
-	default:
+	if t.DomainResource() {
 		return []fhir.Type{t, "DomainResource", "Resource"}
 	}
+	return []fhir.Type{t, "Resource"}
 }
 
 // Lookup finds the R4 search parameter with this name on the type, or on every
@@ -41,6 +38,17 @@ func Lookup(t fhir.Type, name string) (*fhir.SearchParam, bool) {
 	for _, base := range bases(t) {
 		if p, ok := byType()[base][name]; ok {
 			return p, true
+		}
+	}
+	return nil, false
+}
+
+// LookupURL finds the R4 search parameter with this canonical URL. The result is
+// shared and read-only.
+func LookupURL(url string) (*fhir.SearchParam, bool) {
+	for i := range registry {
+		if registry[i].URL == url {
+			return &registry[i], true
 		}
 	}
 	return nil, false

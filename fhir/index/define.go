@@ -1,0 +1,136 @@
+package index
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/path"
+	"github.com/portico-fhir/portico/fhir/search"
+)
+
+// Limits on what a SearchParameter resource may ask for: its expression is evaluated
+// in every write.
+const (
+	maxExpression = 2000 // bytes
+	maxBases      = 150
+)
+
+// resource is what is read of a SearchParameter (R4 3.1.4).
+type resource struct {
+	URL        string   `json:"url"`
+	Status     string   `json:"status"`
+	Code       string   `json:"code"`
+	Base       []string `json:"base"`
+	Type       string   `json:"type"`
+	Expression string   `json:"expression"`
+	Target     []string `json:"target"`
+}
+
+// parameterName is what a parameter of others may be called: nothing that means
+// something in a search already, as "_", "." and ":" do.
+var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+
+// Define reads a SearchParameter resource that fhir/schema accepted. The result is nil
+// for one that is not in use, its status not being active, and for a copy of one of
+// R4's own, which is there anyway. The error is a *fhir.Error that says why others
+// cannot be searched by; CodeDuplicate where R4 has something of that name or URL.
+func Define(body []byte) (*fhir.SearchParam, error) {
+	var def resource
+	if err := json.Unmarshal(body, &def); err != nil {
+		return nil, fmt.Errorf("index: SearchParameter: %w", err)
+	}
+	if def.Status != "active" {
+		return nil, nil
+	}
+	p := &fhir.SearchParam{Name: def.Code, URL: def.URL, Type: fhir.ParamType(def.Type), Expression: def.Expression}
+	for _, base := range def.Base {
+		p.Base = append(p.Base, fhir.Type(base))
+	}
+	for _, target := range def.Target {
+		p.Targets = append(p.Targets, fhir.Type(target))
+	}
+	if p.Type == fhir.ParamReference && len(p.Targets) == 0 {
+		p.Targets = fhir.Types()
+	}
+	if own, err := clash(p); own || err != nil {
+		return nil, err
+	}
+	var problems []fhir.Issue
+	problem := func(element, format string, args ...any) {
+		problems = append(problems, fhir.Errorf(fhir.CodeBusinessRule, "SearchParameter."+element, format, args...).Issues...)
+	}
+	switch p.Type {
+	case fhir.ParamNumber, fhir.ParamDate, fhir.ParamString, fhir.ParamToken, fhir.ParamReference, fhir.ParamQuantity, fhir.ParamURI:
+	default:
+		problem("type", "A parameter of type %s cannot be defined here.", p.Type)
+	}
+	if !parameterName.MatchString(p.Name) {
+		problem("code", "The code of a parameter in use is a letter, and up to 63 more letters, digits, '-' and '_'.")
+	}
+	if len(p.Base) > maxBases {
+		problem("base", "There are more than %d bases.", maxBases)
+	}
+	for _, problematic := range expressionProblems(p) {
+		problem("expression", "%s", problematic)
+	}
+	if len(problems) > 0 {
+		return nil, &fhir.Error{Issues: problems}
+	}
+	return p, nil
+}
+
+// clash reports whether a parameter is R4's own on all its types; the error tells how
+// it is another of the same name or URL.
+func clash(p *fhir.SearchParam) (own bool, err error) {
+	own = len(p.Base) > 0
+	for _, t := range p.On() {
+		r4, ok := search.Lookup(t, p.Name)
+		switch {
+		case !ok:
+			own = false
+		case r4.URL != p.URL || r4.Expression != p.Expression || r4.Type != p.Type:
+			return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.code", "%s has a search parameter %q by R4 itself, %s.", t, p.Name, r4.URL)
+		}
+	}
+	if _, taken := search.LookupURL(p.URL); taken && !own {
+		return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.url", "R4 itself has a search parameter with the URL %s.", p.URL)
+	}
+	return own, nil
+}
+
+// momentary are functions whose values would change while nothing is written.
+var momentary = []string{"now(", "today(", "timeOfDay("}
+
+// expressionProblems says in sentences what keeps an expression from being used.
+func expressionProblems(p *fhir.SearchParam) []string {
+	switch {
+	case p.Expression == "":
+		return []string{"A parameter in use needs an expression."}
+	case len(p.Expression) > maxExpression:
+		return []string{fmt.Sprintf("The expression is longer than %d bytes.", maxExpression)}
+	case slices.ContainsFunc(momentary, func(f string) bool { return strings.Contains(p.Expression, f) }):
+		return []string{"The expression depends on the time at which it is evaluated."}
+	}
+	e, err := path.Parse(p.Expression)
+	if err != nil {
+		return []string{fmt.Sprintf("The expression cannot be read: %v.", err)}
+	}
+	var problems []string
+	for _, base := range p.Base {
+		if base == "Resource" || base == "DomainResource" {
+			continue
+		}
+		about := func(e *path.Expr) bool {
+			start := fhir.Type(e.Start())
+			return start == base || !start.Valid()
+		}
+		if !slices.ContainsFunc(e.Alternatives(), about) {
+			problems = append(problems, fmt.Sprintf("No part of the expression is about %s, which is a base.", base))
+		}
+	}
+	return problems
+}
