@@ -25,6 +25,7 @@ func commands() []command {
 		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},
 		{"user", "add|list|passwd|disable|enable", "administer the accounts of people", users},
 		{"client", "add|list|remove", "administer registered apps", apps},
+		{"keys", "rotate", "administer the keys that id tokens are signed with", keys},
 		{"bench", "[gen] [flags]", "measure this machine; gen makes up records", benchmark},
 		{"version", "", "say what this is", version},
 	}
