@@ -44,7 +44,7 @@ func writable(t testing.TB, name, unmapped string) *chartmap.Map {
 		"valueDateTime: { $from: at, $as: dateTime }": "valueDateTime: { $from: at, $as: dateTime, $write: derived }",
 		"$once: true": "$once: false",
 		"low: { $quantity: lo, $unitFrom: unit }, high: { $quantity: hi, $unitFrom: unit }": "low: { $quantity: lo, $unitFrom: unit, $write: derived }, high: { $quantity: hi, $unitFrom: unit, $write: derived }",
-		"actor: { $list1: { $ref: Practitioner, $from: _id } }": "actor: { $list1: { $ref: Practitioner, $from: _id, $write: derived } }",
+		"actor: { $list1: { $ref: Practitioner, $from: _id } }":                             "actor: { $list1: { $ref: Practitioner, $from: _id, $write: derived } }",
 	} {
 		text = strings.ReplaceAll(text, old, by)
 	}

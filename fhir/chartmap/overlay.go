@@ -2,6 +2,7 @@ package chartmap
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,28 +204,29 @@ func alike(a, b *node) bool {
 		!slices.ContainsFunc(a.members, func(m named) bool { return b.member(m.name) == nil })
 }
 
-// paths lists what an overlay adds.
-func (o *overlay) paths(at string) []string {
+// addition is one thing that an overlay adds.
+type addition struct {
+	at    string
+	value json.RawMessage // nil for the order of a list
+}
+
+// additions lists what an overlay adds.
+func (o *overlay) additions(at string) []addition {
 	if o == nil {
 		return nil
 	}
 	if o.Value != nil {
-		return []string{at}
+		return []addition{{at, o.Value}}
 	}
-	var out []string
-	names := make([]string, 0, len(o.Members))
-	for name := range o.Members {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		out = append(out, o.Members[name].paths(at+"."+name)...)
+	var out []addition
+	for _, name := range slices.Sorted(maps.Keys(o.Members)) {
+		out = append(out, o.Members[name].additions(at+"."+name)...)
 	}
 	for i, item := range o.Items {
-		out = append(out, item.paths(at+"["+strconv.Itoa(i)+"]")...)
+		out = append(out, item.additions(at+"["+strconv.Itoa(i)+"]")...)
 	}
 	if len(o.Items) > 0 && len(out) == 0 {
-		out = []string{at} // their order
+		out = []addition{{at: at}}
 	}
 	return out
 }
@@ -241,10 +243,7 @@ func (o *overlay) merge(made *node) {
 // addTo merges into an object. Whole is the content of the resource before anything
 // was added, for the narrative.
 func (o *overlay) addTo(made *node, whole string) {
-	names := make([]string, 0, len(o.Members))
-	for name := range o.Members {
-		names = append(names, name)
-	}
+	names := slices.Collect(maps.Keys(o.Members))
 	slices.SortFunc(names, func(a, b string) int { // extensions of primitives behind these
 		if u := strings.HasPrefix(a, "_"); u != strings.HasPrefix(b, "_") {
 			if u {

@@ -28,6 +28,9 @@ func (l *list) put(w *writer, f *frame, v *node, at string) {
 	for fit := 2; fit > 0; fit-- {
 		l.share(w, f, items, taken, fit)
 	}
+	if len(l.items) == 1 && !l.slots && len(items) > 0 && !slices.Contains(taken, 1) {
+		taken[0] = 1 // its rule says why it does not take it
+	}
 	for n, item := range l.items {
 		if many, ok := item.(*repeated); ok {
 			many.putItems(w, f, items, at, func(i int) bool { return taken[i] == n+1 })

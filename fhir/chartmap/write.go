@@ -99,16 +99,20 @@ func (p *planner) made(b *branch, doc store.Doc) (*node, error) {
 // beyond refuses what the EHR has no place for, where nothing else keeps it, or where the EHR would
 // understand the rest wrongly without it.
 func (p *planner) beyond(d *differ, b *branch, added *overlay, at string) {
-	for _, path := range added.paths(at) {
-		switch {
-		case b.Unmapped != "overflow":
-			d.fail(path, "The EHR has no place for this.")
-		case strings.HasSuffix(path, ".modifierExtension"), path == at+".implicitRules":
-			d.fail(path, "The EHR has no place for this, and would understand the rest wrongly without it.")
+	const needed = "The EHR has no place for this, and would understand the rest wrongly without it."
+	for _, a := range added.additions(at) {
+		if b.Unmapped != "overflow" {
+			d.fail(a.at, "The EHR has no place for this.")
+			continue
 		}
-	}
-	for _, path := range added.modifiers(at) {
-		d.fail(path, "The EHR has no place for this, and would understand the rest wrongly without it.")
+		if strings.HasSuffix(a.at, ".modifierExtension") || a.at == at+".implicitRules" || modifies(a.at) {
+			d.fail(a.at, needed)
+		}
+		if n, err := parseNode(a.value, nil); err == nil {
+			for _, within := range n.modifiers(a.at) {
+				d.fail(within, needed)
+			}
+		}
 	}
 }
 
@@ -427,14 +431,9 @@ func (p *planner) remove(c fhir.Change, b *branch, w *work, l *layer) error {
 	op := store.Op{Kind: store.Delete}
 	if rest := slices.ContainsFunc(b.branches, func(o *branch) bool { return o != b && o.base.match(w.now) }); rest {
 		op.Kind = store.Update
-		for _, rule := range b.Rules {
-			if rule.Suffix != b.suffix || rule.Derived {
-				continue
-			}
-			for _, path := range rule.Fields {
-				if !store.Missing(store.Lookup(w.now, path)) {
-					op.Unset = append(op.Unset, path)
-				}
+		for _, path := range b.alone() {
+			if !store.Missing(store.Lookup(w.now, path)) {
+				op.Unset = append(op.Unset, path)
 			}
 		}
 		doc, err := store.Updated(w.now, nil, op.Unset)
@@ -453,4 +452,17 @@ func (p *planner) remove(c fhir.Change, b *branch, w *work, l *layer) error {
 	}
 	p.done = append(p.done, outcome{status: fhir.Deleted, key: c.Key})
 	return nil
+}
+
+// alone lists the fields that no other resource of the same document has.
+func (b *branch) alone() []string {
+	var own, others []string
+	for _, rule := range b.Rules {
+		if rule.Suffix == b.suffix {
+			own = append(own, rule.Fields...)
+		} else {
+			others = append(others, rule.Fields...)
+		}
+	}
+	return slices.DeleteFunc(own, func(path string) bool { return slices.Contains(others, path) })
 }

@@ -130,7 +130,7 @@ func oid(s string) store.Value {
 
 func TestAnUpdateOfAPatientChangesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
-	r := demoRepository(t)
+	r := clinicOf(t)
 	before := document(t, r.Store, "patients", oid(patientID.ID))
 	body := edited(t, r, patientID, func(m map[string]any) {
 		m["telecom"] = []any{map[string]any{"system": "phone", "use": "mobile", "value": "+47 00 11 22 33"}}
