@@ -38,8 +38,9 @@ const (
 	readOnly  openMode = lib.SQLITE_OPEN_READONLY
 )
 
-// openConn opens the file at path. The connection has no mutex of its own.
-func openConn(path string, mode openMode) (*conn, error) {
+// openConn opens the file at path through a file layer. The connection has no mutex of
+// its own.
+func openConn(path string, mode openMode, layer string) (*conn, error) {
 	if err := registerVFS(); err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func openConn(path string, mode openMode) (*conn, error) {
 		return nil, err
 	}
 	defer lib.Xsqlite3_free(c.tls, name)
-	vfs, err := c.cString(vfsName)
+	vfs, err := c.cString(layer)
 	if err != nil {
 		c.close()
 		return nil, err

@@ -28,7 +28,8 @@ type Options struct {
 	Now func() time.Time // for expiry; nil: time.Now
 	Log *slog.Logger     // for what no caller can be told; nil: nowhere
 
-	maxPages int64 // for tests: a full disk
+	maxPages int64  // for tests: a full disk
+	layer    string // for tests: a disk that fails; "": vfsName
 }
 
 func (o Options) withDefaults() Options {
@@ -52,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.layer == "" {
+		o.layer = vfsName
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -121,7 +125,7 @@ func (s *Store) open(dir string) error {
 			return err
 		}
 	}
-	c, err := openConn(s.path, readWrite)
+	c, err := openConn(s.path, readWrite, s.opts.layer)
 	if err != nil {
 		return err
 	}
@@ -269,7 +273,7 @@ func (s *Store) setUp(c *conn) error {
 }
 
 func (s *Store) openReader() (*conn, error) {
-	c, err := openConn(s.path, readWrite)
+	c, err := openConn(s.path, readWrite, s.opts.layer)
 	if err != nil {
 		return nil, err
 	}

@@ -26,22 +26,25 @@ const vfsName = "portico"
 
 // registerVFS makes the layer known to SQLite, which keeps one list of them
 // for the process.
-var registerVFS = sync.OnceValue(func() error {
+var registerVFS = sync.OnceValue(func() error { return registerLayer(vfsName, "unix-excl") })
+
+// registerLayer makes the layer known by a name, on top of another.
+func registerLayer(layerName, baseName string) error {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	if rc := lib.Xsqlite3_initialize(tls); rc != lib.SQLITE_OK {
 		return fmt.Errorf("sqlite: cannot be initialized (code %d)", rc)
 	}
-	name, err := libc.CString("unix-excl")
+	name, err := libc.CString(baseName)
 	if err != nil {
 		return err
 	}
 	defer libc.Xfree(tls, name)
 	base := lib.Xsqlite3_vfs_find(tls, name)
 	if base == 0 {
-		return fmt.Errorf("sqlite: there is no unix-excl layer")
+		return fmt.Errorf("sqlite: there is no %s layer", baseName)
 	}
-	own, err := libc.CString(vfsName)
+	own, err := libc.CString(layerName)
 	if err != nil {
 		return err
 	}
@@ -57,7 +60,7 @@ var registerVFS = sync.OnceValue(func() error {
 		return fmt.Errorf("sqlite: the file layer is refused (code %d)", rc)
 	}
 	return nil
-})
+}
 
 // layer is the vfs in C memory, with what openFile needs.
 type layer struct {
