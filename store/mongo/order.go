@@ -91,7 +91,7 @@ func ordinary(v store.Value) bool {
 	switch v.Type {
 	case bson.TypeDouble:
 		return !math.IsNaN(v.Double())
-	case bson.TypeInt32, bson.TypeInt64, bson.TypeString, bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeString, bson.TypeBinary, bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
 		return true
 	}
 	return false
