@@ -33,6 +33,7 @@ type Config struct {
 	HTTP    HTTPConfig    `yaml:"http"`
 	Search  SearchConfig  `yaml:"search"`
 	Write   WriteConfig   `yaml:"write"`
+	SMART   SMARTConfig   `yaml:"smart"`
 	Metrics MetricsConfig `yaml:"metrics"`
 	Log     LogConfig     `yaml:"log"`
 }
@@ -64,11 +65,12 @@ type HTTPConfig struct {
 	DrainTimeout  time.Duration  `yaml:"drain-timeout"`
 }
 
-// SearchConfig bounds pages.
+// SearchConfig bounds pages and says what can be searched.
 type SearchConfig struct {
 	DefaultCount int    `yaml:"default-count"`
 	MaxCount     int    `yaml:"max-count"`
 	Timezone     string `yaml:"timezone"`
+	Text         bool   `yaml:"text"`
 }
 
 // MetricsConfig says where Prometheus finds /metrics; empty: nowhere.
@@ -98,7 +100,9 @@ func defaultConfig() Config {
 			WriteTimeout: 120 * time.Second, IdleTimeout: 120 * time.Second, DrainTimeout: 30 * time.Second,
 		},
 		Write:  defaultWrite(),
-		Search: SearchConfig{DefaultCount: 20, MaxCount: 1000, Timezone: "UTC"},
+		SMART:  defaultSMART(),
+		Auth:   authSMART,
+		Search: SearchConfig{DefaultCount: 20, MaxCount: 1000, Timezone: "UTC", Text: true},
 	}
 }
 
@@ -145,11 +149,11 @@ func (c *Config) Validate() error {
 		check(err == nil, "metrics.listen must be host:port, as 127.0.0.1:9090")
 	}
 	check(c.BaseURL == "" || validBase(c.BaseURL), "base-url must be http(s)://host[:port][/path] without a query and without a slash at the end")
-	check(c.Auth == "" || c.Auth == authOff || c.Auth == authSMART, "auth must be smart or off")
-	check(c.Auth != authSMART, "auth: this version has no SMART authorization yet; --auth off serves without any, on loopback only")
-	check(c.Auth != "" || c.Demo, "this version has no SMART authorization yet: say --auth off to let everybody who can reach %s do everything (loopback only), or try --demo", c.Listen)
+	check(c.Auth == authOff || c.Auth == authSMART, "auth must be smart or off")
 	check((c.Auth != authOff && !c.Demo) || rest.IsLoopback(c.Listen),
-		"with --auth off or --demo everybody may do everything, so that only a loopback address can be listened on, not %s. Use 127.0.0.1:8080", c.Listen)
+		"with --auth off everybody may do everything, and the passwords of --demo are known to all, so that only a loopback address can be listened on, not %s. Use 127.0.0.1:8080", c.Listen)
+	check(c.open() || c.BaseURL == "" || strings.HasPrefix(c.BaseURL, "https://") || rest.IsLoopback(c.hostOfBase()),
+		"base-url must be https://…: without TLS, everybody on the way could read tokens and passwords. A proxy in front of Portico ends TLS")
 	check(c.Store.URI.known(), "store must be sqlite:DIR, mongodb://HOST/DATABASE or memory:")
 	check(c.Search.DefaultCount > 0 && c.Search.DefaultCount <= c.Search.MaxCount, "search.default-count must be 1 to search.max-count")
 	check(c.Search.MaxCount <= 10_000, "search.max-count must be at most 10000")
@@ -166,12 +170,22 @@ func (c *Config) Validate() error {
 	check(c.Memory >= memoryParts*max(h.MaxBody, h.MaxBundle), "memory must be at least %d times http.max-body and http.max-bundle", memoryParts)
 	check(h.DrainDelay >= 0, "http.drain-delay must not be negative")
 	c.Write.validate(c.open(), check)
+	c.SMART.validate(check)
 	return errors.Join(faults...)
 }
 
 // memoryParts is how much larger than the largest body the memory has to be: what is
 // made of a body takes several times its size.
 const memoryParts = 24
+
+// hostOfBase is the host of the base URL, empty when that cannot be parsed.
+func (c *Config) hostOfBase() string {
+	u, err := url.Parse(c.BaseURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
 
 func validBase(s string) bool {
 	u, err := url.Parse(s)

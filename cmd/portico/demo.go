@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/testdata/clinic"
@@ -67,20 +68,34 @@ func demoIndexes(database string) []store.Index {
 
 // banner tells a person at a terminal what runs.
 func banner(w io.Writer, c Config) error {
-	if !c.open() {
-		return nil
-	}
 	base := c.BaseURL + "/fhir"
-	text := "WARNING: authorization is off. Everybody on this machine may read and change everything.\n"
-	if c.Demo {
-		text += "\nPortico serves a demo clinic, kept in its own collections in " + c.Store.URI.String() + ",\n" +
-			"as FHIR R4 at " + base + "\n\n" +
-			"  curl '" + base + "/Patient?_count=2&_pretty=true'\n" +
-			"  curl '" + base + "/Observation?patient=amy-shaw&_sort=-date&_count=3&_pretty=true'\n" +
-			"  curl '" + base + "/metadata?_pretty=true'\n"
-	} else {
-		text += "FHIR R4 at " + base + "\n"
+	var text strings.Builder
+	if c.open() {
+		text.WriteString("WARNING: authorization is off. Everybody on this machine may read and change everything.\n\n")
 	}
-	_, err := io.WriteString(w, text)
+	switch {
+	case c.Demo:
+		fmt.Fprintf(&text, "Portico serves a demo clinic, kept in its own collections in %s,\nas FHIR R4 at %s\n\n", c.Store.URI, base)
+		fmt.Fprintf(&text, "  curl '%s/metadata?_pretty=true'\n", base)
+	default:
+		fmt.Fprintf(&text, "FHIR R4 at %s\n", base)
+	}
+	switch {
+	case c.Demo && c.open():
+		fmt.Fprintf(&text, "  curl '%s/Patient?_count=2&_pretty=true'\n", base)
+		fmt.Fprintf(&text, "  curl '%s/Observation?patient=amy-shaw&_sort=-date&_count=3&_pretty=true'\n", base)
+	case c.Demo:
+		demoBanner(&text, c)
+	}
+	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// demoBanner lists who can sign in, and with what.
+func demoBanner(w io.Writer, c Config) {
+	fmt.Fprintf(w, "\nTry signing in with a browser: %s/demo\n\nAccounts, all with the password %s:\n", c.BaseURL, demoPassword)
+	for _, d := range demoAccounts() {
+		fmt.Fprintf(w, "  %-10s  %s\n", d.Login, d.about)
+	}
+	fmt.Fprintf(w, "\nApps: demo-public (PKCE), demo-confidential (secret %s), demo-backend (private_key_jwt;\nits key is testdata/clinic/backend/private.jwk.json). All redirect to %s/demo/callback\n", demoSecret, c.BaseURL)
 }

@@ -34,12 +34,12 @@ func TestEndToEnd(t *testing.T) {
 	}
 	t.Run("conformance on sqlite", func(t *testing.T) {
 		t.Parallel()
-		p := start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir())
+		p := start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir())
 		suite.Run(t, p.Base)
 	})
 	t.Run("conformance on memory", func(t *testing.T) {
 		t.Parallel()
-		p := start(t, bin, "--demo", "--store", "memory:")
+		p := start(t, bin, "--demo", "--auth", "off", "--store", "memory:")
 		suite.Run(t, p.Base)
 	})
 	t.Run("conformance where all types are records", func(t *testing.T) {
@@ -89,11 +89,11 @@ func TestEndToEnd(t *testing.T) {
 	})
 	t.Run("the searches of US Core that the demo clinic answers", func(t *testing.T) {
 		t.Parallel()
-		suite.USCore(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()).Base)
+		suite.USCore(t, start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir()).Base)
 	})
 	t.Run("hostile searches leave memory as it was", func(t *testing.T) {
 		t.Parallel()
-		p := start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir())
+		p := start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir())
 		suite.Hostile(t, p.Base)
 		before := p.Peak(t)
 		for range 10 {
@@ -105,24 +105,24 @@ func TestEndToEnd(t *testing.T) {
 	})
 	t.Run("the tour of the README works", func(t *testing.T) {
 		t.Parallel()
-		tour(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()))
+		tour(t, start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir()))
 	})
 	t.Run("SIGTERM ends it cleanly, and what was acknowledged is there after a restart", func(t *testing.T) {
 		t.Parallel()
 		dir := "sqlite:" + t.TempDir()
-		p := start(t, bin, "--demo", "--store", dir)
+		p := start(t, bin, "--demo", "--auth", "off", "--store", dir)
 		location := p.create(t)
 		p.Stop(t)
-		p = start(t, bin, "--demo", "--store", dir)
+		p = start(t, bin, "--demo", "--auth", "off", "--store", dir)
 		p.get(t, p.Base+location)
 	})
 	t.Run("kill -9 loses nothing that was acknowledged", func(t *testing.T) {
 		t.Parallel()
 		dir := "sqlite:" + t.TempDir()
-		p := start(t, bin, "--demo", "--store", dir)
+		p := start(t, bin, "--demo", "--auth", "off", "--store", dir)
 		location := p.create(t)
 		p.Kill(t)
-		p = start(t, bin, "--demo", "--store", dir)
+		p = start(t, bin, "--demo", "--auth", "off", "--store", dir)
 		p.get(t, p.Base+location)
 	})
 }

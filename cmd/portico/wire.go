@@ -33,6 +33,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	defer cancel()
 	base := c.BaseURL + "/fhir"
 	if c.Demo {
+		c.SMART = c.SMART.demo()
 		if err := fillDemo(ctx, st, clinic.Database); err != nil {
 			return nil, err
 		}
@@ -42,7 +43,16 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		return nil, err
 	}
 	whole := &integrity.Repository{Repository: types, Store: st, Policy: c.Write.references(), Base: base}
-	repo := &terminology.Repository{Repository: &join.Repository{Inner: whole, Base: base}, Base: base}
+	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
+	var permitted fhir.Repository = whole
+	var who *authority // nil: nobody is asked
+	if !c.open() {
+		if who, err = c.authority(ctx, st, whole, validator, log); err != nil {
+			return nil, err
+		}
+		permitted = who.guard
+	}
+	repo := &terminology.Repository{Repository: &join.Repository{Inner: permitted, Base: base, Revision: types.Revision}, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)
 	if err != nil {
 		return nil, err
@@ -55,13 +65,10 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Base: base, Describe: repo.Describe, Cursors: cursors,
 		DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
 	}
-	operations := &operation.Operations{Repository: repo, Search: parser, Location: location, More: c.writeOperations(types, log)}
-	metadata, err := statements(c, base, repo, operations)
-	if err != nil {
-		return nil, err
+	operations := &operation.Operations{
+		Repository: repo, Search: parser, Location: location, Validator: validator, More: append(c.writeOperations(types, log), who.definitions()...),
 	}
-	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
-	operations.Validator = validator
+	metadata := describe(c, base, types, log, repo, operations, who.oauth())
 	server := &rest.Server{
 		Base:         base,
 		Repository:   repo,
@@ -71,21 +78,38 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Validator:    validator,
 		Receipts:     &receipt.Book{Store: st},
 		DeleteMany:   c.Write.deleteMany(),
-		Metadata:     metadata,
+		Metadata:     metadata.statement,
 		Log:          log,
 		Limits:       c.limits(),
 		Origins:      c.HTTP.Origins,
 		Proxies:      c.HTTP.Proxies,
-		LoopbackOnly: c.open(),
+		LoopbackOnly: c.open() || c.Demo,
+	}
+	if m, ok := types.Records.(maintainer); ok {
+		server.Tasks = append(server.Tasks, func(ctx context.Context) { m.Maintain(ctx, log) })
 	}
 	if p, ok := st.(store.Pinger); ok {
 		server.Ready = p.Ping
 	}
+	if who != nil {
+		who.mount(server)
+	}
+	if c.Demo && who != nil {
+		if err := who.fillDemo(ctx, c); err != nil {
+			return nil, err
+		}
+		mountDemo(server)
+	}
 	return server, nil
 }
 
+// maintainer is a repository that has something to do beside requests.
+type maintainer interface {
+	Maintain(context.Context, *slog.Logger)
+}
+
 // open reports whether nobody is asked who they are.
-func (c *Config) open() bool { return c.Auth == authOff || c.Demo }
+func (c *Config) open() bool { return c.Auth == authOff }
 
 // location is where dates without a time zone are.
 func (c *Config) location() (*time.Location, error) {
@@ -102,7 +126,7 @@ func repository(c Config, base string, st store.Store, log *slog.Logger) (*route
 	if err != nil {
 		return nil, err
 	}
-	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location, Settle: c.Store.settle()}}
+	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location, Settle: c.Store.settle(), NoText: !c.Search.Text}}
 	chart, err := loadChart(c)
 	if err != nil || chart == nil {
 		return repo, err
@@ -133,20 +157,12 @@ func loadChart(c Config) (*chartmap.Map, error) {
 	return chartmap.Load(data, name)
 }
 
-// statements are the answers of /metadata.
-func statements(c Config, base string, repo fhir.Repository, operations *operation.Operations) (map[string]rest.Statement, error) {
+// describe tells about the server what /metadata says.
+func describe(c Config, base string, types *router.Router, log *slog.Logger, repo fhir.Repository, operations *operation.Operations, oauth *conformance.OAuth) *metadata {
 	b := thisBuild()
 	about := &conformance.Server{
 		Base: base, Version: b.version, Date: b.date, Describe: repo.Describe, Operations: operations, Enforced: c.Write.references().Enforced,
-		Bundles: true, DeleteMany: c.Write.deleteMany() > 1, Open: c.open(), CORS: len(c.HTTP.Origins) > 0,
+		Bundles: true, DeleteMany: c.Write.deleteMany() > 1, Open: c.open(), OAuth: oauth, CORS: len(c.HTTP.Origins) > 0 || oauth != nil,
 	}
-	all := make(map[string]rest.Statement)
-	for _, mode := range conformance.Modes() {
-		body, err := about.Statement(mode)
-		if err != nil {
-			return nil, err
-		}
-		all[mode] = rest.Statement{Body: body, ETag: conformance.ETag(body)}
-	}
-	return all, nil
+	return &metadata{about: about, revision: types.Revision, log: log}
 }

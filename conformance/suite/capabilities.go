@@ -30,7 +30,7 @@ func capabilities(t *testing.T, c *client, can capability) {
 		// whose types the statement does not tell.
 		sample := map[string]string{
 			"number": "2020", "date": "2020", "string": "2020", "token": "2020", "reference": "2020", "quantity": "2020", "uri": "urn:a",
-			"composite": "2020$2020",
+			"composite": "2020$2020", "special": "59.9|10.7|5|km",
 		}
 		for _, r := range can.Rest[0].Resource {
 			for _, p := range r.SearchParam {

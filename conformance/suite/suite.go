@@ -75,6 +75,8 @@ type kind struct {
 	Interaction []struct{ Code string }
 	SearchParam []struct{ Name, Type string }
 	Operation   []struct{ Name string }
+	// UpdateCreate says that a PUT makes what is not there.
+	UpdateCreate bool
 
 	ConditionalDelete string
 	ReferencePolicy   []string

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -30,16 +31,41 @@ func (s *Server) baseFor(r *http.Request) string {
 
 func (s *Server) trusts(remote string) bool {
 	peer, err := netip.ParseAddrPort(remote)
+	return err == nil && among(s.Proxies, peer.Addr().Unmap())
+}
+
+func among(prefixes []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// ClientAddress is where a request comes from: what the nearest proxy says when that is
+// one of those that are believed, else the peer of the connection. The zero Addr when
+// neither is an address.
+func ClientAddress(r *http.Request, proxies []netip.Prefix) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return false
+		return netip.Addr{}
 	}
 	addr := peer.Addr().Unmap()
-	for _, p := range s.Proxies {
-		if p.Contains(addr) {
-			return true
+	if !among(proxies, addr) {
+		return addr
+	}
+	said := last(r.Header["X-Forwarded-For"])
+	if values := r.Header["Forwarded"]; len(values) > 0 {
+		said = ""
+		for pair := range strings.SplitSeq(last(values), ";") {
+			if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); strings.EqualFold(name, "for") {
+				said = strings.Trim(value, `"`)
+			}
 		}
 	}
-	return false
+	if host, _, err := net.SplitHostPort(said); err == nil {
+		said = host
+	}
+	if client, err := netip.ParseAddr(strings.Trim(said, "[]")); err == nil {
+		return client.Unmap()
+	}
+	return addr
 }
 
 // forwarded reads what the nearest proxy said, which is the last element: the

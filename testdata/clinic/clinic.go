@@ -26,6 +26,13 @@ func Today() time.Time { return time.Date(2026, time.June, 1, 6, 0, 0, 0, time.U
 //go:embed collections/*.jsonl
 var files embed.FS
 
+//go:embed backend/jwks.json
+var backendKeys []byte
+
+// BackendKeys are the public keys of the demo backend, a JWKS. The private one is beside
+// it, in backend/private.jwk.json.
+func BackendKeys() []byte { return bytes.Clone(backendKeys) }
+
 //go:embed chart.yaml
 var chart []byte
 
