@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"smart/policy"},
 	{"fhir/search"},
 	{"smart/access"},
-	{"smart/scope", "smart/oauth"},
+	{"smart/scope", "smart/oauth", "smart/jwks"},
 	{"fhir/subset", "fhir/patch"},
 	{"fhir/invariant"},
 	{"fhir/schema"},
@@ -47,7 +47,7 @@ var layers = [][]string{
 // exceptions are packages that the layers do not bind: tools and test support,
 // which nothing in the product imports.
 var exceptions = []string{
-	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact", "conformance/program", "conformance/promises",
+	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact", "conformance/program", "conformance/browser", "conformance/promises",
 	"internal/definitions", "fhir/search/internal/gen", "fhir/search/internal/compartments", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "fhir/terminology/internal/gen", "testdata/clinic/gen",
 }
 
@@ -86,6 +86,7 @@ var allowed = map[string][]string{
 	"smart/authorize":  {"go.mongodb.org/mongo-driver/v2"},
 	"smart/client":     {"github.com/go-jose/go-jose/v4", "go.mongodb.org/mongo-driver/v2"},
 	"smart/guard":      {},
+	"smart/jwks":       {"github.com/go-jose/go-jose/v4"},
 	"smart/oauth":      {},
 	"smart/people":     {},
 	"smart/pages":      {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},

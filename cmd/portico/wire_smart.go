@@ -21,6 +21,7 @@ import (
 	"github.com/portico-fhir/portico/smart/client"
 	"github.com/portico-fhir/portico/smart/grant"
 	"github.com/portico-fhir/portico/smart/guard"
+	"github.com/portico-fhir/portico/smart/jwks"
 	"github.com/portico-fhir/portico/smart/pages"
 	"github.com/portico-fhir/portico/smart/people"
 	"github.com/portico-fhir/portico/smart/server"
@@ -57,7 +58,7 @@ func (c *Config) authority(ctx context.Context, st store.Store, types fhir.Repos
 	base := c.BaseURL + "/fhir"
 	a := &authority{
 		accounts: accounts(st),
-		clients:  &client.Registry{Store: st, TokenURL: c.BaseURL + "/auth/token", Keys: &client.Fetcher{Loopback: c.Demo}, Log: log},
+		clients:  &client.Registry{Store: st, TokenURL: c.BaseURL + "/auth/token", Keys: &jwks.Fetcher{Loopback: c.Demo}, Log: log},
 		keys:     &signing.Keys{Store: st},
 		grants:   &grant.Grants{Store: st, Repository: types, Policy: rules, Location: zone},
 	}

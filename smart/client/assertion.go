@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/portico-fhir/portico/smart/jwks"
 	"github.com/portico-fhir/portico/smart/oauth"
 	"github.com/portico-fhir/portico/store"
 )
@@ -106,23 +107,23 @@ func (r *Registry) verify(ctx context.Context, c *Client, token *jwt.JSONWebToke
 }
 
 func (r *Registry) key(ctx context.Context, c *Client, kid string, alg jose.SignatureAlgorithm) (*jose.JSONWebKey, error) {
-	var keys keySet
+	var keys jwks.Set
 	var err error
 	switch {
 	case c.JWKSURL == "":
-		keys, err = parseKeys(c.JWKS)
+		keys, err = jwks.Parse(c.JWKS, algorithms[:])
 	case r.Keys == nil:
 		err = errors.New("key sets at URLs are not fetched")
 	default:
-		keys, err = r.Keys.get(ctx, c.JWKSURL, kid)
+		keys, err = r.Keys.Get(ctx, c.JWKSURL, kid, algorithms[:])
 	}
 	if err != nil {
 		r.note(ctx, c, err)
 		return nil, refuse("The registered key set cannot be read. Is its URL reachable for this server, and what it sends a JWKS?").Because(err)
 	}
-	key, err := keys.choose(kid, alg)
+	key, err := keys.Choose(kid, alg)
 	if err != nil {
-		return nil, refuse("The assertion was refused: " + err.Error() + ".")
+		return nil, refuse("The registered key set does not fit the header of the assertion: " + err.Error() + ".")
 	}
 	return key, nil
 }

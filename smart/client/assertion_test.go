@@ -64,8 +64,8 @@ func TestAssertions(t *testing.T) {
 		{"D3 no algorithm in odd case", unsigned(t, map[string]any{"alg": "nOnE", "kid": "rsa"}, good(), ""), "RS384 or ES384"},
 		{"D3 HS256 with the public key as secret", sign(t, jose.HS256, publicPEM, rsaKid, good()), "RS384 or ES384"},
 		{"D3 HS384 with the public key as secret", sign(t, jose.HS384, publicPEM, rsaKid, good()), "RS384 or ES384"},
-		{"D3 an RSA signature under the kid of an EC key", sign(t, jose.RS384, k.rsa, ecKid, good()), "not one for its alg"},
-		{"D3 an EC signature under the kid of an RSA key", sign(t, jose.ES384, k.p384, rsaKid, good()), "not one for its alg"},
+		{"D3 an RSA signature under the kid of an EC key", sign(t, jose.RS384, k.rsa, ecKid, good()), "is not one for the alg"},
+		{"D3 an EC signature under the kid of an RSA key", sign(t, jose.ES384, k.p384, rsaKid, good()), "is not one for the alg"},
 		{"D3 another key", sign(t, jose.RS384, k.otherRSA, rsaKid, good()), "signature"},
 		{"D2 a signature that was cut", ec(good())[:200], "JWT"},
 		{"D2 no signature", unsigned(t, map[string]any{"alg": "ES384", "kid": "ec"}, good(), ""), "signature"},
@@ -193,54 +193,16 @@ func TestAssertionsAreGoodOnce(t *testing.T) {
 	})
 }
 
-func TestKeySetsWithOneKidForTwoKeys(t *testing.T) {
-	t.Parallel()
-	t.Run("D3 which key is meant is not guessed", func(t *testing.T) {
-		t.Parallel()
-		keys, err := parseKeys(twice(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, alg := range algorithms {
-			if key, err := keys.choose("k", alg); err == nil {
-				t.Errorf("%s: got %v", alg, key)
-			}
-		}
-	})
-	t.Run("D3 keys that are for something else are left out", func(t *testing.T) {
-		t.Parallel()
-		data := string(public(t, map[string]crypto.Signer{"k": testKeys().p384}))
-		for _, more := range []string{`"use":"enc",`, `"alg":"RS384",`, `"alg":"none",`, `"key_ops":["sign"],`, `"key_ops":[],`} {
-			keys, err := parseKeys([]byte(strings.Replace(data, `"kty"`, more+`"kty"`, 1)))
-			if err != nil || len(keys) != 0 {
-				t.Errorf("%s: got %v, %v", more, keys, err)
-			}
-		}
-		for _, more := range []string{`"use":"sig",`, `"alg":"ES384",`, `"key_ops":["verify"],`} {
-			keys, err := parseKeys([]byte(strings.Replace(data, `"kty"`, more+`"kty"`, 1)))
-			if err != nil || len(keys) != 1 {
-				t.Errorf("%s: got %v, %v", more, keys, err)
-			}
-		}
-	})
-}
-
 func FuzzAssertion(f *testing.F) {
-	f.Add("eyJhbGciOiJFUzM4NCIsImtpZCI6ImVjIn0.e30.AAAA", []byte(`{"keys":[{"kty":"EC","kid":"ec"}]}`))
-	f.Add("..", []byte(`{"keys":[]}`))
-	f.Fuzz(func(t *testing.T, assertion string, jwks []byte) {
+	f.Add("eyJhbGciOiJFUzM4NCIsImtpZCI6ImVjIn0.e30.AAAA")
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, assertion string) {
 		p, err := oauth.Once(url.Values{"client_assertion_type": {assertionType}, "client_assertion": {assertion}})
 		if err != nil {
 			return
 		}
 		if c, err := withBackend(t).Authenticate(t.Context(), none, p); err == nil {
 			t.Errorf("%q was accepted for %s", assertion, c.ID)
-		}
-		keys, err := parseKeys(jwks)
-		for kid, same := range keys {
-			if err != nil || kid == "" || len(same) == 0 || algorithmFor(&same[0]) == "" {
-				t.Errorf("%q gives %v, %v", jwks, keys, err)
-			}
 		}
 	})
 }

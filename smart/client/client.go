@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portico-fhir/portico/smart/jwks"
 	"github.com/portico-fhir/portico/smart/scope"
 )
 
@@ -79,7 +80,8 @@ func (c *Client) Validate() error {
 		check(c.SecretHash == nil, "a client with keys has no secret")
 		check((c.JWKS == nil) != (c.JWKSURL == ""), "a client with keys gives either its key set or the URL of it")
 		if c.JWKS != nil {
-			check(checkRegistered(c.JWKS) == nil, "the key set: %w", checkRegistered(c.JWKS))
+			err := jwks.Check(c.JWKS, algorithms[:])
+			check(err == nil, "the key set: %w", err)
 		}
 		if c.JWKSURL != "" {
 			check(checkURL(c.JWKSURL) == nil, "the URL of the key set: %w", checkURL(c.JWKSURL))

@@ -3,7 +3,7 @@
 //
 // It owns the registry in portico_clients, the rules for redirect URIs and browser
 // origins, and client authentication: none, client_secret_basic, client_secret_post
-// and private_key_jwt, with key sets kept by value or fetched from the app's URL. It
+// and private_key_jwt, with key sets kept by value or got from the app's URL. It
 // does not know tokens or people.
 //
 // # Layout
@@ -19,5 +19,5 @@
 // Specification: SMART App Launch 2.2, Client Authentication; RFC 6749 2.3; RFC 7523
 // 3; RFC 7517; RFC 8252 7.3, 8.4.
 //
-// It may import store, fhir, smart/scope and smart/oauth.
+// It may import store, smart/jwks, smart/oauth and smart/scope.
 package client

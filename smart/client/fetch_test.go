@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/portico-fhir/portico/smart/jwks"
 	"github.com/portico-fhir/portico/store/memory"
 )
 
@@ -57,7 +58,7 @@ func (s *keyServer) trust() *tls.Config {
 func atURL(t testing.TB, s *keyServer, clock *time.Time) (r *Registry, try func(kid string, key crypto.Signer, header ...string) error) {
 	t.Helper()
 	r = registry(t, memory.New())
-	r.Keys = &Fetcher{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, TLS: s.trust(), Now: func() time.Time { return *clock }}
+	r.Keys = &jwks.Fetcher{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, TLS: s.trust(), Now: func() time.Time { return *clock }}
 	add(t, r, jwtClient(t, nil, s.URL+"/jwks"))
 	return r, func(kid string, key crypto.Signer, header ...string) error {
 		h := map[string]any{"kid": kid}
@@ -158,7 +159,7 @@ func TestKeySetsAtURLs(t *testing.T) {
 	for claim, answer := range map[string]http.HandlerFunc{
 		"an error":           func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"no JWKS":            func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) },
-		"an endless key set": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxKeySet+10)) },
+		"an endless key set": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 300<<10)) },
 		"too many keys": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"keys":[` + strings.Repeat("{},", 200) + `{}]}`))
 		},
@@ -191,7 +192,7 @@ func TestKeySetsAtURLs(t *testing.T) {
 				t.Errorf("the client is told %q", said)
 			}
 			before := s.fetches.Load()
-			if before > 1+maxRedirects {
+			if before > 4 {
 				t.Errorf("%d fetches", before)
 			}
 			s.set(t, "", first)
@@ -201,51 +202,4 @@ func TestKeySetsAtURLs(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestPrivateAddressesAreNotConnectedTo(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]bool{
-		"8.8.8.8:443": true, "[2606:4700:4700::1111]:443": true,
-		"127.0.0.1:443": false, "127.1.2.3:443": false, "[::1]:443": false, "0.0.0.0:80": false, "[::]:80": false,
-		"10.0.0.1:443": false, "172.16.0.1:443": false, "172.31.255.255:443": false, "192.168.1.1:443": false,
-		"169.254.169.254:80": false, "[fe80::1]:80": false, "[fd00::1]:80": false, "[fec0::1]:80": false, "100.64.0.1:80": false,
-		"192.0.0.192:80": false, "198.18.0.1:80": false, "224.0.0.1:80": false, "255.255.255.255:80": false, "240.0.0.1:80": false,
-		"[::ffff:127.0.0.1]:80": false, "[::ffff:10.0.0.1]:80": false, "[::ffff:8.8.8.8]:80": true, "[::127.0.0.1]:80": false,
-		"[64:ff9b::7f00:1]:80": false, "[2002:7f00:1::]:80": false, "[2001::1]:80": false, "[ff02::1]:80": false, "[fe80::1%25eth0]:80": false,
-		"localhost:80": false,
-	} {
-		t.Run("D3 "+address, func(t *testing.T) {
-			t.Parallel()
-			if err := new(Fetcher).checkAddress("tcp", address, nil); (err == nil) != want {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-	t.Run("D3 a name that resolves to a private address is refused when it is connected to", func(t *testing.T) {
-		t.Parallel()
-		s := serveKeys(t, "", map[string]crypto.Signer{"one": testKeys().p384})
-		f := &Fetcher{TLS: s.trust()}
-		for _, url := range []string{s.URL, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)} {
-			if _, err := f.get(t.Context(), url, "one"); err == nil || !strings.Contains(err.Error(), "not a public one") {
-				t.Errorf("%s: %v", url, err)
-			}
-		}
-		if n := s.fetches.Load(); n != 0 {
-			t.Errorf("%d requests arrived", n)
-		}
-	})
-	t.Run("D3 http is for development only", func(t *testing.T) {
-		t.Parallel()
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write(public(t, map[string]crypto.Signer{"one": testKeys().p384}))
-		}))
-		defer s.Close()
-		if _, err := new(Fetcher).get(t.Context(), s.URL, "one"); err == nil {
-			t.Error("it was fetched")
-		}
-		if keys, err := (&Fetcher{Loopback: true}).get(t.Context(), s.URL, "one"); err != nil || len(keys) != 1 {
-			t.Errorf("got %v, %v", keys, err)
-		}
-	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/portico-fhir/portico/smart/jwks"
 	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/store"
 )
@@ -34,7 +35,7 @@ type Registry struct {
 	TokenURL string
 	// Keys gets the key sets of clients that have them at a URL; nil: no client can
 	// prove who it is in this way.
-	Keys *Fetcher
+	Keys *jwks.Fetcher
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Log gets a line for each assertion that fails for a reason the client is not

@@ -1,4 +1,4 @@
-package client
+package jwks
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Bounds of fetching.
@@ -26,14 +27,14 @@ const (
 	retryAfter   = 10 * time.Second // between fetches for the sake of an unknown kid, or after a failure
 )
 
-// Fetcher gets key sets from the URLs that are registered for clients, and keeps them
-// as long as Cache-Control allows. It connects to public addresses only, whatever a
-// name resolves to at that moment. The zero value works. Safe for concurrent use.
+// Fetcher gets key sets from URLs that somebody registered, and keeps them as long as
+// Cache-Control allows. It connects to public addresses only, whatever a name resolves
+// to at that moment. The zero value works. Safe for concurrent use.
 type Fetcher struct {
 	// Networks are private networks that may be connected to all the same, for apps
 	// of the same house.
 	Networks []netip.Prefix
-	// Loopback allows http, and loopback addresses, for development.
+	// Loopback allows loopback addresses, and http, for development.
 	Loopback bool
 	// TLS is the configuration of connections; nil: the default.
 	TLS *tls.Config
@@ -49,7 +50,7 @@ type Fetcher struct {
 // and fetch, so that one fetch serves all who wait.
 type fetched struct {
 	turn  chan struct{}
-	keys  keySet
+	keys  Set
 	err   error // of the last fetch
 	at    time.Time
 	until time.Time
@@ -62,9 +63,10 @@ func (f *Fetcher) now() time.Time {
 	return time.Now()
 }
 
-// get gives the key set at a registered URL. When it has no key of that kid, it is
+// Get gives the keys of the set at a URL that can verify with one of the algorithms,
+// which are always the same for one URL. When none of them has the kid, the set is
 // fetched anew, but not more often than every ten seconds.
-func (f *Fetcher) get(ctx context.Context, url, kid string) (keySet, error) {
+func (f *Fetcher) Get(ctx context.Context, url, kid string, algorithms []jose.SignatureAlgorithm) (Set, error) {
 	s := f.set(url)
 	select {
 	case s.turn <- struct{}{}:
@@ -83,7 +85,7 @@ func (f *Fetcher) get(ctx context.Context, url, kid string) (keySet, error) {
 	// An app that goes away does not stop what others wait for.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
-	keys, age, err := f.fetch(ctx, url)
+	keys, age, err := f.fetch(ctx, url, algorithms)
 	s.keys, s.err, s.at, s.until = keys, err, now, now.Add(age)
 	return keys, err
 }
@@ -103,7 +105,7 @@ func (f *Fetcher) set(url string) *fetched {
 	return s
 }
 
-func (f *Fetcher) fetch(ctx context.Context, url string) (keySet, time.Duration, error) {
+func (f *Fetcher) fetch(ctx context.Context, url string, algorithms []jose.SignatureAlgorithm) (Set, time.Duration, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, 0, err
@@ -120,11 +122,11 @@ func (f *Fetcher) fetch(ctx context.Context, url string) (keySet, time.Duration,
 	if resp.StatusCode != http.StatusOK {
 		return nil, 0, fmt.Errorf("the answer is %s", resp.Status)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxSet+1))
 	if err != nil {
 		return nil, 0, err
 	}
-	keys, err := parseKeys(body)
+	keys, err := Parse(body, algorithms)
 	return keys, cacheAge(resp.Header), err
 }
 
@@ -177,13 +179,13 @@ func (f *Fetcher) client() *http.Client {
 
 // checkTarget refuses what is not https.
 func (f *Fetcher) checkTarget(r *http.Request) error {
-	if err := checkURL((&url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host}).String()); err != nil {
-		return err
+	host := r.URL.Hostname()
+	addr, err := netip.ParseAddr(host)
+	local := host == "localhost" || err == nil && addr.IsLoopback()
+	if r.URL.Scheme == "https" || r.URL.Scheme == "http" && f.Loopback && local {
+		return nil
 	}
-	if r.URL.Scheme != "https" && !f.Loopback {
-		return errors.New("it is not https")
-	}
-	return nil
+	return errors.New("it is not https")
 }
 
 // checkAddress refuses addresses that are not public. It is asked after a name was
