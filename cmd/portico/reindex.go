@@ -27,6 +27,7 @@ func reindex(ctx context.Context, args []string, env func(string) string, std st
 	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "sqlite:`DIR` or mongodb://…")
 	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal, for trying things out")
 	f.StringVar(&c.Search.Timezone, "timezone", c.Search.Timezone, "`zone` of dates without one, search.timezone of the server's configuration")
+	f.BoolVar(&c.Search.Text, "text", c.Search.Text, "index the words of full text, search.text of the server's configuration")
 	f.StringVar(&types, "type", "", "comma-separated resource `types`; all by default")
 	if help, err := parse(f, args, std.out); help || err != nil {
 		return err
@@ -52,7 +53,7 @@ func reindex(ctx context.Context, args []string, env func(string) string, std st
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	repo := &record.Repository{Store: st, Base: c.BaseURL + "/fhir", Location: location}
+	repo := &record.Repository{Store: st, Base: c.BaseURL + "/fhir", Location: location, NoText: !c.Search.Text}
 	done, err := repo.Reindex(ctx, names, reindexProgress(std.err))
 	if err != nil {
 		return fmt.Errorf("%w. What was reindexed so far is kept; run it again to go on", err)

@@ -6,8 +6,22 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
+
+// work starts the tasks; end ends them and waits for that.
+func (s *Server) work(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	for _, task := range s.Tasks {
+		working.Go(func() { task(ctx) })
+	}
+	return func() {
+		cancel()
+		working.Wait()
+	}
+}
 
 // Serve answers on the listener until ctx ends, then drains: /readyz says no,
 // after Limits.DrainDelay no connection is accepted any more, and requests
@@ -32,6 +46,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if s.Log != nil {
 		srv.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)
 	}
+	defer s.work(under)()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(crowd) }()
 	select {

@@ -86,7 +86,7 @@ func (s *Server) metadata(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	statement, ok := s.Metadata[mode]
+	statement, ok := s.Metadata(mode)
 	switch {
 	case mode == "terminology":
 		return fhir.Errorf(fhir.CodeNotSupported, "http.mode", "This server has no terminology service.")

@@ -45,8 +45,11 @@ type Server struct {
 	// Receipts keeps what became of requests with an Idempotency-Key; nil: such
 	// requests are refused.
 	Receipts *receipt.Book
-	// Metadata are the answers of /metadata by mode; "full" must be there.
-	Metadata map[string]Statement
+	// Metadata gives the answer of /metadata in a mode; ok is false for one that is
+	// not known. "full" is.
+	Metadata func(mode string) (s Statement, ok bool)
+	// Tasks are run while Serve serves. They end with their context.
+	Tasks []func(context.Context)
 	// Others are handlers of paths that are not the API's; they go before it.
 	Others []Other
 	// Ready says why the server cannot serve now; nil: it always can.

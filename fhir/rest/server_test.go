@@ -41,9 +41,12 @@ func newEnv(t testing.TB, change func(*Server)) *env {
 		Repository: repo,
 		Search:     &search.Parser{Base: testBase, Describe: repo.Describe, DefaultCount: 2, MaxCount: 100, Cursors: cursors},
 		Validator:  &schema.Validator{Base: testBase},
-		Metadata: map[string]Statement{
-			"full":      {Body: []byte(`{"resourceType":"CapabilityStatement"}`), ETag: `W/"abc"`},
-			"normative": {Body: []byte(`{"resourceType":"CapabilityStatement","title":"normative"}`), ETag: `W/"def"`},
+		Metadata: func(mode string) (Statement, bool) {
+			s, ok := map[string]Statement{
+				"full":      {Body: []byte(`{"resourceType":"CapabilityStatement"}`), ETag: `W/"abc"`},
+				"normative": {Body: []byte(`{"resourceType":"CapabilityStatement","title":"normative"}`), ETag: `W/"def"`},
+			}[mode]
+			return s, ok
 		},
 		Log: slog.New(slog.NewJSONHandler(log, nil)),
 		Now: now,

@@ -20,6 +20,15 @@ type Router struct {
 
 var _ fhir.Repository = (*Router)(nil)
 
+// Revision changes whenever Describe may give something else than before, as far as
+// the records tell.
+func (r *Router) Revision() uint64 {
+	if changing, ok := r.Records.(interface{ Revision() uint64 }); ok {
+		return changing.Revision()
+	}
+	return 0
+}
+
 // isMapped reports whether Mapped can do anything with the type.
 func (r *Router) isMapped(t fhir.Type) bool {
 	if r.Mapped == nil {

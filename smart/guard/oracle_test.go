@@ -84,7 +84,9 @@ func open(t testing.TB, w *world, st store.Store) *clinic {
 	server := &rest.Server{
 		Base: base, Repository: repo, Search: parser, Validator: &schema.Validator{Base: base},
 		Bundles:  &bundle.Processor{NewID: record.NewID},
-		Metadata: map[string]rest.Statement{"full": {Body: []byte("{}"), ETag: `"1"`}},
+		Metadata: func(mode string) (rest.Statement, bool) {
+			return rest.Statement{Body: []byte("{}"), ETag: `"1"`}, mode == "full"
+		},
 		Now:      func() time.Time { return now },
 		Authenticate: func(ctx context.Context, h http.Header) (context.Context, rest.Caller, error) {
 			name, err := rest.Bearer(h)
