@@ -21,6 +21,7 @@ func (t *transaction) plan(ctx context.Context) error {
 	t.links = Links{}
 	t.changes, t.changed = nil, nil
 	for n, w := range t.writes {
+		w.Body = t.entries[w.entry].Resource
 		s, err := t.identify(ctx, w.Request)
 		if err != nil {
 			return within(w.entry, err)
@@ -85,12 +86,23 @@ func (t *transaction) identify(ctx context.Context, r write.Request) (s step, er
 		}
 		s.exists = err == nil
 	case r.Method == write.Create:
-		s.key.ID = t.NewID()
+		s.key.ID = t.fresh(r)
 		return s, nil
 	default:
 		return s, nil
 	}
 	return t.settle(ctx, r, s)
+}
+
+// fresh makes the id of what a request creates: as its repository does, where it has
+// ids of its own.
+func (t *transaction) fresh(r write.Request) string {
+	if make := t.Writer.Repository.Describe(r.Key.Type).NewID; make != nil {
+		if id := make(r.Body); id != "" {
+			return id
+		}
+	}
+	return t.NewID()
 }
 
 // settle decides what a request comes to whose resource was looked for.
@@ -115,7 +127,7 @@ func (t *transaction) settle(ctx context.Context, r write.Request, s step) (step
 	case r.Method == write.Patch:
 		return s, fhir.Errorf(fhir.CodeNotFound, "", "No %s meets the criteria.", r.Key.Type)
 	case s.key.ID == "":
-		s.key.ID = t.NewID()
+		s.key.ID = t.fresh(r)
 	default:
 		_, err := t.Writer.Repository.Read(ctx, s.key)
 		switch {

@@ -167,11 +167,11 @@ func (t *transaction) request(i int, e Entry) (r write.Request, err error) {
 		if instance || conditional {
 			return wrong(fhir.CodeInvalid, "A POST names the type alone.")
 		}
-		if !can.Create || !can.UpdateCreate {
+		if !can.Create || !can.UpdateCreate && can.NewID == nil {
 			return wrong(fhir.CodeNotSupported, name+" cannot be created here within a transaction.")
 		}
 	case http.MethodPut:
-		r.Method, ok = write.Update, can.Update && can.UpdateCreate
+		r.Method, ok = write.Update, can.Update
 	case http.MethodPatch:
 		r.Method, ok = write.Patch, can.Update && can.Read
 	case http.MethodDelete:

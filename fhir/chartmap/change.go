@@ -126,7 +126,7 @@ func (p *planner) load(ctx context.Context, key fhir.Key) (*branch, *work, error
 		if err != nil {
 			return nil, nil, err
 		}
-		if w != nil && w.now != nil && b.base.match(w.now) {
+		if w != nil && w.now != nil && b.base.match(w.now) && (!lay(ctx) || b.released(w.now)) {
 			return b, w, nil
 		}
 	}
@@ -168,6 +168,9 @@ func (p *planner) change(ctx context.Context, c fhir.Change) error {
 	b, w, err := p.load(ctx, c.Key)
 	if err != nil {
 		return err
+	}
+	if b == nil && c.Method == fhir.Put && c.IfNoneExist != nil && c.IfMatch == "" {
+		return p.create(ctx, c)
 	}
 	if b == nil {
 		return p.missing(c)

@@ -8,11 +8,17 @@ import (
 	"github.com/portico-fhir/portico/fhir/commit"
 )
 
+// Repository is what the Router joins.
+type Repository interface {
+	fhir.Repository
+	commit.Planner
+}
+
 // Router is a Repository that sends each type to the one of two that keeps it.
 // Which types Mapped has is asked once. It is safe for concurrent use.
 type Router struct {
-	Mapped  fhir.Repository // types of the EHR; nil: there are none
-	Records fhir.Repository // all others; required
+	Mapped  Repository // types of the EHR; nil: there are none
+	Records Repository // all others; required
 
 	once   sync.Once
 	mapped map[fhir.Type]bool
@@ -45,7 +51,7 @@ func (r *Router) isMapped(t fhir.Type) bool {
 	return r.mapped[t]
 }
 
-func (r *Router) of(t fhir.Type) fhir.Repository {
+func (r *Router) of(t fhir.Type) Repository {
 	if r.isMapped(t) {
 		return r.Mapped
 	}
@@ -89,37 +95,10 @@ func (r *Router) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
 	return r.of(q.Type).Search(ctx, q)
 }
 
-// Commit implements [fhir.Repository]. Changes to types of the EHR and to records are
-// written all or nothing where both repositories are Planners on one store, else they
-// cannot be mixed: CodeNotSupported.
+// Commit implements [fhir.Repository]: changes to types of the EHR and to records are
+// written all or nothing. CodeNotSupported where the two are not on one store.
 func (r *Router) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	mapped, ok1 := r.Mapped.(commit.Planner)
-	records, ok2 := r.Records.(commit.Planner)
-	if ok1 && ok2 {
-		return commit.Do(ctx, changes, func(t fhir.Type) commit.Planner {
-			if r.isMapped(t) {
-				return mapped
-			}
-			return records
-		})
-	}
-	first := changes[0].Key.Type
-	for _, c := range changes[1:] {
-		if r.isMapped(c.Key.Type) == r.isMapped(first) {
-			continue
-		}
-		ehr, record := first, c.Key.Type
-		if r.isMapped(record) {
-			ehr, record = record, ehr
-		}
-		return nil, fhir.Errorf(fhir.CodeNotSupported, "",
-			"One request cannot change %s, which lives in the EHR, together with %s, which Portico keeps: the two cannot be written all or nothing. Send them apart.",
-			ehr, record)
-	}
-	return r.of(first).Commit(ctx, changes)
+	return commit.Do(ctx, changes, func(t fhir.Type) commit.Planner { return r.of(t) })
 }
 
 // Describe implements [fhir.Repository].
