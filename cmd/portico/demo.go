@@ -97,5 +97,6 @@ func demoBanner(w io.Writer, c Config) {
 	for _, d := range demoAccounts() {
 		fmt.Fprintf(w, "  %-10s  %s\n", d.Login, d.about)
 	}
-	fmt.Fprintf(w, "\nApps: demo-public (PKCE), demo-confidential (secret %s), demo-backend (private_key_jwt;\nits key is testdata/clinic/backend/private.jwk.json). All redirect to %s/demo/callback\n", demoSecret, c.BaseURL)
+	fmt.Fprintf(w, "\nApps: demo-public (PKCE), demo-confidential (secret %s), both with the redirect %s/demo/callback;\ndemo-backend (private_key_jwt, its key is testdata/clinic/backend/private.jwk.json). For curl:\n\n", demoSecret, c.BaseURL)
+	fmt.Fprintf(w, "  curl -s -u demo-script:%s -d grant_type=client_credentials -d 'scope=system/*.rs' %s/auth/token\n", demoSecret, c.BaseURL)
 }

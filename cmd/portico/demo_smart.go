@@ -77,6 +77,7 @@ func demoClients(base string) ([]client.Client, error) {
 	return []client.Client{
 		{ID: "demo-public", Name: "Portico demo app", Kind: client.Public, Redirects: redirects, Origins: []string{u.Scheme + "://" + u.Host}, LaunchURL: base + "/demo", Scopes: people, Grants: code},
 		{ID: "demo-confidential", Name: "Portico demo app with a secret", Kind: client.Secret, SecretHash: secret, Redirects: redirects, LaunchURL: base + "/demo", Scopes: people, Grants: code},
+		{ID: "demo-script", Name: "Portico demo script", Kind: client.Secret, SecretHash: secret, Scopes: system, Grants: []string{client.ClientCredentials}},
 		{ID: "demo-backend", Name: "Portico demo backend", Kind: client.JWT, JWKS: clinic.BackendKeys(), Scopes: system, Grants: []string{client.ClientCredentials}},
 	}, nil
 }

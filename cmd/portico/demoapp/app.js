@@ -92,6 +92,10 @@ async function show(token) {
   const context = { Patient: token.patient, "May do": token.scope, "Ends in": token.expires_in + " s" };
   $("context").replaceChildren(...Object.entries(context).flatMap(([k, v]) => [element("dt", k), element("dd", v || "–")]));
   $("again").onclick = () => launch($("scope").value);
+  $("reveal").onclick = () => {
+    $("shell").textContent = "TOKEN=" + token.access_token;
+    $("shell").hidden = false;
+  };
   $("forget").onclick = async () => {
     const config = await configuration();
     await fetch(config.revocation_endpoint, { method: "POST", body: new URLSearchParams({ token: token.refresh_token || token.access_token, client_id: clientID }) });
