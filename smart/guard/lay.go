@@ -74,7 +74,7 @@ func (r *Repository) lay(ctx context.Context, a *access.Access, old fhir.Resourc
 			return err
 		}
 	}
-	for _, check := range []func(*laying) error{(*laying).meta, (*laying).subject, (*laying).status, rule} {
+	for _, check := range []func(*laying) error{(*laying).meta, (*laying).subject, rule, (*laying).status} {
 		if err := check(l); err != nil {
 			return err
 		}
