@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -28,19 +29,68 @@ func CompleteOrder(order []Key) []Key {
 // order: the smallest element when ascending, the greatest when descending. An
 // empty array stands as undefined, below null; a missing field as null. If keys
 // lead to different arrays, which MongoDB refuses to sort by, each key takes its
-// own first element. The values share d's bytes.
+// own first element. For a key with Within it is what follows the prefix, and for
+// what has none MaxKey or, when descending, MinKey. The values share d's bytes.
 func Position(order []Key, d Doc) Cursor {
 	order = CompleteOrder(order)
-	c, err := first(order, d)
-	if err == nil {
-		return c
+	if !slices.ContainsFunc(order, func(k Key) bool { return k.Within != nil }) {
+		if c, err := first(order, d); err == nil {
+			return c
+		}
 	}
-	c = nil
-	for i := range order {
+	var c Cursor
+	for i, k := range order {
+		if k.Within != nil {
+			c = append(c, k.Within.first(field(d, k.Path), k.Desc))
+			continue
+		}
 		part, _ := first(order[i:i+1], d) // one key has no parallel arrays
 		c = append(c, part...)
 	}
 	return c
+}
+
+// Lacks reports whether the document at a position under order is one that
+// a Within of order requires to be left out.
+func Lacks(order []Key, at Cursor) bool {
+	return len(order) > 0 && order[0].Within != nil && order[0].Within.Required && at[0].Type != bson.TypeString
+}
+
+// first gives what an array sorts by.
+func (w *Within) first(array Value, desc bool) Value {
+	var best []byte
+	found := false
+	if array.Type == bson.TypeArray {
+		for elems := body(array.Value); ; {
+			_, v, rest, ok := next(elems)
+			if !ok {
+				break
+			}
+			elems = rest
+			if v.Type != bson.TypeString {
+				continue
+			}
+			for _, st := range w.Stretches {
+				tail, in := st.tail(text(v.Value))
+				if in && (!found || bytes.Compare(tail, best) < 0 != desc) {
+					best, found = tail, true
+				}
+			}
+		}
+	}
+	switch {
+	case found:
+		return String(string(best))
+	case desc:
+		return Value{Type: bson.TypeMinKey}
+	}
+	return Value{Type: bson.TypeMaxKey}
+}
+
+// tail gives what follows the prefix in a string of the stretch.
+func (s Stretch) tail(b []byte) (tail []byte, in bool) {
+	tail, in = bytes.CutPrefix(b, []byte(s.Prefix))
+	return tail, in && string(tail) >= s.Low && (s.High == "" || string(tail) < s.High)
 }
 
 func first(order []Key, d Doc) (Cursor, error) {

@@ -15,6 +15,8 @@ var (
 	ErrTooLarge = errors.New("store: too large")
 	// ErrInvalid: the query, op or index is malformed.
 	ErrInvalid = errors.New("store: invalid")
+	// ErrTooCostly: more documents would have to be sorted than the query allows.
+	ErrTooCostly = errors.New("store: too costly")
 	// ErrUnavailable: the backend cannot serve now (locked, read-only, disk
 	// full, no primary); nothing was changed, and trying again may succeed.
 	ErrUnavailable = errors.New("store: unavailable")

@@ -62,6 +62,7 @@ type Query struct {
 	Order      []Key    // ties are always broken by _id ascending, or in the direction of the last key
 	After      Cursor   // yield only what comes strictly after this position in Order
 	Limit      int      // 0 means no limit
+	MaxSort    int      // how many documents may be sorted where no index gives the order; more are ErrTooCostly. 0 means no limit
 	Fields     []string // top-level fields to return; _id always is; nil means all
 }
 
@@ -70,7 +71,23 @@ type Query struct {
 type Key struct {
 	Path string
 	Desc bool
+	// Within, only in a query, makes a document sort by some strings of the array
+	// at Path, which is then a field at the top; what has none of them comes last.
+	Within *Within
 }
+
+// Within selects the strings that lie in one of its stretches. What sorts is what
+// follows the prefix of the stretch.
+type Within struct {
+	Stretches []Stretch
+	// Required leaves out documents without such a string. It needs to be the
+	// first key of its order.
+	Required bool
+}
+
+// Stretch selects strings that start with Prefix followed by what is not below Low
+// and, unless that is empty, below High.
+type Stretch struct{ Prefix, Low, High string }
 
 // Cursor is a keyset position: the sort values of a document under an order,
 // its _id last. It carries no authority and stays valid whatever is written.

@@ -35,8 +35,13 @@ func (q Query) Validate() error {
 			return fmt.Errorf("%w: malformed cursor", ErrInvalid)
 		}
 	}
-	if q.Limit < 0 {
+	if q.Limit < 0 || q.MaxSort < 0 {
 		return fmt.Errorf("%w: negative limit", ErrInvalid)
+	}
+	for i, k := range q.Order {
+		if w := k.Within; w != nil && (strings.Contains(k.Path, ".") || k.Path == "_id" || w.Required && i > 0) {
+			return fmt.Errorf("%w: a sort within %q", ErrInvalid, k.Path)
+		}
 	}
 	for _, f := range q.Fields {
 		if err := checkPath(f); err != nil {
@@ -113,6 +118,11 @@ func (ix Index) Validate() error {
 	if err := checkKeys(ix.Keys); err != nil {
 		return fmt.Errorf("index %s: %w", ix.Name, err)
 	}
+	for _, k := range ix.Keys {
+		if k.Within != nil {
+			return fmt.Errorf("%w: index %s is of parts of arrays", ErrInvalid, ix.Name)
+		}
+	}
 	if ix.Loose && (ix.Unique || len(ix.Keys) < 2 || ix.Keys[len(ix.Keys)-1].Path != "_id") {
 		return fmt.Errorf("%w: loose index %s must not be unique, and end with _id", ErrInvalid, ix.Name)
 	}
@@ -140,7 +150,7 @@ func checkKeys(keys []Key) error {
 			return err
 		}
 		for _, l := range keys[:i] {
-			if k.Path == l.Path {
+			if k.Path == l.Path && (k.Within == nil || l.Within == nil) {
 				return fmt.Errorf("%w: key %q is given twice", ErrInvalid, k.Path)
 			}
 		}

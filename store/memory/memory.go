@@ -109,6 +109,7 @@ func (s *Store) search(ctx context.Context, q store.Query) ([]hit, int, error) {
 	}
 	order := store.CompleteOrder(q.Order)
 	var found []hit
+	matching := 0
 	for _, doc := range c.docs {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
@@ -117,6 +118,12 @@ func (s *Store) search(ctx context.Context, q store.Query) ([]hit, int, error) {
 			continue
 		}
 		at := store.Position(order, doc)
+		if store.Lacks(order, at) {
+			continue
+		}
+		if matching++; q.MaxSort > 0 && matching > q.MaxSort {
+			return nil, 0, store.ErrTooCostly
+		}
 		if q.After == nil || store.ComparePositions(order, at, q.After) > 0 {
 			found = append(found, hit{doc, at})
 		}

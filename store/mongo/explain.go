@@ -21,8 +21,12 @@ func (s *Store) Explain(ctx context.Context, q store.Query) (store.Plan, error) 
 	defer s.leave()
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
+	sorted := partial(q.Order)
+	if sorted { // here, all that matches
+		q.Order, q.After, q.Limit = nil, nil, 0
+	}
 	p := s.plan(q)
-	var sum store.Plan
+	sum := store.Plan{Sorted: sorted}
 	for _, part := range p.parts {
 		plan, err := s.explain(ctx, p, part)
 		if err != nil {

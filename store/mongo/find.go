@@ -58,7 +58,11 @@ func (s *Store) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, er
 			return
 		}
 		defer s.leave()
-		if err := s.find(ctx, s.plan(q), yield); err != nil {
+		find := func() error { return s.find(ctx, s.plan(q), yield) }
+		if partial(q.Order) {
+			find = func() error { return s.findWithin(ctx, q, yield) }
+		}
+		if err := find(); err != nil {
 			yield(nil, err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -27,6 +29,7 @@ type access struct {
 	ordered bool   // its entries come in the query's order
 	down    bool   // by walking backwards
 	tied    bool   // but for documents with the same keys, which are in no order
+	partial bool   // the first key of the order is within; an entry counts where it is the document's position
 	dedupe  bool   // a document may have several of the entries
 	multi   uint64 // ix.multi as this plan assumes it
 }
@@ -53,6 +56,7 @@ func newPlanner(coll *collection, q store.Query) *planner {
 	p.through(coll.byKey)
 	for _, ix := range coll.indexes {
 		p.through(ix)
+		p.partially(ix)
 	}
 	return p
 }
@@ -193,7 +197,7 @@ func (p *planner) inOrder(a *access) (ordered, down, tied bool) {
 		if a.ix.def.Loose && n > 0 && n == len(have) && k.Path == "_id" {
 			return true, down, true
 		}
-		if n == len(have) || have[n].Path != k.Path || a.several(len(a.pins)+n) {
+		if n == len(have) || k.Within != nil || have[n].Path != k.Path || a.several(len(a.pins)+n) {
 			return false, false, false
 		}
 		backwards := have[n].Desc != k.Desc
@@ -204,6 +208,46 @@ func (p *planner) inOrder(a *access) (ordered, down, tied bool) {
 		n++
 	}
 	return true, down, false
+}
+
+// partially adds the access through ix that has the order of a key with Within:
+// a lane for each stretch.
+func (p *planner) partially(ix *index) {
+	first := p.order[0]
+	if w := first.Within; w == nil || !w.Required || ix.def.Sparse || len(w.Stretches) > maxLanes ||
+		ix.keys[0].Path != first.Path || ix.keys[0].Desc {
+		return
+	}
+	a := access{ix: ix, multi: ix.multi.Load(), used: make([]bool, len(p.conds)), ordered: true, partial: true, down: first.Desc, dedupe: true}
+	n := 1
+	for _, k := range p.order[1:] {
+		if n == len(ix.keys) {
+			a.tied = ix.def.Loose && k.Path == "_id"
+			if !a.tied {
+				return
+			}
+			break
+		}
+		if ix.keys[n].Path != k.Path || k.Within != nil || a.several(n) || (ix.keys[n].Desc != k.Desc) != a.down {
+			return
+		}
+		n++
+	}
+	for _, st := range first.Within.Stretches {
+		prefix := openString(st.Prefix)
+		s := span{append(bytes.Clone(prefix), openString(st.Low)[1:]...), after(prefix)}
+		if st.High != "" {
+			s.high = append(bytes.Clone(prefix), openString(st.High)[1:]...)
+		}
+		a.lanes = append(a.lanes, lane{prefix, []span{s}})
+	}
+	p.found = append(p.found, a)
+}
+
+// openString gives the key of a string without its end.
+func openString(s string) []byte {
+	key := store.AppendKey(nil, store.String(s), false)
+	return key[:len(key)-2]
 }
 
 // orders reports whether k is the first key of the order that is not constant.
@@ -219,6 +263,9 @@ func (p *planner) orders(a *access, k store.Key) bool {
 // constant gives the key, in k's direction, of the one value that all documents
 // found have at k's path.
 func (a *access) constant(k store.Key) ([]byte, bool) {
+	if k.Within != nil {
+		return nil, false
+	}
 	for i, pin := range a.pins {
 		if pin == nil || a.ix.keys[i].Path != k.Path || a.several(i) {
 			continue
@@ -289,6 +336,14 @@ func (p *planner) edge(a *access, l *lane, cursor store.Cursor) (key []byte, inc
 	key = bytes.Clone(l.prefix)
 	n := len(a.pins)
 	for i, k := range p.order {
+		if k.Within != nil {
+			if cursor[i].Type != bson.TypeString {
+				return after(key), true // behind all that have such a string
+			}
+			key = append(key, store.AppendKey(nil, cursor[i], false)[1:]...)
+			n++
+			continue
+		}
 		if pin, ok := a.constant(k); ok {
 			// Where the constant differs from the cursor's value it decides.
 			if c := bytes.Compare(pin, store.AppendKey(nil, cursor[i], k.Desc)); c != 0 {

@@ -128,6 +128,14 @@ func TestPlans(t *testing.T) {
 			10,
 		},
 		{
+			"a sort by some entries walks through them",
+			store.Query{Order: []store.Key{
+				{Path: "k", Desc: true, Within: &store.Within{Stretches: []store.Stretch{{Prefix: "rare"}}, Required: true}}, {Path: "dt"}, {Path: "_id", Desc: true},
+			}, Limit: 5, MaxSort: 10},
+			store.Plan{Index: "entries", Returned: 5},
+			5,
+		},
+		{
 			"one _id",
 			store.Query{Where: store.And{k("all"), store.Eq{Path: "_id", Value: store.V("0042")}}},
 			store.Plan{Index: "_id", Returned: 1},

@@ -62,7 +62,7 @@ func (r *search) start() error {
 	}
 	if !r.access.ordered {
 		r.stats.Sorted = true
-		r.sorted = newSorted(p.order, r.query.After, r.query.Limit, r.budget)
+		r.sorted = newSorted(p.order, r.query, r.budget)
 	}
 	if !r.access.ordered || len(r.access.lanes) != 1 || len(r.access.lanes[0].spans) > 1 || r.access.ix.find != "" {
 		// One snapshot for all that is read.
@@ -81,7 +81,7 @@ func (r *search) open() error {
 		r.walk = nil
 	}
 	r.seen, r.ties = nil, ties{}
-	r.behind = !r.access.tied || r.query.After == nil
+	r.behind = r.query.After == nil || !r.access.tied && !r.access.partial
 	r.rest = r.access.residual(r.query.Where)
 	r.fields = touched(r.rest, r.order)
 	var err error
@@ -268,7 +268,9 @@ func (r *search) nextSorted() (store.Doc, error) {
 			if e == nil {
 				break
 			}
-			r.sorted.add(e)
+			if err := r.sorted.add(e); err != nil {
+				return nil, err
+			}
 		}
 		r.sorted.end()
 	}

@@ -13,6 +13,7 @@ import (
 type sorted struct {
 	order  []store.Key
 	limit  int // 0: none
+	most   int // documents that may be sorted; 0: any number
 	budget int // bytes
 
 	after  []byte // key after which the pass looks
@@ -22,6 +23,7 @@ type sorted struct {
 	passes int
 	more   bool // there may be more in another pass
 	cut    bool // this pass has dropped some that are not beyond the limit
+	seen   int  // documents in this pass
 }
 
 // item is a document's position, as a key, and its row.
@@ -32,10 +34,10 @@ type item struct {
 
 const itemSize = 48 // bytes of an item besides its key, about
 
-func newSorted(order []store.Key, after store.Cursor, limit, budget int) *sorted {
-	t := &sorted{order: order, limit: limit, budget: budget, more: true}
-	if after != nil {
-		t.after = t.key(after)
+func newSorted(order []store.Key, q store.Query, budget int) *sorted {
+	t := &sorted{order: order, limit: q.Limit, most: q.MaxSort, budget: budget, more: true}
+	if q.After != nil {
+		t.after = t.key(q.After)
 	}
 	return t
 }
@@ -51,16 +53,27 @@ func (t *sorted) key(c store.Cursor) []byte {
 // begin starts a pass.
 func (t *sorted) begin() {
 	t.passes++
-	t.items, t.size, t.last, t.cut = t.items[:0], 0, nil, false
+	t.items, t.size, t.last, t.cut, t.seen = t.items[:0], 0, nil, false, 0
 }
 
 // add offers a document to the pass.
-func (t *sorted) add(e *entry) {
-	key := t.key(store.Position(t.order, e.doc))
+func (t *sorted) add(e *entry) error {
+	at := store.Position(t.order, e.doc)
+	if store.Lacks(t.order, at) {
+		return nil
+	}
+	if t.seen++; t.most > 0 && t.seen > t.most {
+		return store.ErrTooCostly
+	}
+	t.offer(t.key(at), e.rid)
+	return nil
+}
+
+func (t *sorted) offer(key []byte, rid int64) {
 	if t.after != nil && bytes.Compare(key, t.after) <= 0 || t.last != nil && bytes.Compare(key, t.last) > 0 {
 		return
 	}
-	t.items = append(t.items, item{key, e.rid})
+	t.items = append(t.items, item{key, rid})
 	t.size += len(key) + itemSize
 	if t.limit > 0 && len(t.items) >= 2*t.limit+64 {
 		t.keep(t.limit)

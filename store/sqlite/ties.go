@@ -94,9 +94,11 @@ func (r *search) byID(rids []int64) ([]int64, error) {
 	return rids, nil
 }
 
-// passed reports whether a document comes after the cursor, as all that follow it
-// then do: the walk begins with the entries that have the same key.
+// passed reports whether a document comes after the cursor. All that follow it then do,
+// since the walk begins with the entries that have the cursor's key, unless a document
+// may have other entries before it.
 func (r *search) passed(doc store.Doc) bool {
-	r.behind = store.ComparePositions(r.order, store.Position(r.order, doc), r.query.After) > 0
-	return r.behind
+	passed := store.ComparePositions(r.order, store.Position(r.order, doc), r.query.After) > 0
+	r.behind = passed && !r.access.partial
+	return passed
 }

@@ -229,6 +229,26 @@ func (r Random) Order() *rapid.Generator[[]store.Key] {
 	})
 }
 
+// Within is Order, sometimes by some strings of the array a first.
+func (r Random) Within() *rapid.Generator[[]store.Key] {
+	return rapid.Custom(func(t *rapid.T) []store.Key {
+		order := r.Order().Draw(t, "order")
+		if rapid.IntRange(0, 2).Draw(t, "within") > 0 {
+			return order
+		}
+		order = slices.DeleteFunc(order, func(k store.Key) bool { return k.Path != "m" && k.Path != "n" && k.Path != "_id" })
+		w := &store.Within{Required: rapid.Bool().Draw(t, "required")}
+		for range rapid.IntRange(1, 2).Draw(t, "stretches") {
+			w.Stretches = append(w.Stretches, store.Stretch{
+				Prefix: rapid.SampledFrom([]string{"", "a", "A", "b"}).Draw(t, "prefix"),
+				Low:    rapid.SampledFrom([]string{"", "", "b"}).Draw(t, "low"),
+				High:   rapid.SampledFrom([]string{"", "", "c"}).Draw(t, "high"),
+			})
+		}
+		return append([]store.Key{{Path: "a", Desc: rapid.Bool().Draw(t, "desc"), Within: w}}, order...)
+	})
+}
+
 // Indexes generates indexes that any of the documents can have: at most one of
 // their keys can be an array. Their names begin with prefix.
 func (r Random) Indexes(collection string) *rapid.Generator[[]store.Index] {

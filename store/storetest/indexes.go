@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,6 +174,37 @@ func indexes(g *group) {
 				checkIDs(t, s, query, q.want[i+1:]...)
 			}
 		}
+	})
+	g.claim("a sort by some strings of an array, with an index and without", func(t *testing.T, s store.Store, c string) {
+		mustInsert(t, s, c, `{"a":["x2","y1","y5"],"b":1}`, `{"a":["y3","x9"],"b":2}`, `{"a":["y1"],"b":1}`, `{"a":["x0"],"b":9}`, `{"b":1}`, `{"a":["z2"],"b":1}`, `{"a":["y1"],"b":2}`)
+		y := []store.Stretch{{Prefix: "y"}}
+		for range 2 {
+			for _, q := range []struct {
+				order []store.Key
+				want  []string
+			}{
+				{[]store.Key{{Path: "a", Within: &store.Within{Stretches: y, Required: true}}, {Path: "b", Desc: true}, {Path: "_id"}}, []string{"7", "1", "3", "2"}},
+				{[]store.Key{{Path: "a", Desc: true, Within: &store.Within{Stretches: y, Required: true}}, {Path: "b"}, {Path: "_id"}}, []string{"1", "2", "3", "7"}},
+				{[]store.Key{{Path: "a", Within: &store.Within{Stretches: y}}}, []string{"1", "3", "7", "2", "4", "5", "6"}},
+				{[]store.Key{{Path: "a", Desc: true, Within: &store.Within{Stretches: y}}, {Path: "_id"}}, []string{"1", "2", "3", "7", "4", "5", "6"}},
+				{
+					[]store.Key{{Path: "a", Within: &store.Within{Stretches: []store.Stretch{{Prefix: "x"}, {Prefix: "y", Low: "2", High: "5"}, {Prefix: "z"}}, Required: true}}, {Path: "b", Desc: true}},
+					[]string{"4", "6", "1", "2"},
+				},
+			} {
+				query := store.Query{Collection: c, Order: q.order}
+				checkIDs(t, s, query, q.want...)
+				for i, d := range find(t, s, query) {
+					query.After = store.Position(q.order, d)
+					checkIDs(t, s, query, q.want[i+1:]...)
+				}
+				query = store.Query{Collection: c, Order: q.order, Where: eq("b", 1), MaxSort: 10, Limit: 1}
+				checkIDs(t, s, query, q.want[slices.IndexFunc(q.want, func(id string) bool { return strings.Contains("1356", id) })])
+			}
+			ensure(t, s, store.Index{Collection: c, Name: "loose", Keys: []store.Key{{Path: "a"}, {Path: "b", Desc: true}, {Path: "_id"}}, Loose: true})
+		}
+		costly := store.Query{Collection: c, Order: []store.Key{{Path: "a", Within: &store.Within{Stretches: y}}}, MaxSort: 5}
+		wantFindError(t, s, costly, store.ErrTooCostly)
 	})
 	g.claim("the same name in another collection is another index", func(t *testing.T, s store.Store, c string) {
 		ensure(t, s, plain(c), store.Index{Collection: c + "x", Name: "ab", Keys: asc("z")})
