@@ -1,0 +1,123 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/client"
+	"github.com/portico-fhir/portico/smart/scope"
+	"github.com/portico-fhir/portico/smart/token"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/sqlite"
+)
+
+// BenchmarkRead is a read through the whole server but for the network, without
+// authorization and with a patient's token: what SMART costs is the difference.
+func BenchmarkRead(b *testing.B) {
+	for _, auth := range []string{authOff, authSMART} {
+		b.Run(auth, func(b *testing.B) {
+			st, err := sqlite.Open(b.TempDir(), sqlite.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = st.Close() })
+			c := defaultConfig()
+			c.Auth, c.Demo, c.BaseURL = auth, true, "http://localhost:8080"
+			server, err := wire(b.Context(), c, st, slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			handler := server.Handler()
+			bearer := ""
+			if auth == authSMART {
+				bearer = "Bearer " + patientToken(b, st, c.BaseURL)
+			}
+			for name, path := range map[string]string{"mapped": "/fhir/Patient/amy-shaw", "record": "/fhir/" + kept(b, handler, c.BaseURL, auth)} {
+				b.Run(name, func(b *testing.B) {
+					r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, path, nil)
+					r.Host = "localhost:8080"
+					if bearer != "" {
+						r.Header.Set("Authorization", bearer)
+					}
+					b.ReportAllocs()
+					for b.Loop() {
+						w := httptest.NewRecorder()
+						handler.ServeHTTP(w, r)
+						if w.Code != http.StatusOK {
+							b.Fatalf("%d %s", w.Code, w.Body)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// patientToken is Amy's, of the demo app.
+func patientToken(b *testing.B, st store.Store, base string) string {
+	b.Helper()
+	scopes, _ := scope.Parse("launch/patient openid fhirUser patient/*.rs")
+	tokens := &token.Tokens{Store: st, Issuer: base, FHIR: base + "/fhir"}
+	challenge := sha256.Sum256([]byte(strings.Repeat("v", 43)))
+	code, op, err := tokens.New(token.Authorization{
+		Client: "demo-public", Kind: access.Patient, Account: "amy", Actor: fhir.Key{Type: "Patient", ID: "amy-shaw"}, Patient: "amy-shaw", Scopes: scopes, AuthTime: time.Now(),
+	}, token.Request{Redirect: base + "/demo/callback", Challenge: base64.RawURLEncoding.EncodeToString(challenge[:])})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := st.Apply(b.Context(), []store.Op{op}); err != nil {
+		b.Fatal(err)
+	}
+	app, err := (&client.Registry{Store: st}).Get(b.Context(), "demo-public")
+	if err != nil {
+		b.Fatal(err)
+	}
+	app.Scopes, _ = scope.Parse("launch/patient patient/*.rs") // no id token: that would want keys
+	got, err := tokens.Exchange(b.Context(), app, code, base+"/demo/callback", strings.Repeat("v", 43))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return got.AccessToken
+}
+
+// kept makes a resource of Amy's record that is not the EHR's.
+func kept(b *testing.B, handler http.Handler, base, auth string) string {
+	b.Helper()
+	do := func(path, contentType, body string, set func(*http.Request)) []byte {
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, path, strings.NewReader(body))
+		r.Host = "localhost:8080"
+		r.Header.Set("Content-Type", contentType)
+		set(r)
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, r); w.Code > 299 {
+			b.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return w.Body.Bytes()
+	}
+	bearer := func(*http.Request) {}
+	if auth == authSMART {
+		var t struct {
+			AccessToken string `json:"access_token"`
+		}
+		body := do("/auth/token", "application/x-www-form-urlencoded", "grant_type=client_credentials&scope=system/*.cruds", func(r *http.Request) { r.SetBasicAuth("demo-script", demoSecret) })
+		if err := json.Unmarshal(body, &t); err != nil {
+			b.Fatal(err)
+		}
+		bearer = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+t.AccessToken) }
+	}
+	var made struct{ ID string }
+	body := do("/fhir/Condition", "application/fhir+json", `{"resourceType":"Condition","subject":{"reference":"Patient/amy-shaw"},"code":{"text":"`+strings.Repeat("x", 1300)+`"}}`, bearer)
+	if err := json.Unmarshal(body, &made); err != nil {
+		b.Fatal(err)
+	}
+	return "Condition/" + made.ID
+}
