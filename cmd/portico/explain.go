@@ -70,6 +70,8 @@ func explain(ctx context.Context, args []string, env func(string) string, std st
 	if err != nil {
 		return err
 	}
+	types.Describe("Patient") // reads the search parameters, as a server has long since done
+	watched.steps = nil
 	return explainSearch(ctx, c, types, watched, asked, std.out)
 }
 
