@@ -33,6 +33,7 @@ type Config struct {
 	HTTP    HTTPConfig    `yaml:"http"`
 	Search  SearchConfig  `yaml:"search"`
 	Write   WriteConfig   `yaml:"write"`
+	Jobs    JobsConfig    `yaml:"jobs"`
 	SMART   SMARTConfig   `yaml:"smart"`
 	Metrics MetricsConfig `yaml:"metrics"`
 	Log     LogConfig     `yaml:"log"`
@@ -100,6 +101,7 @@ func defaultConfig() Config {
 			WriteTimeout: 120 * time.Second, IdleTimeout: 120 * time.Second, DrainTimeout: 30 * time.Second,
 		},
 		Write:  defaultWrite(),
+		Jobs:   defaultJobs(),
 		SMART:  defaultSMART(),
 		Auth:   authSMART,
 		Search: SearchConfig{DefaultCount: 20, MaxCount: 1000, Timezone: "UTC", Text: true},
@@ -169,6 +171,7 @@ func (c *Config) Validate() error {
 	}
 	check(c.Memory >= memoryParts*max(h.MaxBody, h.MaxBundle), "memory must be at least %d times http.max-body and http.max-bundle", memoryParts)
 	check(h.DrainDelay >= 0, "http.drain-delay must not be negative")
+	c.Jobs.validate(check)
 	c.Write.validate(c.open(), check)
 	c.SMART.validate(check)
 	return errors.Join(faults...)

@@ -78,6 +78,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Validator:    validator,
 		Receipts:     &receipt.Book{Store: st},
 		DeleteMany:   c.Write.deleteMany(),
+		Jobs:         c.Jobs.queue(st, log),
 		Metadata:     metadata.statement,
 		Log:          log,
 		Limits:       c.limits(),

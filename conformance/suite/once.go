@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // once sends requests with an Idempotency-Key again.
@@ -75,6 +76,38 @@ func once(t *testing.T, c *client) {
 			c.do(t, "POST", "", bundleOf(kind, request(basic, "POST", "Basic")), "Idempotency-Key", key).want(t, 422)
 		})
 	}
+}
+
+// deferred sends what it does not wait for.
+func deferred(t *testing.T, c *client) {
+	t.Run("G8.6 a transaction behind the client's back", func(t *testing.T) {
+		a := c.do(t, "POST", "", bundleOf("transaction", request(basic, "POST", "Basic")), "Prefer", "respond-async").want(t, 202)
+		at := a.Header.Get("Content-Location")
+		if !strings.HasPrefix(at, c.base+"/") {
+			t.Fatalf("Content-Location is %q", at)
+		}
+		for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+			if a = c.do(t, "GET", at, "").want(t, 200, 202); a.StatusCode == 200 {
+				break
+			}
+			if a.Header.Get("X-Progress") == "" || a.Header.Get("Retry-After") == "" {
+				t.Errorf("while it is under way the headers are %v", a.Header)
+			}
+		}
+		var outer, inner answers
+		a.want(t, 200).into(t, &outer)
+		if outer.Type != "batch-response" || len(outer.Entry) != 1 || outer.Entry[0].Response.Status != "200 OK" {
+			t.Fatalf("got %s", a.body)
+		}
+		answer{a.Response, outer.Entry[0].Resource}.into(t, &inner)
+		if inner.Type != "transaction-response" || len(inner.Entry) != 1 {
+			t.Fatalf("got %s", a.body)
+		}
+		c.do(t, "GET", inner.at(t, c, 0), "").want(t, 200)
+		c.do(t, "DELETE", at, "").want(t, 202)
+		c.do(t, "GET", at, "").want(t, 404)
+		c.do(t, "DELETE", at, "").want(t, 404)
+	})
 }
 
 // origins are Provenances in a header.

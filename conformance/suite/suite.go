@@ -26,6 +26,7 @@ func Run(t *testing.T, base string, types ...string) {
 		writing(t, c, can.kind("Basic").ConditionalDelete == "multiple")
 		bundles(t, c, can.Rest[0].Interaction)
 		once(t, c)
+		deferred(t, c)
 		if k := can.kind("Provenance"); k != nil && k.does("create", "update") && k.searchesBy("target") {
 			origins(t, c)
 		}

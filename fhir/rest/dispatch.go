@@ -42,6 +42,9 @@ func (s *Server) dispatch(w *response, r *request) error {
 			return err
 		}
 	}
+	if r.prefer.async && s.Jobs != nil && r.deferrable() {
+		return s.submit(w, r)
+	}
 	return s.once(w, r, h)
 }
 
@@ -66,6 +69,9 @@ func (s *Server) route(r *request) (handler, error) {
 		return s.routeSystem(r, "")
 	case n == 1 && (segments[0] == "metadata" || strings.HasPrefix(segments[0], "_") || strings.HasPrefix(segments[0], "$")):
 		return s.routeSystem(r, segments[0])
+	}
+	if n == 2 && segments[0] == pathJobs && s.Jobs != nil {
+		return s.routeJob(r, segments[1])
 	}
 	k := s.types[fhir.Type(segments[0])]
 	if k == nil {

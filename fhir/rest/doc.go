@@ -11,5 +11,6 @@
 // Specification: FHIR R4 3.1.0 (RESTful API), RFC 9110, RFC 7239 (Forwarded),
 // RFC 7240 (Prefer), the Fetch standard's CORS protocol.
 //
-// It may import fhir, fhir/bundle, fhir/operation, fhir/patch, fhir/schema, fhir/search, fhir/subset, fhir/write and store.
+// It may import fhir, fhir/bundle, fhir/job, fhir/operation, fhir/patch, fhir/receipt, fhir/schema, fhir/search, fhir/subset,
+// fhir/write and store.
 package rest

@@ -25,6 +25,7 @@ const (
 	searchSystem
 	invoke
 	otherwise
+	jobStatus
 	interactions // how many there are
 )
 
@@ -61,4 +62,5 @@ var interactionNames = [interactions]struct{ code, route string }{
 	searchSystem:      {"search-system", "/"},
 	invoke:            {"operation", "/[type]/[id]/$[operation]"},
 	otherwise:         {"other", ""},
+	jobStatus:         {"job", "/_async/[job]"},
 }

@@ -47,6 +47,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		srv.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)
 	}
 	defer s.work(under)()
+	defer s.serveJobs(ctx)()
+	defer s.work(under)()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(crowd) }()
 	select {

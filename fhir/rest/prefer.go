@@ -13,6 +13,7 @@ type prefer struct {
 	content returned
 	stated  bool // content was asked for
 	lenient bool
+	async   bool // respond-async
 }
 
 // returned is the body that the client wants after a write.
@@ -45,6 +46,8 @@ func parsePrefer(h http.Header) (prefer, error) {
 				default:
 					return p, fhir.Errorf(fhir.CodeInvalid, "http.Prefer", "return must be minimal, representation or OperationOutcome.")
 				}
+			case "respond-async":
+				p.async = true
 			case "handling":
 				switch v {
 				case "strict":

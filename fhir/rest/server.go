@@ -15,6 +15,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	fhirbundle "github.com/portico-fhir/portico/fhir/bundle"
+	"github.com/portico-fhir/portico/fhir/job"
 	"github.com/portico-fhir/portico/fhir/operation"
 	"github.com/portico-fhir/portico/fhir/receipt"
 	"github.com/portico-fhir/portico/fhir/schema"
@@ -42,6 +43,9 @@ type Server struct {
 	// DeleteMany is how many resources a conditional delete may delete at once; up to
 	// 1: one that selects several is refused.
 	DeleteMany int
+	// Jobs carries out requests behind the back of clients that prefer respond-async; nil: they are
+	// answered at once. The server sets Run and GiveUp.
+	Jobs *job.Queue
 	// Receipts keeps what became of requests with an Idempotency-Key; nil: such
 	// requests are refused.
 	Receipts *receipt.Book
@@ -174,6 +178,9 @@ func (s *Server) Handler() http.Handler {
 	}
 	if s.Operations == nil {
 		s.Operations = &operation.Operations{Repository: s.Repository, Search: s.Search}
+	}
+	if s.Jobs != nil {
+		s.Jobs.Run, s.Jobs.GiveUp = s.runJob, s.giveUp
 	}
 	s.pools = newPools()
 	s.room = newRoom(s.Limits.Memory)

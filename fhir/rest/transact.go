@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -33,12 +32,8 @@ func (s *Server) transact(w *response, r *request) error {
 		return err
 	}
 	defer release()
-	b, err := fhirbundle.Parse(body, s.Limits.Entries)
-	var told *fhir.Error
-	switch {
-	case errors.As(err, &told) && told.Code() == fhir.CodeTooCostly:
-		return &httpError{status: http.StatusRequestEntityTooLarge, outcome: told}
-	case err != nil:
+	b, err := s.parseBundle(body)
+	if err != nil {
 		return err
 	}
 	if b.Type == "batch" {
@@ -62,7 +57,14 @@ func (s *Server) transact(w *response, r *request) error {
 func (s *Server) processor(r *request) *fhirbundle.Processor {
 	p := *s.Bundles
 	p.Writer, p.Search, p.Base = s.writer(r), s.Search, r.base
-	p.Do = func(ctx context.Context, c fhirbundle.Call) fhirbundle.Answer { return s.call(ctx, r, c) }
+	done := 0
+	p.Do = func(ctx context.Context, c fhirbundle.Call) fhirbundle.Answer {
+		if r.progress != nil {
+			done++
+			r.progress(strconv.Itoa(done) + " entries")
+		}
+		return s.call(ctx, r, c)
+	}
 	return &p
 }
 
