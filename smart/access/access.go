@@ -60,6 +60,14 @@ type Access struct {
 	Client             string // client_id
 	Grant              string // id of the ProxyGrant, for Proxy
 	Token              string // id of the authorization, the same after a refresh
+
+	caller string // what Caller gives, when that is known already
+}
+
+// Shared gives a copy of a for use by many requests: it knows its Caller.
+func (a Access) Shared() *Access {
+	a.caller = a.Caller()
+	return &a
 }
 
 // key is that of the Access in a context.
@@ -82,6 +90,9 @@ func From(ctx context.Context) *Access {
 func (a *Access) Caller() string {
 	if a == nil || a.Kind == 0 {
 		return Kind(0).String()
+	}
+	if a.caller != "" {
+		return a.caller
 	}
 	var b strings.Builder
 	b.WriteString(a.Kind.String())

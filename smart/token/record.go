@@ -99,10 +99,10 @@ func (r *record) access(one issued) *access.Access {
 		narrowed, _ := scope.Parse(one.Scope)
 		scopes = narrowed.Intersect(scopes)
 	}
-	return &access.Access{
+	return access.Access{
 		Kind: access.ParseKind(r.Kind), Actor: r.actor(), Patient: r.Patient, Encounter: r.Encounter, Scopes: scopes,
 		Account: r.Account, Client: r.Client, Grant: r.Grant, Token: r.ID,
-	}
+	}.Shared()
 }
 
 // lives reports whether something of it can still be used.
