@@ -19,6 +19,7 @@ build: ## build bin/portico
 setup: ## install what the tests need, below .cache
 	@sh scripts/r4-definitions.sh
 	@sh scripts/test-mongodb.sh
+	@sh scripts/test-browser.sh
 
 test: setup ## run all tests: the schema oracle's module, the foreign identity provider's, then the product's
 	cd conformance/oracle && go test ./...

@@ -268,7 +268,7 @@ func (v *visit) rowView(a *ask, r *row, got answer) rowView {
 		for i, t := range r.Types {
 			names[i] = string(t)
 		}
-		row.More = &moreView{Summary: v.words.say("what.rest", "n", len(names)), List: strings.Join(names, ", ")}
+		row.More = &moreView{Summary: v.words.say("consent.rest"), List: strings.Join(names, ", ")}
 	}
 	if kinds := r.Kinds(); kinds != nil {
 		row.Which = v.words.say("consent.kinds", "what", what)

@@ -52,7 +52,7 @@ func (v *visit) refused(err error) error {
 	case errors.As(err, &redirect):
 		return v.send(redirect.URL)
 	case errors.As(err, &page):
-		return &problem{status: http.StatusBadRequest, what: "error.request", detail: page.Err.Description, again: true}
+		return &problem{status: http.StatusBadRequest, what: "error.client", detail: page.Err.Description, again: true}
 	}
 	return err
 }
@@ -212,10 +212,15 @@ func (v *visit) signIn(who *account.Account) error {
 	return v.afterLogin()
 }
 
-// pendingProblem says that a request is gone, for whatever reason.
+// pendingProblem says that a request is gone, for whatever reason, or not for this
+// person.
 func pendingProblem(err error) error {
-	if errors.Is(err, authorize.ErrUnknown) {
+	var page *authorize.PageError
+	switch {
+	case errors.Is(err, authorize.ErrUnknown):
 		return expired()
+	case errors.As(err, &page):
+		return &problem{status: http.StatusForbidden, what: "error.patient", detail: page.Err.Description}
 	}
 	return err
 }

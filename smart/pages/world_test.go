@@ -151,7 +151,7 @@ func newWorld(t testing.TB) *world {
 	for id, name := range map[string]string{"app": "Blood Sugar Diary", "evil": "Evil <script>alert(1)</script> App"} {
 		scopes, _ := scope.Parse("openid fhirUser profile launch launch/patient launch/encounter online_access offline_access patient/*.cruds user/*.cruds")
 		w.must(w.clients.Add(t.Context(), &client.Client{
-			ID: id, Name: name, Kind: client.Public, Redirects: []string{redirect, "com.example.app:/back"}, LaunchURL: "https://app.example/launch",
+			ID: id, Name: name, Kind: client.Public, Redirects: []string{redirect, "com.example.app:/back", "http://127.0.0.1/callback"}, LaunchURL: "https://app.example/launch",
 			Scopes: scopes, Grants: []string{client.AuthorizationCode},
 		}))
 	}
@@ -361,11 +361,17 @@ func (w *world) granted(p *page) *token.Response {
 	if q.Get("error") != "" || q.Get("state") != "s t&a=te" || q.Get("iss") != w.base {
 		w.t.Fatalf("the app gets %v", q)
 	}
-	c, err := w.clients.Get(w.t.Context(), "app")
-	w.must(err)
 	to := *p.out
 	to.RawQuery = ""
-	got, err := w.tokens.Exchange(w.t.Context(), c, q.Get("code"), to.String(), verifier)
+	return w.exchange(q.Get("code"), to.String())
+}
+
+// exchange is what the app does with a code.
+func (w *world) exchange(code, redirect string) *token.Response {
+	w.t.Helper()
+	c, err := w.clients.Get(w.t.Context(), "app")
+	w.must(err)
+	got, err := w.tokens.Exchange(w.t.Context(), c, code, redirect, verifier)
 	w.must(err)
 	return got
 }
