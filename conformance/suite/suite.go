@@ -37,6 +37,13 @@ func Run(t *testing.T, base string, types ...string) {
 			whole(t, c)
 		}
 	})
+	t.Run("parameters", func(t *testing.T) {
+		p, b := can.kind("SearchParameter"), can.kind("Basic")
+		if p == nil || !p.UpdateCreate || !p.does("update", "delete") || b == nil || !b.does("create", "delete", "search-type") {
+			t.Skip("the server cannot write SearchParameter and Basic")
+		}
+		parameters(t, c)
+	})
 	t.Run("history", func(t *testing.T) { histories(t, c, can) })
 	t.Run("validate", func(t *testing.T) { validating(t, c, can) })
 	t.Run("tables", func(t *testing.T) { tables(t, c, can) })
