@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -82,7 +83,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	}
 	var c *client.Client
 	if there {
-		c, err = s.Clients.Get(r.Context(), a.Client)
+		c, err = s.holder(r, a)
 	} else if c, err = s.Clients.Authenticate(r.Context(), r.Header, p); err == nil && c.Kind == client.Public {
 		return oauth.Errorf(oauth.InvalidClient, "A public client must send an access token in the Authorization header.")
 	}
@@ -122,6 +123,16 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// holder gives the client that a token was issued to. One of another issuer need not
+// be registered here: then it has no origins.
+func (s *Server) holder(r *http.Request, a *access.Access) (*client.Client, error) {
+	c, err := s.Clients.Get(r.Context(), a.Client)
+	if errors.Is(err, client.ErrUnknown) {
+		return new(client.Client), nil
+	}
+	return c, err
+}
+
 // withToken gives what the access token of a request stands for, which must be there.
 func (s *Server) withToken(r *http.Request) (*access.Access, error) {
 	a, there, err := s.bearer(r)
@@ -137,7 +148,7 @@ func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.Clients.Get(r.Context(), a.Client)
+	c, err := s.holder(r, a)
 	if err != nil {
 		return err
 	}

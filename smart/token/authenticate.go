@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 // nodes from the next request on. The Access is shared and read-only. The error is
 // a *fhir.Error of CodeLogin, or a fault of the server.
 func (t *Tokens) Authenticate(ctx context.Context, bearer string) (*access.Access, error) {
+	if t.Foreign != nil && !strings.HasPrefix(bearer, accessPrefix) {
+		return t.Foreign.Authenticate(ctx, bearer)
+	}
 	_, known, err := t.find(ctx, bearer)
 	if err != nil {
 		return nil, err

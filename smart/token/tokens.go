@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/signing"
 	"github.com/portico-fhir/portico/store"
@@ -22,6 +23,13 @@ type Sessions interface {
 	Live(ctx context.Context, id string) (bool, error)
 }
 
+// Foreign knows the access tokens of other issuers.
+type Foreign interface {
+	// Authenticate gives what a token stands for. The error is a *fhir.Error of
+	// CodeLogin, or a fault of the server.
+	Authenticate(ctx context.Context, bearer string) (*access.Access, error)
+}
+
 // Tokens issues, verifies and ends tokens. All exported fields are set before it is
 // used; it is then safe for concurrent use, by any number of nodes.
 type Tokens struct {
@@ -35,6 +43,8 @@ type Tokens struct {
 	// Sessions are asked when an authorization that ends with the session is
 	// refreshed; nil: none is.
 	Sessions Sessions
+	// Foreign verifies access tokens that are not ours; nil: none is accepted.
+	Foreign Foreign
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Lifetimes are how long things are good for.
