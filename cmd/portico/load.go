@@ -12,6 +12,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/load"
+	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/schema"
 )
@@ -43,6 +44,7 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 	case !c.Store.URI.known() || c.Store.URI == "memory:":
 		return usageError{errors.New("load: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
 	}
+	tuneMemory(env, rest.DefaultMemory)
 	log, lines := newLogger(std.err, c.Log.Level)
 	defer func() { err = errors.Join(err, lines.Close()) }()
 	st, err := openStore(ctx, c.Store, log)
@@ -57,6 +59,7 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 	loader := &load.Loader{
 		Repository: &recordsOnly{repo},
 		Validator:  &invariant.Validator{Schema: &schema.Validator{Base: c.BaseURL + "/fhir"}},
+		Batch:      batch(c.Store.URI),
 		Failed:     func(x load.Failure) { fmt.Fprintln(std.err, x) },
 		Progress:   progress(std.err),
 		Every:      2 * time.Second,
@@ -72,6 +75,16 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 		return fmt.Errorf("load: %d of %d resources were not loaded; the reasons are above", failed, sum.Resources())
 	}
 	return nil
+}
+
+// batch is how many resources are loaded in one commit. The embedded store writes what
+// goes to the same place at once, so that large commits cost it less; to MongoDB they
+// are long transactions.
+func batch(uri storeURI) int {
+	if uri.isMongo() {
+		return load.DefaultBatch
+	}
+	return 4 * load.DefaultBatch
 }
 
 // feed loads what the arguments name.

@@ -20,8 +20,9 @@ const (
 	DefaultMaxBundle   = 512 << 20
 	DefaultBatch       = 1000
 	DefaultRemember    = 4 << 20 // about 150 MB when reached
-	// maxBatchBytes keeps a commit well below what stores take in one.
-	maxBatchBytes = 4 << 20
+	// batchBytes is how large a commit may be for each resource of a batch, so that
+	// it stays well below what stores take in one.
+	batchBytes = 4 << 10
 	// maxConditions bounds the distinct conditional references of a load.
 	maxConditions = 1 << 20
 )
@@ -39,7 +40,7 @@ type Loader struct {
 	Validator  Validator
 
 	Workers     int   // that validate and commit; 0: two per CPU, since a commit waits for the disk
-	Batch       int   // resources in one commit; 0: DefaultBatch
+	Batch       int   // resources in one commit, of 4 kB on average at most; 0: DefaultBatch
 	MaxResource int64 // bytes of one resource or line; 0: DefaultMaxResource
 	MaxBundle   int64 // bytes of one Bundle, unpacked; 0: DefaultMaxBundle
 	Remember    int   // ids that are watched for coming twice; 0: DefaultRemember

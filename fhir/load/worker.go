@@ -57,7 +57,8 @@ func (w *worker) take(ctx context.Context, u unit) error {
 		w.tally.done(u.key.Type, fhir.Unchanged)
 		return nil
 	}
-	if w.keys[u.key] || len(w.changes) >= cmp.Or(w.Batch, DefaultBatch) || w.bytes+len(body) > maxBatchBytes {
+	batch := cmp.Or(w.Batch, DefaultBatch)
+	if w.keys[u.key] || len(w.changes) >= batch || w.bytes+len(body) > batch*batchBytes {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
