@@ -27,6 +27,7 @@ func Run(t *testing.T, base string, types ...string) {
 		bundles(t, c, can.Rest[0].Interaction)
 		once(t, c)
 		deferred(t, c)
+		t.Run("meta", func(t *testing.T) { tagging(t, c, can.kind("Basic")) })
 		if k := can.kind("Provenance"); k != nil && k.does("create", "update") && k.searchesBy("target") {
 			origins(t, c)
 		}

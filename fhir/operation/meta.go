@@ -18,11 +18,16 @@ func (o *Operations) meta(ctx context.Context, c Call) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return metaOf(res)
+}
+
+// metaOf answers with the meta of a resource.
+func metaOf(res fhir.Resource) (Result, error) {
 	var body struct {
 		Meta map[string]json.RawMessage `json:"meta"`
 	}
 	if err := json.Unmarshal(res.Body, &body); err != nil {
-		return Result{}, malformed(c.Key, err)
+		return Result{}, malformed(res.Key, err)
 	}
 	var b bytes.Buffer
 	b.WriteString(`{"resourceType":"Parameters","parameter":[{"name":"return","valueMeta":{`)
@@ -42,7 +47,7 @@ func (o *Operations) meta(ctx context.Context, c Call) (Result, error) {
 	b.WriteString(`}}]}`)
 	if first {
 		// An empty Meta is not allowed, and return is mandatory (R4 2.6.2).
-		return Result{}, fhir.Errorf(fhir.CodeNotFound, "", "%s has no meta.", c.Key)
+		return Result{}, fhir.Errorf(fhir.CodeNotFound, "", "%s has no meta.", res.Key)
 	}
 	return Result{Parameters: b.Bytes()}, nil
 }

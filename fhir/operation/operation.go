@@ -19,7 +19,7 @@ type Operations struct {
 	Search     *search.Parser
 	// Location is where dates without a time zone are; nil: UTC.
 	Location *time.Location
-	// Validator is for $validate; nil: one with the default limits.
+	// Validator is for $validate and for what operations write; nil: one with the default limits.
 	Validator *invariant.Validator
 	// More are operations that other packages carry out. They have their Type and Run
 	// set.
@@ -92,6 +92,9 @@ func (o *Operations) For(t fhir.Type, can fhir.Capability) []Definition {
 	if can.Read {
 		all = append(all, Definition{Code: "meta", URL: definitions + "Resource-meta", Instance: true, run: (*Operations).meta})
 		all = append(all, Definition{Code: "validate", URL: definitions + "Resource-validate", Instance: true, TakesBody: true, run: (*Operations).validate})
+	}
+	if can.Read && can.Update {
+		all = append(all, metaOperations()...)
 	}
 	return append(all, Definition{Code: "validate", URL: definitions + "Resource-validate", TakesBody: true, run: (*Operations).validate})
 }

@@ -40,11 +40,7 @@ func (o *Operations) validate(ctx context.Context, c Call) (Result, error) {
 		}
 		v.resource = res.Body
 	}
-	validator := o.Validator
-	if validator == nil {
-		validator = &invariant.Validator{Schema: &schema.Validator{Base: o.Search.Base}}
-	}
-	info, issues, err := validator.Examine(v.resource, c.Key.Type)
+	info, issues, err := o.validator().Examine(v.resource, c.Key.Type)
 	if err != nil {
 		return Result{}, err
 	}
@@ -59,6 +55,13 @@ func (o *Operations) validate(ctx context.Context, c Call) (Result, error) {
 		}
 	}
 	return Result{Outcome: append(issues, good("All is well: this is a valid %s.", c.Key.Type))}, nil
+}
+
+func (o *Operations) validator() *invariant.Validator {
+	if o.Validator == nil {
+		return &invariant.Validator{Schema: &schema.Validator{Base: o.Search.Base}}
+	}
+	return o.Validator
 }
 
 func good(format string, args ...any) fhir.Issue {

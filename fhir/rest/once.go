@@ -25,6 +25,11 @@ func (s *Server) once(w *response, r *request, h handler) error {
 		return err
 	}
 	i := r.event.Interaction
+	if i == invoke && r.op.Writes {
+		if err := refuseHeaders(r.Header, headerKey); err != nil {
+			return err // no operation leaves a receipt
+		}
+	}
 	if i != create && i != update && i != patchResource && i != remove || r.claim == nil && r.Header[headerKey] == nil {
 		return h(w, r)
 	}
