@@ -83,27 +83,30 @@ func (a *Accounts) attempt(ctx context.Context, login string, from Source, known
 			t.wide = append(t.wide, m)
 		}
 	}
-	own, err := a.meter(ctx, digest("attempt", login, source), now)
-	if err != nil {
-		return nil, err
+	for range maxChanges {
+		own, err := a.meter(ctx, digest("attempt", login, source), now)
+		if err != nil {
+			return nil, err
+		}
+		if now.Before(own.Next) {
+			return nil, &WaitError{own.Next}
+		}
+		own.N++
+		if over := own.N - free; over >= 0 {
+			own.Next = now.Add(min(wait<<min(over, 20), longestWait))
+		}
+		own.Gone = now.Add(forgetAfter)
+		err = a.count(ctx, own)
+		if err == nil {
+			own.held, own.was = true, own.N
+			t.own = own
+			return t, nil
+		}
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrExists) {
+			return nil, err
+		}
 	}
-	if now.Before(own.Next) {
-		return nil, &WaitError{own.Next}
-	}
-	own.N++
-	if over := own.N - free; over >= 0 {
-		own.Next = now.Add(min(wait<<min(over, 20), longestWait))
-	}
-	own.Gone = now.Add(forgetAfter)
-	switch err := a.count(ctx, own); {
-	case errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists):
-		return nil, &WaitError{now.Add(firstWait)} // another attempt at the same moment
-	case err != nil:
-		return nil, err
-	}
-	own.held, own.was = true, own.N
-	t.own = own
-	return t, nil
+	return nil, &WaitError{now.Add(firstWait)} // many attempts at the same moment
 }
 
 // network is what one subscriber has: an address of IPv4, 64 bits of IPv6.

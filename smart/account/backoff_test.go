@@ -174,22 +174,29 @@ func TestAnUnknownLoginCostsWhatAKnownOneDoes(t *testing.T) {
 	a, _ := open(t, st)
 	a.Hasher = account.NewHasher(account.Cost{Memory: 16 << 10, Passes: 4, Lanes: 1}, 1)
 	add(t, a, amy())
+	round := 0
 	cost := func(login string) (time.Duration, int32) {
-		best, writes := time.Hour, int32(0)
-		for i := range 5 {
-			st.writes.Store(0)
-			begin := time.Now()
-			_, _, err := a.Verify(t.Context(), login, "wrong horse battery", from(fmt.Sprintf("192.0.2.%d", i)))
-			best, writes = min(best, time.Since(begin)), st.writes.Load()
-			if !errors.Is(err, account.ErrCredentials) {
-				t.Fatal(err)
-			}
+		round++
+		st.writes.Store(0)
+		begin := time.Now()
+		_, _, err := a.Verify(t.Context(), login, "wrong horse battery", from(fmt.Sprintf("192.0.2.%d", round)))
+		if !errors.Is(err, account.ErrCredentials) {
+			t.Fatal(err)
 		}
-		return best, writes
+		return time.Since(begin), st.writes.Load()
 	}
-	known, w1 := cost("amy.shaw")
-	unknown, w2 := cost("no.body")
-	if w1 != w2 || unknown < known/3 || known < unknown/3 {
-		t.Errorf("a known login costs %v and %d writes, an unknown one %v and %d", known, w1, unknown, w2)
+	// The least of some, taken in turn: what else the machine does must not count.
+	known, unknown := time.Hour, time.Hour
+	for range 20 {
+		one, w1 := cost("amy.shaw")
+		other, w2 := cost("no.body")
+		if w1 != w2 {
+			t.Fatalf("a known login costs %d writes, an unknown one %d", w1, w2)
+		}
+		known, unknown = min(known, one), min(unknown, other)
+		if unknown > known/2 && known > unknown/2 {
+			return
+		}
 	}
+	t.Errorf("a known login costs %v, an unknown one %v", known, unknown)
 }

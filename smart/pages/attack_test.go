@@ -277,7 +277,6 @@ func TestConsentTampering(t *testing.T) {
 		"only some kinds, but none is ticked": func(v url.Values) { v.Set("kinds:patient/Observation", "some"); v.Del("kind:patient/Observation") },
 	} {
 		t.Run("B11 "+name, func(t *testing.T) {
-			t.Parallel()
 			b := w.browser()
 			p := b.signIn(b.get(w.request(scopes(ask))), "amy.shaw")
 			if got := b.submit(p, "/auth/consent", change); !refused(got) {
@@ -286,7 +285,6 @@ func TestConsentTampering(t *testing.T) {
 		})
 	}
 	t.Run("B11 a scope field is not read", func(t *testing.T) {
-		t.Parallel()
 		b := w.browser()
 		p := b.signIn(b.get(w.request(scopes(ask))), "amy.shaw")
 		got := w.granted(b.submit(p, "/auth/consent", func(v url.Values) { v.Set("scope", everything); v.Set("account", "x"); v.Set("kind", "clinician") }))
