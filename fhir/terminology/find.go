@@ -53,12 +53,9 @@ func (r *request) findValueSet(ctx context.Context, name string) (*valueSet, err
 	if len(all) > 0 {
 		return slices.MaxFunc(all, func(a, b *valueSet) int { return later(a.Status, a.Version, a.Date, b.Status, b.Version, b.Date) }), nil
 	}
-	if text, ok := ownDefinitions()[url]; ok {
-		if err := decode([]byte(text), &v, url); err != nil {
-			return nil, err
-		}
-		if v.URL = url; v.Compose != nil && (version == "" || version == v.Version) {
-			return &v, nil
+	if own := ownDefinitions()[url].valueSet; own != nil {
+		if v, err := own(); err != nil || version == "" || version == v.Version {
+			return v, err
 		}
 	}
 	return nil, unknown
@@ -71,13 +68,11 @@ func (r *request) codeSystem(ctx context.Context, url, version string) (*system,
 	if have, ok := r.systems[name]; ok {
 		return have, nil
 	}
-	found, err := r.findCodeSystem(ctx, url, version)
+	out, err := r.findCodeSystem(ctx, url, version)
 	if err != nil {
 		return nil, err
 	}
-	var out *system
-	if found != nil && found.Content == "complete" {
-		out = newSystem(found)
+	if out != nil {
 		if err := r.spend(len(out.codes)); err != nil {
 			return nil, err
 		}
@@ -86,7 +81,7 @@ func (r *request) codeSystem(ctx context.Context, url, version string) (*system,
 	return out, nil
 }
 
-func (r *request) findCodeSystem(ctx context.Context, url, version string) (*codeSystem, error) {
+func (r *request) findCodeSystem(ctx context.Context, url, version string) (*system, error) {
 	bodies, err := r.stored(ctx, typeCodeSystem, url)
 	if err != nil {
 		return nil, err
@@ -102,15 +97,15 @@ func (r *request) findCodeSystem(ctx context.Context, url, version string) (*cod
 		}
 	}
 	if len(all) > 0 {
-		return slices.MaxFunc(all, func(a, b *codeSystem) int { return later(a.Status, a.Version, a.Date, b.Status, b.Version, b.Date) }), nil
-	}
-	var c codeSystem
-	if text, ok := ownDefinitions()[url]; ok {
-		if err := decode([]byte(text), &c, url); err != nil {
-			return nil, err
+		latest := slices.MaxFunc(all, func(a, b *codeSystem) int { return later(a.Status, a.Version, a.Date, b.Status, b.Version, b.Date) })
+		if latest.Content != "complete" {
+			return nil, nil
 		}
-		if c.URL = url; version == "" || version == c.Version {
-			return &c, nil
+		return newSystem(latest), nil
+	}
+	if own := ownDefinitions()[url].system; own != nil {
+		if s, err := own(); err != nil || version == "" || version == s.Version {
+			return s, err
 		}
 	}
 	return nil, nil

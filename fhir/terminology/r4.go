@@ -2,6 +2,8 @@ package terminology
 
 import (
 	_ "embed"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -9,12 +11,37 @@ import (
 //go:embed r4.txt
 var table string
 
-// ownDefinitions gives what r4.txt has of R4's own definitions, by URL.
-var ownDefinitions = sync.OnceValue(func() map[string]string {
-	all := make(map[string]string)
+// definition is one of R4's own definitions, decoded once it is asked for. One of the
+// two is nil.
+type definition struct {
+	valueSet func() (*valueSet, error)
+	system   func() (*system, error)
+}
+
+// ownDefinitions gives R4's own definitions by URL.
+var ownDefinitions = sync.OnceValue(func() map[string]definition {
+	all := make(map[string]definition)
 	for line := range strings.Lines(table) {
-		url, definition, _ := strings.Cut(line, "\t")
-		all[url] = definition
+		url, text, _ := strings.Cut(line, "\t")
+		var d definition
+		if strings.Contains(text, `"content":`) {
+			d.system = sync.OnceValues(func() (*system, error) {
+				c := codeSystem{URL: url}
+				if err := json.Unmarshal([]byte(text), &c); err != nil {
+					return nil, fmt.Errorf("terminology: r4.txt: %w", err)
+				}
+				return newSystem(&c), nil
+			})
+		} else {
+			d.valueSet = sync.OnceValues(func() (*valueSet, error) {
+				v := &valueSet{URL: url}
+				if err := json.Unmarshal([]byte(text), v); err != nil {
+					return nil, fmt.Errorf("terminology: r4.txt: %w", err)
+				}
+				return v, nil
+			})
+		}
+		all[url] = d
 	}
 	return all
 })
