@@ -432,10 +432,10 @@ func (c *compiler) repeated(r directives, elem schema.Element, sc *scope, at str
 		return nil
 	}
 	inner := newScope(true)
-	outer := c.inEach
-	c.inEach = true
 	field := sc.field(path)
 	c.writes(path, r)
+	outer := c.inEach
+	c.inEach = true
 	written := c.written
 	c.written = map[string]*yaml.Node{}
 	item := c.item(r.keys["$item"], elem, inner, at)

@@ -79,6 +79,18 @@ type Rule struct {
 	Once       bool     // $once
 }
 
+// Bookkeeping gives the fields of the key, the version and the time of the last change; empty
+// where the map names none.
+func (m *Mapping) Bookkeeping() (id, version, updated string) {
+	if m.updated != nil {
+		updated = m.updated.path
+	}
+	return m.id.path, m.version.path, updated
+}
+
+// Fans reports whether one document becomes several resources.
+func (m *Mapping) Fans() bool { return m.branches[0].suffix != "" }
+
 // branch is one resource that a document becomes: the only one, or one of its
 // fan-out.
 type branch struct {

@@ -1,8 +1,10 @@
 package chartmap
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -278,6 +280,9 @@ func (o *object) put(w *writer, f *frame, v *node, at string) {
 	for i := range o.members {
 		m := &o.members[i]
 		child := v.member(m.elem.Member)
+		if child != nil && o.absent(m, child) {
+			child = nil
+		}
 		if child == nil && m.lens.fill() == constant || child == nil && o.hides(w, f, m) {
 			continue
 		}
@@ -300,6 +305,18 @@ func (o *object) put(w *writer, f *frame, v *node, at string) {
 			child.text = lit.value
 		}
 	}
+}
+
+// absent reports whether v is what is written where the document has no value for m.
+func (o *object) absent(m *member, v *node) bool {
+	for i := range o.members {
+		key, text, ok := bytes.Cut(o.members[i].missing, []byte(":"))
+		if ok && string(key) == strconv.Quote(m.elem.Member) {
+			n, err := parseNode(text, nil)
+			return err == nil && same(n, v)
+		}
+	}
+	return false
 }
 
 // brief gives a constant for a message: the codes in it, or all.

@@ -93,7 +93,31 @@ func (r *repeated) put(w *writer, f *frame, v *node, at string) {
 		}
 		items = v.items
 	}
-	r.putItems(w, f, items, at, func(int) bool { return true })
+	r.putItems(w, f, items, at, func(i int) bool { return r.takes(items[i]) })
+}
+
+// takes reports whether an item is for the array's elements, though it may then turn out to be wrong. An object
+// with other constants, or with nothing but constants, is not.
+func (r *repeated) takes(v *node) bool {
+	o, ok := r.item.(*object)
+	if !ok || r.item.match(v) > 0 {
+		return true
+	}
+	concerns := false
+	for i := range o.members {
+		m := &o.members[i]
+		child := v.member(m.elem.Member)
+		if m.lens.fill() == constant {
+			if !agrees(m.lens, child) {
+				return false
+			}
+			continue
+		}
+		if _, follows := m.lens.(derived); !follows && child != nil {
+			concerns = true
+		}
+	}
+	return concerns
 }
 
 // place is one element of an array.
