@@ -50,6 +50,7 @@ type Call struct {
 // say; Body is a resource.
 type Answer struct {
 	Status   int
+	Key      fhir.Key // what was written, within a transaction
 	Location string
 	ETag     string // with its quotes
 	Updated  time.Time

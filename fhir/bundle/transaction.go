@@ -308,7 +308,7 @@ func (t *transaction) answer(ctx context.Context, results []fhir.Result) []Answe
 
 // written is the answer to an entry that wrote.
 func (t *transaction) written(result fhir.Result) Answer {
-	a := Answer{Status: http.StatusOK, Body: result.Resource.Body, Updated: result.Resource.Updated}
+	a := Answer{Status: http.StatusOK, Key: result.Resource.Key, Body: result.Resource.Body, Updated: result.Resource.Updated}
 	if result.Resource.Version != "" {
 		a.ETag = `W/"` + result.Resource.Version + `"`
 		a.Location = t.Base + "/" + result.Resource.Key.String() + "/_history/" + result.Resource.Version

@@ -18,7 +18,7 @@ const pollAfter = "2"
 // or a search.
 func (r *request) deferrable() bool {
 	i := r.event.Interaction
-	return !r.job && (i == transaction || i.search() && isRead(r.Method))
+	return !r.inner && (i == transaction || i.search() && isRead(r.Method))
 }
 
 // submit accepts a request that is to be carried out later (R4 3.1.6.1).

@@ -105,7 +105,7 @@ func (s *Server) jobRequest(ctx context.Context, j job.Job) (*request, error) {
 		Method: j.Request.Method, URL: u, Header: header, ProtoMajor: 1, ProtoMinor: 1,
 		Body: io.NopCloser(bytes.NewReader(nil)), ContentLength: int64(len(j.Request.Body)),
 	}
-	sub := &request{Request: hr, ctx: ctx, base: j.Request.Base, media: mediaFHIR, path: j.Request.Path, caller: j.Caller, job: true, share: share{room: s.room}}
+	sub := &request{Request: hr, ctx: ctx, base: j.Request.Base, media: mediaFHIR, path: j.Request.Path, caller: j.Caller, inner: true, share: share{room: s.room}}
 	if sub.whole = j.Request.Body; sub.whole == nil {
 		sub.whole = []byte{}
 	}

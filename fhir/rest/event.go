@@ -23,6 +23,7 @@ type event struct {
 	Latency     time.Duration
 	Bytes       int64 // of the response body, as sent
 	RequestID   string
+	Entry       int    // of a Bundle, counted from 1, that this is about; 0: it is the request itself
 	Client      string // id of the app, and
 	Account     string // of the person that asks
 	Err         error  // private cause of a failure
@@ -41,7 +42,7 @@ func (e *event) log(ctx context.Context, log *slog.Logger) {
 	if log == nil || !log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 15)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("method", e.Method),
 		slog.String("route", e.Interaction.route()),
@@ -75,5 +76,10 @@ func (e *event) log(ctx context.Context, log *slog.Logger) {
 	if e.Stack != nil {
 		attrs = append(attrs, slog.String("stack", string(e.Stack)))
 	}
-	log.LogAttrs(ctx, level, "request", attrs...)
+	what := "request"
+	if e.Entry > 0 {
+		what = "entry"
+		attrs = append(attrs, slog.Int("entry", e.Entry))
+	}
+	log.LogAttrs(ctx, level, what, attrs...)
 }

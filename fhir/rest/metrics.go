@@ -17,6 +17,7 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
+	entries  *prometheus.CounterVec
 	duration [interactions]prometheus.Observer
 	bytes    prometheus.Counter
 	inFlight prometheus.Gauge
@@ -29,6 +30,10 @@ func NewMetrics() *Metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portico_http_requests_total",
 			Help: "Requests answered, by FHIR interaction and HTTP status.",
+		}, []string{"interaction", "status"}),
+		entries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portico_bundle_entries_total",
+			Help: "Entries of batches and transactions carried out, by FHIR interaction and HTTP status.",
 		}, []string{"interaction", "status"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "portico_http_response_bytes_total",
@@ -47,7 +52,7 @@ func NewMetrics() *Metrics {
 	for i := range interactions {
 		m.duration[i] = duration.WithLabelValues(i.String())
 	}
-	m.registry.MustRegister(m.requests, m.bytes, m.inFlight, duration,
+	m.registry.MustRegister(m.requests, m.entries, m.bytes, m.inFlight, duration,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -82,6 +87,13 @@ func (m *Metrics) Serve(ctx context.Context, ln net.Listener) error {
 func (m *Metrics) begin() {
 	if m != nil {
 		m.inFlight.Inc()
+	}
+}
+
+// entry counts an entry of a Bundle.
+func (m *Metrics) entry(i interaction, status int) {
+	if m != nil {
+		m.entries.WithLabelValues(i.String(), strconv.Itoa(status)).Inc()
 	}
 }
 

@@ -24,7 +24,7 @@ type request struct {
 	share      share             // of the memory that all requests have
 	provenance *write.Provenance // of the header X-Provenance
 	claim      *receipt.Claim    // of a request with an Idempotency-Key
-	job        bool              // it is carried out as a job,
+	inner      bool              // it is an entry of another, or carried out as a job,
 	progress   func(string)      // which tells how far it is
 	whole      []byte            // the body, where it was read before its handler is called
 	caller     string            // whom cursors are bound to; empty without authorization

@@ -50,6 +50,7 @@ func (s *Server) transact(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
+	s.logWritten(r, b, answers)
 	return s.sendAnswers(w, r, b, answers)
 }
 
@@ -84,10 +85,22 @@ func (s *Server) call(ctx context.Context, outer *request, c fhirbundle.Call) fh
 		Method: c.Method, URL: u, Header: c.Header, Host: outer.Host, ProtoMajor: 1, ProtoMinor: 1,
 		Body: io.NopCloser(bytes.NewReader(c.Body)), ContentLength: int64(len(c.Body)),
 	}
-	sub := &request{Request: hr, ctx: ctx, base: outer.base, media: mediaFHIR, path: u.EscapedPath(), caller: outer.caller}
-	sub.event = event{Method: methodName(c.Method), Start: s.Now(), RequestID: outer.event.RequestID}
+	sub := &request{Request: hr, ctx: ctx, base: outer.base, media: mediaFHIR, path: u.EscapedPath(), caller: outer.caller, inner: true}
+	sub.event = entryEvent(outer, c.Entry, c.Method, s.Now())
 	rec := &recorder{header: http.Header{}}
 	w := &response{ResponseWriter: rec, req: sub, pools: s.pools}
+	a := s.enter(ctx, outer, sub, w, rec, c)
+	sub.event.Status = a.Status
+	if len(a.Issues) > 0 {
+		sub.event.Code = a.Issues[0].Code
+	}
+	s.logEntry(ctx, &sub.event)
+	return a
+}
+
+// enter carries out the request of an entry.
+func (s *Server) enter(ctx context.Context, outer, sub *request, w *response, rec *recorder, c fhirbundle.Call) fhirbundle.Answer {
+	var err error
 	if outer.claim != nil && outer.event.Interaction == batch {
 		if sub.claim, err = outer.claim.Part(ctx, c.Entry); err != nil {
 			return failed(outer, rec, err)
