@@ -27,6 +27,7 @@ type SMARTConfig struct {
 	Sessions  SessionsConfig   `yaml:"sessions"`
 	Tokens    TokensConfig     `yaml:"tokens"`
 	Providers []ProviderConfig `yaml:"providers"`
+	Issuers   []IssuerConfig   `yaml:"issuers"`
 }
 
 // SessionsConfig says how long a browser stays signed in.
@@ -89,17 +90,28 @@ func (s SMARTConfig) validate(check func(ok bool, format string, args ...any)) {
 		err := provider.Validate()
 		check(err == nil, "smart.providers: %s: %v", p.ID, err)
 	}
+	issuers := make(map[string]bool)
+	for _, i := range s.Issuers {
+		check(!issuers[i.Issuer], "smart.issuers: there are two of %s", i.Issuer)
+		issuers[i.Issuer] = true
+		err := i.validate()
+		check(err == nil, "smart.issuers: %s: %v", i.Issuer, err)
+	}
 }
 
 // provider is the provider without its secret and what it needs of the server.
 func (p ProviderConfig) provider(redirect string) *upstream.Provider {
-	made := &upstream.Provider{
-		ID: p.ID, Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Redirect: redirect, Scopes: p.Scopes, Userinfo: p.Userinfo,
+	return &upstream.Provider{
+		ID: p.ID, Name: p.Name, Issuer: p.Issuer, ClientID: p.ClientID, Redirect: redirect, Scopes: p.Scopes, Userinfo: p.Userinfo, Rules: rules(p.People),
 	}
-	for _, r := range p.People {
-		made.Rules = append(made.Rules, upstream.Rule{Where: r.Where, Type: r.Type, Claim: r.Claim, System: r.System, Roles: r.Roles})
+}
+
+func rules(people []RuleConfig) []upstream.Rule {
+	var all []upstream.Rule
+	for _, r := range people {
+		all = append(all, upstream.Rule{Where: r.Where, Type: r.Type, Claim: r.Claim, System: r.System, Roles: r.Roles})
 	}
-	return made
+	return all
 }
 
 // policy reads the policy.

@@ -69,6 +69,13 @@ func (c *Config) authority(ctx context.Context, st store.Store, types fhir.Repos
 		Store: st, Keys: a.keys, Issuer: c.BaseURL, FHIR: base, Grants: a.grants, Sessions: a.sessions,
 		Lifetimes: token.Lifetimes{Access: t.Access, System: t.System, Refresh: t.Refresh},
 	}
+	issuers, err := c.foreign(types)
+	if err != nil {
+		return nil, fmt.Errorf("smart.issuers: %w", err)
+	}
+	if issuers != nil {
+		a.tokens.Foreign = issuers
+	}
 	a.operations = &grant.Operations{Grants: a.grants, Accounts: a.accounts, Guarded: a.guard, Validator: validator, Base: base, Logins: c.SMART.Logins}
 	authorizations := &authorize.Authorizations{Store: st, Clients: a.clients, Tokens: a.tokens, Issuer: c.BaseURL, FHIR: base}
 	if err := a.ensure(ctx, st, authorizations); err != nil {

@@ -267,7 +267,7 @@ func (p *Provider) Finish(ctx context.Context, started *Started, answer url.Valu
 			return Person{}, err
 		}
 	}
-	who, err := p.person(ctx, claims)
+	who, err := p.Identify(ctx, claims)
 	if err != nil {
 		return Person{}, err
 	}

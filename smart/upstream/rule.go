@@ -65,8 +65,9 @@ func (r Rule) roles() []account.Role {
 	return []account.Role{account.Proxy}
 }
 
-// person applies the rules to claims. ErrUnmapped when none fits.
-func (p *Provider) person(ctx context.Context, claims map[string]any) (account.Account, error) {
+// Identify says who somebody is by verified claims: the first rule that fits decides.
+// ErrUnmapped when none does.
+func (p *Provider) Identify(ctx context.Context, claims map[string]any) (account.Account, error) {
 	name, _ := claims["name"].(string)
 	if len(name) > 200 {
 		name = ""
