@@ -16,7 +16,8 @@ type Indexer struct {
 	Location *time.Location // of dates without a zone; nil is UTC
 	// Parameters are those that entries are made for; nil: R4's own.
 	Parameters *Parameters
-	// NoText leaves out the entries of words: _text and _content find nothing then.
+	// NoText leaves out the entries of words, or says that some resources lack them.
+	// _text and _content are not to be asked for then.
 	NoText bool
 }
 

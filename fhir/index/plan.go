@@ -321,6 +321,11 @@ func (c *compiler) identifier(p *param, v fhir.TokenValue) Plan {
 }
 
 func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
+	if m == fhir.ModText {
+		if where := c.printed(s); where != nil {
+			return Plan{where, false}
+		}
+	}
 	if p.Type != fhir.ParamString || m == fhir.ModContains {
 		return c.maybe(p.code)
 	}

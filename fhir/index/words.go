@@ -187,18 +187,34 @@ func (c *compiler) words(p *param, t fhir.Term) (Plan, error) {
 	if len(words) == 0 {
 		return Plan{}, fhir.Errorf(fhir.CodeInvalid, "http."+p.Name, "There is no word in what is searched for.")
 	}
+	return Plan{c.allWords(p, words, v.Prefix), false}, nil
+}
+
+// allWords finds the resources that have all the words, the last of which may be the
+// beginning of one.
+func (c *compiler) allWords(p *param, words []string, prefix bool) store.Filter {
 	last := words[len(words)-1]
 	// The longest word is the rarest, as a rule, and the best to begin with.
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	var all store.And
 	for _, w := range slices.Compact(words) {
 		key, whole := cut(w)
-		all = append(all, c.word(p, key, v.Prefix && w == last && whole))
+		all = append(all, c.word(p, key, prefix && w == last && whole))
 	}
 	if len(all) == 1 {
-		return Plan{all[0], false}, nil
+		return all[0]
 	}
-	return Plan{all, false}, nil
+	return all
+}
+
+// printed narrows :text by the words of what is printed, which are among those of the
+// resource; nil where words have no entries.
+func (c *compiler) printed(s string) store.Filter {
+	content, words := c.typ.byName[paramContent], wordsIn(s)
+	if c.NoText || content == nil || len(words) == 0 {
+		return nil
+	}
+	return c.allWords(content, words, true)
 }
 
 // word finds the resources that have a word, or may have.

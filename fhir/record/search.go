@@ -63,6 +63,7 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 	f := &finding{Repository: r, q: q, match: index.Matcher{Indexer: *r.indexer(), Now: r.now()}}
 	c := index.Compiler{Indexer: *r.indexer(), Field: fieldKeys, Now: r.now(), Own: r.own}
+	c.NoText = c.NoText || r.known().wordless
 	var err error
 	if f.plan, err = c.Compile(q.Type, q.Where); err != nil {
 		return nil, err
