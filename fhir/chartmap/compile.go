@@ -475,6 +475,12 @@ func (c *compiler) writes(path string, r directives) {
 			"the field %q is written by two rules (the other is in line %d)", path, other.Line)
 		return
 	}
+	for other, at := range c.written {
+		if c.m.Writable && (strings.HasPrefix(other, path+".") || strings.HasPrefix(path, other+".")) {
+			c.add(r.node, "map the fields within, or the whole", "the field %q is within, or around, %q, which the rule in line %d writes", path, other, at.Line)
+			return
+		}
+	}
 	c.written[path] = r.node
 }
 

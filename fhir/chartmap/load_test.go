@@ -16,6 +16,15 @@ func patient(elements string) string {
 	return "chartmap: 1\ncodes:\n  sex: { map: { F: female, M: male } }\nmaps:\n- name: p\n  resource: Patient\n  from: patients\n  id: _id\n  elements:\n    " + elements
 }
 
+func appointment(transitions string) string {
+	return "chartmap: 1\ncodes:\n  st: { map: { A: proposed, B: booked } }\nmaps:\n- name: a\n  resource: Appointment\n  from: appointments\n  id: _id\n  transitions: { " +
+		transitions + " }\n  elements:\n    status: { $from: st, $codes: st }\n    participant: { $list1: { actor: { $ref: Patient, $from: p }, status: { $const: accepted } } }"
+}
+
+func observation(quantity string) string {
+	return "chartmap: 1\nmaps:\n- name: w\n  resource: Observation\n  from: weights\n  id: _id\n  elements:\n    status: { $const: final }\n    code: { $const: { text: weight } }\n    valueQuantity: { $quantity: w, " + quantity + " }"
+}
+
 func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, chart, want string }{
@@ -60,6 +69,17 @@ func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
 		{"an element of Portico's own", patient("id: a"), "Patient.id is Portico's own"},
 		{"a condition with an unknown operator", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  where: { a: { $regex: x } }", 1), `unknown key "$regex" in a condition`},
 		{"a fan-out suffix with a hyphen", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  fanout: [ { suffix: a-b } ]", 1), `"a-b" cannot be the suffix of an id`},
+		{"a rule for the key", patient("active: a\n    language: _id"), `c.yaml:11:15: the field "_id" is the key, the version or the time of the document, and no rule writes it; mark the rule with $write: derived`},
+		{"a rule for the version", strings.Replace(patient("active: rev"), "  id: _id", "  id: _id\n  version: rev", 1), `the field "rev" is the key, the version or the time`},
+		{"a rule within another's field", patient("language: a\n    deceasedBoolean: { $from: a.b }"), `the field "a.b" is within, or around, "a", which the rule in line 10 writes; map the fields within, or the whole`},
+		{"a change that nobody can make", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  writable: [creat]", 1), "writable must be one of create, update, delete; did you mean create?"},
+		{"keys of an unknown kind", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  newId: uid", 1), "newId must be one of objectId, uuid"},
+		{"data that would be lost", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  unmapped: ignore", 1), "unmapped must be one of overflow, reject"},
+		{"transitions without states", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  transitions: { patient: { A: [B] } }", 1), "c.yaml:9:16: transitions are between the states that a rule for status with a code table reads; map status with $from and $codes"},
+		{"a transition to nowhere", appointment("clinician: { A: [B, C] }"), `code table "st" has no state "C"`},
+		{"a unit that is no factor", observation("$ucum: kg, $accept: { g: kilo }"), "mul must be a number"},
+		{"a unit that cannot be converted back", observation("$ucum: kg, $accept: { g: 0 }"), "mul 0 cannot be inverted"},
+		{"a unit converted into none", observation("$unit: kg, $accept: { g: 0.001 }"), "$accept converts into the unit of $ucum; add $ucum"},
 		{"an alias of itself", "chartmap: 1\nmaps: &a [ *a ]", "contains itself"},
 	}
 	for _, tt := range tests {
