@@ -123,6 +123,9 @@ func (q *Queue) carryOut(ctx context.Context, j Job) {
 
 // answer finds out what becomes of a job.
 func (q *Queue) answer(ctx context.Context, j Job, p *progress) (Answer, error) {
+	if j.in > 1 {
+		j.Request.Body = make([]byte, 0, j.in*partSize)
+	}
 	err := q.read(ctx, j.ID, "in", j.in, func(part []byte) error {
 		j.Request.Body = append(j.Request.Body, part...)
 		return nil
