@@ -290,46 +290,48 @@ func (r *Repository) params(t fhir.Type) (params []*fhir.SearchParam, pending []
 // with it: every node is to notice, and what was ready and only reads otherwise stays so.
 func (r *Repository) redefine(ps *parameters, changes []fhir.Change, results []fhir.Result) ([]store.Op, error) {
 	var ops []store.Op
+	changed := false
 	others := slices.Clone(ps.others)
 	for i, c := range changes {
 		if s := results[i].Status; c.Key.Type != typeSearchParameter || s == fhir.Unchanged || s == fhir.Absent {
 			continue
 		}
-		if len(ops) == 0 {
-			ops = append(ops, change())
-		}
-		id := results[i].Resource.ID
-		at := slices.IndexFunc(others, func(o other) bool { return o.id == id })
-		var before other
+		res := results[i].Resource
+		at := slices.IndexFunc(others, func(o other) bool { return o.id == res.ID })
+		var before, d other
 		if at >= 0 {
 			before = others[at]
 			others = slices.Delete(others, at, at+1)
 		}
-		if c.Method == fhir.Delete {
-			continue
+		if !res.Deleted {
+			v, err := strconv.ParseInt(res.Version, 10, 64)
+			if err != nil {
+				return nil, err
+			}
+			if d, err = define(res.ID, v, res.Body); err != nil {
+				return nil, err
+			}
 		}
-		v, err := strconv.ParseInt(results[i].Resource.Version, 10, 64)
-		if err != nil {
-			return nil, err
+		if at >= 0 || d.param != nil {
+			changed = true
 		}
-		d, err := define(id, v, results[i].Resource.Body)
-		switch {
-		case err != nil:
-			return nil, err
-		case d.param == nil:
+		if d.param == nil {
 			continue
 		}
 		if err := room(others, d); err != nil {
 			return nil, err
 		}
 		others = append(others, d)
-		if before.ready && before.hash == d.hash && before.version == v-1 {
+		if before.ready && before.hash == d.hash && before.version == d.version-1 {
 			ops = append(ops, store.Op{
-				Kind: store.Update, Collection: parametersCollection, ID: store.String(stateID(id)),
+				Kind: store.Update, Collection: parametersCollection, ID: store.String(stateID(d.id)),
 				If:  store.Eq{Path: fieldHash, Value: store.String(before.state())},
 				Set: []store.Field{{Path: fieldHash, Value: store.String(d.state())}},
 			})
 		}
+	}
+	if changed {
+		ops = append(ops, change())
 	}
 	return ops, nil
 }

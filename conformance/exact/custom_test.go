@@ -1,0 +1,112 @@
+package exact
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/join"
+	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store/storetest/backends"
+)
+
+// customs are parameters that SearchParameter resources define, one of each type.
+func customs() []Resource {
+	define := func(code, typ, base, expression, more string) Resource {
+		return Resource{Type: "SearchParameter", ID: code, Body: `{"url":"http://example.org/SearchParameter/` + code + `","name":"Custom","status":"active","description":"x",` +
+			`"code":"` + code + `","base":["` + strings.ReplaceAll(base, ",", `","`) + `"],"type":"` + typ + `","expression":"` + expression + `"` + more + `}`}
+	}
+	return []Resource{
+		define("mood", "token", "Observation,Patient", "Observation.extension('urn:mood').value | Patient.extension('urn:mood').value", ""),
+		define("remark", "string", "Observation", "Observation.note.text", ""),
+		define("noted", "date", "Observation", "Observation.note.time", ""),
+		define("weight", "quantity", "Observation", "Observation.extension('urn:weight').value", ""),
+		define("rank", "number", "Observation", "Observation.extension('urn:rank').value", ""),
+		define("source-uri", "uri", "Observation", "Observation.extension('urn:uri').value", ""),
+		define("friend", "reference", "Patient", "Patient.extension('urn:friend').value", `,"target":["Patient"]`),
+		define("anything", "token", "Resource", "Resource.meta.extension('urn:any').value", ""),
+	}
+}
+
+var customTable = Table{
+	Type: "Observation",
+	Resources: []Resource{
+		{"Patient", "p", `{"extension":[{"url":"urn:mood","valueCode":"glad"},{"url":"urn:friend","valueReference":{"reference":"Patient/q"}}]}`},
+		{"Patient", "q", `{"extension":[{"url":"urn:mood","valueCoding":{"system":"urn:s","code":"sad"}}],"name":[{"family":"Quist"}]}`},
+		{"Observation", "a", `{"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p"},"extension":[{"url":"urn:mood","valueCode":"glad"},
+			{"url":"urn:weight","valueQuantity":{"value":70,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}},{"url":"urn:rank","valueInteger":3},
+			{"url":"urn:uri","valueUri":"http://example.org/a/b"}],"note":[{"text":"Slept badly","time":"2026-01-02T03:04:05Z"}]}`},
+		{"Observation", "b", `{"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/q"},"meta":{"extension":[{"url":"urn:any","valueCode":"thing"}]},
+			"extension":[{"url":"urn:mood","valueCoding":{"system":"urn:s","code":"sad","display":"Sad"}},{"url":"urn:rank","valueDecimal":4.5}],"note":[{"text":"Élan"}]}`},
+	},
+	Searches: []Search{
+		{Query: "mood=glad", IDs: []string{"a"}},
+		{Query: "mood=urn:s|sad", IDs: []string{"b"}},
+		{Query: "mood:not=glad", IDs: []string{"b"}},
+		{Query: "mood:text=sad", IDs: []string{"b"}},
+		{Query: "mood:missing=true"},
+		{Query: "remark=elan", IDs: []string{"b"}},
+		{Query: "remark:contains=bad", IDs: []string{"a"}},
+		{Query: "noted=2026-01-02", IDs: []string{"a"}},
+		{Query: "noted=gt2026-01-02"},
+		{Query: "noted:missing=true", IDs: []string{"b"}},
+		{Query: "weight=70|http://unitsofmeasure.org|kg", IDs: []string{"a"}},
+		{Query: "weight=gt71"},
+		{Query: "rank=gt3", IDs: []string{"b"}},
+		{Query: "rank=3", IDs: []string{"a"}},
+		{Query: "source-uri:below=http://example.org/a", IDs: []string{"a"}},
+		{Query: "anything=thing", IDs: []string{"b"}},
+		{Query: "subject:Patient.mood=glad", IDs: []string{"a"}},
+		{Query: "subject:Patient.friend=q", IDs: []string{"a"}},
+		{Query: "subject:Patient.friend.name=quist", IDs: []string{"a"}},
+		{Query: "patient._has:Patient:friend:mood=glad", IDs: []string{"b"}},
+		{Query: "mood:exact=glad", Refused: "not-supported"},
+		{Query: "noted=yesterday", Refused: "invalid"},
+	},
+}
+
+func TestG7_20_ParametersOfEveryTypeAreSearchedByAsR4sOwn(t *testing.T) {
+	t.Parallel()
+	for name, open := range backends.All() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := open(t)
+			t.Cleanup(func() {
+				if err := st.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			s := newServer(t, st, time.UTC)
+			records := s.Repository.Repository.(*join.Repository).Inner.(*record.Repository)
+			ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+			var running sync.WaitGroup
+			running.Go(func() { records.Maintain(ctx, slog.New(slog.DiscardHandler)) })
+			t.Cleanup(func() {
+				cancel()
+				running.Wait()
+			})
+			for _, r := range customs() {
+				if err := s.put(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				ready := func(typ fhir.Type, name string) bool {
+					return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
+				}
+				if !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) }) {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("the parameters do not become ready")
+				}
+			}
+			check(t, st, customTable)
+		})
+	}
+}
