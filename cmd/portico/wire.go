@@ -51,6 +51,10 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 			return nil, err
 		}
 		permitted = who.guard
+		whole.Visible = func(ctx context.Context, key fhir.Key) bool {
+			_, err := who.guard.Read(ctx, key)
+			return err == nil
+		}
 	}
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: permitted, Base: base, Revision: types.Revision}, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
@@ -10,6 +11,9 @@ import (
 
 // pathJobs is where clients ask what became of what they did not wait for.
 const pathJobs = "_async"
+
+// credentials is the key of the Authorization header in the context of a job.
+type credentials struct{}
 
 // pollAfter is when a client should ask again, in seconds.
 const pollAfter = "2"
@@ -41,7 +45,9 @@ func (s *Server) submit(w *response, r *request) error {
 			return err
 		}
 	}
-	id, err := s.Jobs.Submit(r.ctx, r.caller, j)
+	// Credentials are not kept, but for as long as this process lives.
+	ctx := context.WithValue(r.ctx, credentials{}, r.Header["Authorization"])
+	id, err := s.Jobs.Submit(ctx, r.caller, j)
 	if err != nil {
 		return err
 	}

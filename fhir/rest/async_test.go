@@ -249,13 +249,21 @@ func TestG8_6_AJobThatCannotEndIsGivenUpTruthfully(t *testing.T) {
 
 func TestG8_6_AJobIsForItsCallerOnly(t *testing.T) {
 	onEach(t, func(t *testing.T, st store.Store) {
+		var gone atomic.Bool // is the token of tom
 		who := func(s *Server) {
 			s.Authenticate = func(ctx context.Context, h http.Header) (context.Context, Caller, error) {
 				token, err := Bearer(h)
+				if token == "tom" && gone.Load() {
+					err = fhir.Errorf(fhir.CodeLogin, "", "The access token is not valid.")
+				}
+				if token == "amy-for-tom" {
+					token = "tom"
+				}
 				return context.WithValue(ctx, whoKey{}, token), Caller{Name: token}, err
 			}
 		}
-		e := deferring(t, st, true, who)
+		e, idle := deferring(t, st, false, who), deferring(t, st, false, who)
+		stop := work(t, e)
 		path := submit(t, e, "POST", "/fhir", creates, "Authorization", "Bearer amy")
 		if status, answer := outcomeOf(t, e, path, "Authorization", "Bearer amy"); status != "200 OK" {
 			t.Errorf("%s: %s", status, answer)
@@ -265,9 +273,17 @@ func TestG8_6_AJobIsForItsCallerOnly(t *testing.T) {
 				t.Errorf("%s by another: %d", method, r.Code)
 			}
 		}
+		// A token that is ended meanwhile is not good any more.
+		stop()
+		ended := submit(t, idle, "POST", "/fhir", creates, "Authorization", "Bearer tom")
+		gone.Store(true)
+		work(t, idle)
+		if status, answer := outcomeOf(t, idle, ended, "Authorization", "Bearer amy-for-tom"); status != "401 Unauthorized" {
+			t.Errorf("%s: %s", status, answer)
+		}
 		// A server that knows nothing of who submitted it cannot carry it out for them.
-		lost := submit(t, deferring(t, st, false, who), "POST", "/fhir", creates, "Authorization", "Bearer amy")
-		status, answer := outcomeOf(t, e, lost, "Authorization", "Bearer amy")
+		lost := submit(t, e, "POST", "/fhir", creates, "Authorization", "Bearer amy")
+		status, answer := outcomeOf(t, idle, lost, "Authorization", "Bearer amy")
 		if status != "401 Unauthorized" || !strings.Contains(answer, "Nothing was changed") || !strings.Contains(answer, string(fhir.CodeLogin)) {
 			t.Errorf("%s: %s", status, answer)
 		}

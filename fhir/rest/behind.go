@@ -41,9 +41,10 @@ func (s *Server) serveJobs(ctx context.Context) (wait func()) {
 
 // runJob carries out the request of a job as if it came in now. What is only busy is waited for.
 func (s *Server) runJob(ctx context.Context, j job.Job, progress func(string)) job.Answer {
-	if s.Authenticate != nil && !j.Known {
-		return jobFailed(http.StatusUnauthorized, fhir.Errorf(fhir.CodeLogin, "",
-			"The server was started again before this was done, and with that ended the authorization that it was asked for with. %s", s.traces(ctx, j)))
+	ctx, err := s.permit(ctx, j)
+	if err != nil {
+		status, issues := explain(err)
+		return jobFailed(status, &fhir.Error{Issues: issues})
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		a, again := s.tryJob(ctx, j, progress)
@@ -51,6 +52,25 @@ func (s *Server) runJob(ctx context.Context, j job.Job, progress func(string)) j
 			return a
 		}
 	}
+}
+
+// permit sees to it that a job may still be carried out: its token may have been ended, or have
+// expired, since it was submitted. Who lost what the client sent with it cannot know.
+func (s *Server) permit(ctx context.Context, j job.Job) (context.Context, error) {
+	if s.Authenticate == nil {
+		return ctx, nil
+	}
+	if !j.Known {
+		return nil, fhir.Errorf(fhir.CodeLogin, "",
+			"The server was started again before this was done, and with that ended the authorization that it was asked for with. %s", s.traces(ctx, j))
+	}
+	header := http.Header{}
+	header["Authorization"], _ = ctx.Value(credentials{}).([]string)
+	permitted, caller, err := s.Authenticate(ctx, header)
+	if err == nil && caller.Name != j.Caller {
+		err = fhir.Errorf(fhir.CodeLogin, "", "The access token stands for something else than when this was submitted.")
+	}
+	return permitted, err
 }
 
 // tryJob carries out the request of a job once; again says that it was refused only since others
