@@ -133,9 +133,10 @@ func (b *Tab) Await(selector string) {
 	b.must(chromedp.Do(b.ctx, chromedp.WaitVisible(selector)), "wait for "+selector)
 }
 
-// Text waits for an element and gives its text.
+// Text waits until an element is to be seen and gives its text.
 func (b *Tab) Text(selector string) string {
 	b.t.Helper()
+	b.Await(selector)
 	text, err := chromedp.Run(b.ctx, chromedp.Text(selector))
 	b.must(err, "read "+selector)
 	return text

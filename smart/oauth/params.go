@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -77,4 +78,14 @@ func Basic(header string) (id, secret string, there bool, err error) {
 		return "", "", true, bad
 	}
 	return id, secret, true, nil
+}
+
+// With gives the same parameters with one more, or another value of it.
+func (p Params) With(name, value string) Params {
+	values := maps.Clone(p.values)
+	if values == nil {
+		values = make(url.Values)
+	}
+	values.Set(name, value)
+	return Params{values}
 }

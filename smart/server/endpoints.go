@@ -35,6 +35,11 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code, refresh_token or client_credentials.")
 	}
+	if grant == client.RefreshToken {
+		if p, err = s.refreshing(r, p); err != nil {
+			return err
+		}
+	}
 	c, err := s.Clients.Authenticate(r.Context(), r.Header, p)
 	if err != nil {
 		return err
@@ -49,6 +54,20 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer(w, http.StatusOK, resp)
 	return nil
+}
+
+// refreshing names the client of a refresh where it does not do so itself: client_id is no
+// parameter of that request (RFC 6749 6), and fhirclient sends none. A client with
+// credentials must still show them.
+func (s *Server) refreshing(r *http.Request, p oauth.Params) (oauth.Params, error) {
+	if r.Header.Get("Authorization") != "" || p.Get("client_id") != "" || p.Get("client_assertion") != "" {
+		return p, nil
+	}
+	id, err := s.Tokens.RefreshClient(r.Context(), p.Get("refresh_token"))
+	if err != nil || id == "" {
+		return p, err
+	}
+	return p.With("client_id", id), nil
 }
 
 func (s *Server) issue(r *http.Request, c *client.Client, grant string, p oauth.Params) (*token.Response, error) {

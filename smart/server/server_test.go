@@ -186,6 +186,17 @@ func TestEveryKindOfClientGetsTokens(t *testing.T) {
 			}
 		}
 	})
+	t.Run("C7 a public client need not name itself to refresh, others show their credentials", func(t *testing.T) {
+		t.Parallel()
+		s := &site{Server: s.Server, handler: s.handler, t: t}
+		for id, want := range map[string]int{"public": http.StatusOK, "secret": http.StatusUnauthorized, "jwt": http.StatusUnauthorized} {
+			got := s.post("/auth/token", []string{"grant_type", "refresh_token", "refresh_token", text(s.tokens(id)["refresh_token"])})
+			if got.StatusCode != want {
+				t.Errorf("%s: %d %s", id, got.StatusCode, got.body)
+			}
+		}
+		s.post("/auth/token", []string{"grant_type", "refresh_token", "refresh_token", "x"}).wantError(t, 401, "invalid_client")
+	})
 	t.Run("C1 a secret in the header", func(t *testing.T) {
 		t.Parallel()
 		s := &site{Server: s.Server, handler: s.handler, t: t}

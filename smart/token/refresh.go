@@ -45,6 +45,20 @@ func (t *Tokens) Refresh(ctx context.Context, c *client.Client, text, asked stri
 	return resp, nil
 }
 
+// RefreshClient gives the client_id of the client that a refresh token was issued to; empty
+// when it means nothing here.
+func (t *Tokens) RefreshClient(ctx context.Context, text string) (string, error) {
+	id := idOf(text, refreshPrefix, familyLength+secretLength)
+	if id == "" {
+		return "", nil
+	}
+	r, err := t.read(ctx, id)
+	if err != nil || r == nil || r.Refresh == nil || !matches(familyOf(text), r.Refresh.Family) {
+		return "", err
+	}
+	return r.Client, nil
+}
+
 // byRefresh gives the authorization whose refresh token this is now.
 func (t *Tokens) byRefresh(ctx context.Context, c *client.Client, text string) (*record, error) {
 	id := idOf(text, refreshPrefix, familyLength+secretLength)
