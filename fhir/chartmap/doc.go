@@ -1,14 +1,13 @@
 // Package chartmap serves the documents of an EHR as FHIR resources, as a chart
-// map says: a YAML file in which one rule for each element gives reading and
-// searching, and from which writing will be derived, too.
+// map says: a YAML file in which one rule for each element gives reading,
+// searching and writing.
 //
 // It owns the language of the chart map (loading, checking, and its JSON Schema
 // for editors), the compilation of its rules into lenses, the logical ids of
 // mapped resources, and the Repository over them. It does not own the EHR's
-// documents: it creates no index and changes nothing. It does not decide who may
-// see what, but for release rules (Visible) where a patient or proxy acts;
-// Compartment and Labels are checked and kept for a guard, and
-// so is all that concerns writing, for when there is writing ("later" below).
+// documents: it creates no index, and changes no field but those of the rules. It
+// does not decide who may see what, but for release rules (Visible) where a patient or
+// proxy acts; Compartment and Labels are checked and kept for a guard.
 //
 // # Rules
 //
@@ -39,16 +38,35 @@
 //	                           path "." is the element itself
 //	$slots: [a, b]             list of objects with fixed places       constants decide at once
 //	$write: derived            only follows from other rules           as inside
-//	$writableBy, $once         later
+//	$writableBy, $once         (who may write it; once)
 //
 // An object that is not a resource vanishes when nothing in it comes from the
 // document: constants, defaults and derived values alone do not make one.
 //
 // A map has name, resource, from (collection), where (MongoDB's notation), id,
-// version (else a hash of what the rules read), updated, elements, and fanout:
+// version (else a hash of the resource), updated, elements, and fanout:
 // one document becomes a resource for each entry that has at least one of its
-// fields, with the id "{id}-{suffix}". Later: visible, compartment, labels,
-// onCreate, transitions, writable, review, unmapped, concurrency.
+// fields, with the id "{id}-{suffix}".
+//
+// # Writing
+//
+// Every lens has a put beside its get. A put changes nothing where get gives what
+// is wanted; so what is written back changes nothing, and what no rule can read
+// stays. The puts may leave something undone: when they are through, the document
+// that they would make is mapped again and compared with what was wanted (differ).
+// What it lacks becomes an overlay, which is kept beside the document and merged at
+// get, or is refused; what it has and should not have is refused, unless the chart
+// map itself gives it. What the map says of the document as a whole (where,
+// compartment, transitions, fan-out) is looked at between the two.
+// docs/chart-map.md says what each directive does.
+//
+// The changed fields are set on the condition that the document is still what was
+// read: its version, or all that the rules read of it. An overlay is stored as
+//
+//	portico_overflow { _id: <Type>/<id>, v: <number>, o: <overlay as JSON> }
+//
+// Who acts, for transitions and $writableBy, is commit.ActorOf; where it is not known,
+// everybody may what somebody may.
 //
 // # Documents that break the rules
 //
@@ -72,5 +90,5 @@
 // Specification: FHIR R4 3.1.1 (Search), 2.24 (data types), 2.5.1.1
 // (data-absent-reason).
 //
-// It may import fhir, fhir/path, fhir/schema, fhir/search and store.
+// It may import fhir, fhir/commit, fhir/path, fhir/schema, fhir/search and store.
 package chartmap
