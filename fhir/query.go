@@ -8,7 +8,7 @@ import "math/big"
 type Query struct {
 	Type   Type
 	Where  Expr      // nil matches every resource of Type
-	Sort   []SortKey // empty: by id
+	Sort   []SortKey // empty: as the repository likes
 	Count  int       // page size; 0 asks for the total only
 	Cursor string    // Page.Next of the page before; empty for the first
 	Total  bool      // the exact number of matches is wanted

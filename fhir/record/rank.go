@@ -4,6 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portico-fhir/portico/store"
 )
 
 // A rank is where a resource stands when it is sorted by its clinical date: seven
@@ -40,10 +44,17 @@ func rank(date *time.Time, id string) []byte {
 		}
 		n = ^n<<rankOtherHash&(rankDated-1) | hash>>(64-rankOtherHash)
 	}
-	return binary.BigEndian.AppendUint64(nil, n)[8-rankBits/8:]
+	return rankOf(n)
 }
 
 // ranked gives the first rank of a date in whole milliseconds.
 func ranked(date time.Time) uint64 {
 	return rankDated | uint64(date.UnixMilli()+rankOffset)<<rankHash
 }
+
+// firstDated is the first rank of a resource with a date; those without stand below it.
+func firstDated() store.Value {
+	return store.V(bson.Binary{Data: rankOf(rankDated)})
+}
+
+func rankOf(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n)[8-rankBits/8:] }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/commit"
-	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -49,7 +48,6 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	if !t.Valid() {
 		return fhir.Capability{}
 	}
-	typ := index.Of(t)
 	c := fhir.Capability{
 		Read: true, VRead: true, HistoryInstance: true, HistoryType: true,
 		Create: true, Update: true, UpdateCreate: true, Delete: true, Search: true,
@@ -58,8 +56,11 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 		Sortable:   []string{paramID, paramUpdated},
 	}
 	c.Params, c.Pending = r.params(t)
-	if p := typ.ClinicalDate(); p != nil {
-		c.Sortable = append(c.Sortable, p.Name)
+	typ := r.known().index.Of(t)
+	for _, p := range c.Params {
+		if typ.Stretches(p) != nil {
+			c.Sortable = append(c.Sortable, p.Name)
+		}
 	}
 	return c
 }

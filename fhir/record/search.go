@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -33,7 +34,10 @@ type finding struct {
 	*Repository
 	q     *fhir.Query
 	plan  index.Plan
-	find  store.Query
+	find  store.Query // of all that matches, in no order
+	order []store.Key
+	parts []phase
+	after store.Cursor
 	match index.Matcher
 }
 
@@ -72,11 +76,12 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 	if !entered(f.plan.Where) {
 		f.find.Where = store.And{store.Exists{Path: fieldDeleted}, f.plan.Where}
 	}
-	if f.find.Order, err = order(q); err != nil {
+	if f.order, err = r.order(q); err != nil {
 		return nil, err
 	}
-	f.find.After, err = store.UnmarshalCursor([]byte(q.Cursor))
-	if err != nil {
+	f.parts = f.phases(&c)
+	f.after, err = store.UnmarshalCursor([]byte(q.Cursor))
+	if err != nil || f.after != nil && len(f.after) != len(f.order) {
 		return nil, fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Search again from the first page.").Because(err)
 	}
 	return f, nil
@@ -84,24 +89,40 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 
 // page reads one page, and one candidate more to know whether there is a next.
 func (f *finding) page(ctx context.Context, page *fhir.Page) error {
-	if f.plan.Exact {
-		f.find.Limit = f.q.Count + 1
-	}
 	var last store.Doc
 	size := 0
-	for doc, err := range f.matches(ctx, maxLooked) {
-		if err != nil {
-			return err
+	for i := f.reached(f.after); i < len(f.parts); i++ {
+		for doc, err := range f.matches(ctx, f.ask(i, f.q.Count+1-len(page.Resources)), maxLooked) {
+			if err != nil {
+				return err
+			}
+			if len(page.Resources) == f.q.Count || size >= maxPage {
+				page.Next = string(store.Position(f.order, last).Marshal())
+				return nil
+			}
+			last = doc.raw
+			size += len(doc.resource.Body)
+			page.Resources = append(page.Resources, doc.resource)
 		}
-		if len(page.Resources) == f.q.Count || size >= maxPage {
-			page.Next = string(store.Position(f.find.Order, last).Marshal())
-			return nil
-		}
-		last = doc.raw
-		size += len(doc.resource.Body)
-		page.Resources = append(page.Resources, doc.resource)
 	}
 	return nil
+}
+
+// ask gives the query for so many matches of a phase.
+func (f *finding) ask(i, limit int) store.Query {
+	q, part := f.find, f.parts[i]
+	q.Where, q.Order = part.where, part.order
+	if f.after != nil && i == f.reached(f.after) {
+		q.After = f.after[part.skip:]
+	}
+	if f.plan.Exact {
+		q.Limit = limit
+	}
+	if slices.ContainsFunc(f.order, func(k store.Key) bool { return k.Within != nil }) {
+		q.MaxSort = maxSorted
+		q.Fields = append(q.Fields, fieldKeys) // for the position of the last one
+	}
+	return q
 }
 
 // found is a document and the resource in it.
@@ -112,10 +133,15 @@ type found struct {
 
 // matches yields what matches, looking at no more than most candidates where
 // the index does not decide.
-func (f *finding) matches(ctx context.Context, most int) iter.Seq2[found, error] {
+func (f *finding) matches(ctx context.Context, q store.Query, most int) iter.Seq2[found, error] {
 	return func(yield func(found, error) bool) {
 		looked := 0
-		for doc, err := range f.Store.Find(ctx, f.find) {
+		for doc, err := range f.Store.Find(ctx, q) {
+			if errors.Is(err, store.ErrTooCostly) {
+				err = fhir.Errorf(fhir.CodeTooCostly, "http._sort", "More than %d resources would have to be sorted. Narrow the search down.", maxSorted)
+				yield(found{}, err)
+				return
+			}
 			if err != nil {
 				yield(found{}, fault("search", err))
 				return
@@ -164,10 +190,10 @@ func (f *finding) count(ctx context.Context) (int64, error) {
 	if f.plan.Exact {
 		return f.countWhere(ctx, f.find.Where)
 	}
-	all := *f
-	all.find.After = nil
+	q := f.find
+	q.Order = byDate(true)
 	var n int64
-	for _, err := range all.matches(ctx, maxCounted) {
+	for _, err := range f.matches(ctx, q, maxCounted) {
 		if err != nil {
 			return 0, err
 		}
@@ -235,33 +261,6 @@ func entered(f store.Filter) bool {
 		return true
 	}
 	return false
-}
-
-// order gives the keys of _sort; without any, what is clinically newest comes
-// first, which is how the index stands.
-func order(q *fhir.Query) ([]store.Key, error) {
-	keys := []store.Key{}
-	for _, k := range q.Sort {
-		switch {
-		case k.Param.Name == paramID:
-			keys = append(keys, store.Key{Path: fieldID, Desc: k.Desc})
-		case k.Param.Name == paramUpdated:
-			keys = append(keys, store.Key{Path: fieldUpdated, Desc: k.Desc})
-		case k.Param == index.Of(q.Type).ClinicalDate():
-			keys = append(keys, byDate(k.Desc)...)
-		default:
-			return nil, fhir.Errorf(fhir.CodeNotSupported, "http._sort", "%s cannot be sorted by %s.", q.Type, k.Param.Name)
-		}
-	}
-	if len(keys) == 0 {
-		keys = byDate(true)
-	}
-	return store.CompleteOrder(keys), nil
-}
-
-// byDate orders by the clinical date, in the direction of the index or against it.
-func byDate(desc bool) []store.Key {
-	return []store.Key{{Path: fieldRank, Desc: desc}, {Path: fieldID, Desc: !desc}}
 }
 
 func (r *Repository) indexer() *index.Indexer {

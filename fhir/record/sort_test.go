@@ -1,0 +1,131 @@
+package record_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/storetest/backends"
+)
+
+// people makes Patients of whom some lack what others have several of.
+func people(t testing.TB, r *record.Repository) {
+	t.Helper()
+	for id, body := range map[string]string{
+		"amy":  `"birthDate": "1980-05-02", "gender": "female", "name": [{"family": "Shaw", "given": ["Amy"]}, {"family": "Young"}], "managingOrganization": {"reference": "Organization/b"}`,
+		"bea":  `"birthDate": "1980-05", "gender": "female", "name": [{"family": "Ärmel", "given": ["Bea", "Zoe"]}]`,
+		"cem":  `"birthDate": "2001", "gender": "male", "name": [{"family": "shaw", "given": ["Cem"]}], "managingOrganization": {"reference": "Organization/a"}`,
+		"dora": `"gender": "female", "name": [{"text": "Dora"}]`,
+		"eli":  `"birthDate": "1979-12-31", "name": [{"family": "Bo"}]`,
+	} {
+		commit(t, r, fhir.Change{Method: fhir.Put, Key: fhir.Key{Type: "Patient", ID: id}, Body: fmt.Appendf(nil, `{"resourceType": "Patient", %s}`, body)})
+	}
+	commit(t, r, fhir.Change{Method: fhir.Put, Key: fhir.Key{Type: "Patient", ID: "gone"}, Body: []byte(`{"resourceType": "Patient", "birthDate": "1900-01-01"}`)})
+	commit(t, r, fhir.Change{Method: fhir.Delete, Key: fhir.Key{Type: "Patient", ID: "gone"}})
+}
+
+// sortKeys reads a _sort.
+func sortKeys(t testing.TB, typ fhir.Type, text string) (keys []fhir.SortKey) {
+	t.Helper()
+	for name := range strings.SplitSeq(text, ",") {
+		name, desc := strings.CutPrefix(name, "-")
+		keys = append(keys, fhir.SortKey{Param: paramOf(t, typ, name), Desc: desc})
+	}
+	return keys
+}
+
+func TestG7_13_SortsByAnyParameter(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		people(t, r)
+		for _, tt := range []struct{ sort, want string }{
+			{"birthdate", "eli bea amy cem dora"},
+			{"-birthdate", "cem amy bea eli dora"},
+			{"family", "bea eli amy cem dora"}, // by the first of two
+			{"-family,_id", "amy cem eli bea dora"},
+			{"-given,_id", "bea cem amy dora eli"},
+			{"gender,-birthdate", "amy bea dora cem eli"},
+			{"gender,birthdate", "bea amy dora cem eli"},
+			{"organization,_id", "cem amy bea dora eli"},
+			{"organization,-_id", "cem amy eli dora bea"},
+			{"gender,family,given,_id", "bea amy dora cem eli"},
+			{"birthdate,birthdate,-birthdate", "eli bea amy cem dora"},
+		} {
+			for _, count := range []int{1, 2, 3, 5, 9} {
+				got := strings.Join(search(t, r, fhir.Query{Type: "Patient", Sort: sortKeys(t, "Patient", tt.sort), Count: count}), " ")
+				if got != tt.want {
+					t.Errorf("_sort=%s, pages of %d: found %q, want %q", tt.sort, count, got, tt.want)
+				}
+			}
+		}
+		female := fhir.Term{Param: paramOf(t, "Patient", "gender"), Value: fhir.TokenValue{Code: "female", AnySystem: true}}
+		if got := strings.Join(search(t, r, fhir.Query{Type: "Patient", Where: female, Sort: sortKeys(t, "Patient", "-birthdate"), Count: 1}), " "); got != "amy bea dora" {
+			t.Errorf("among some: %q", got)
+		}
+	})
+}
+
+func TestG7_13_WhatCannotBeSortedByIsRefused(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		people(t, r)
+		_, err := r.Search(t.Context(), &fhir.Query{Type: "Observation", Count: 1, Sort: sortKeys(t, "Observation", "code-value-quantity")})
+		var refused *fhir.Error
+		if !errors.As(err, &refused) || refused.Code() != fhir.CodeNotSupported {
+			t.Errorf("a composite: %v", err)
+		}
+	})
+}
+
+// The order of one parameter is that of its entries: whatever the page, no more is
+// looked at than is on it.
+func TestG7_13_ASortByOneParameterWalksTheIndex(t *testing.T) {
+	t.Parallel()
+	r := repository(t, backends.All()["sqlite"])
+	var changes []fhir.Change
+	for i := range 300 {
+		changes = append(changes, fhir.Change{
+			Method: fhir.Put, Key: fhir.Key{Type: "Patient", ID: fmt.Sprintf("p%03d", i)},
+			Body: fmt.Appendf(nil, `{"resourceType": "Patient", "birthDate": "%d-01-%02d"}`, 1940+i%60, 1+i%28),
+		})
+	}
+	commit(t, r, changes...)
+	seen := &explained{Store: r.Store}
+	r.Store = seen
+	first, err := r.Search(t.Context(), &fhir.Query{Type: "Patient", Sort: sortKeys(t, "Patient", "-birthdate"), Count: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = r.Search(t.Context(), &fhir.Query{Type: "Patient", Sort: sortKeys(t, "Patient", "-birthdate"), Count: 10, Cursor: first.Next}); err != nil {
+		t.Fatal(err)
+	}
+	for i, plan := range seen.plans {
+		if plan.Index != "keys" || plan.Sorted || plan.Docs > 25 {
+			t.Errorf("page %d: %+v", i+1, plan)
+		}
+	}
+	if len(seen.plans) != 2 {
+		t.Errorf("%d searches for two pages", len(seen.plans))
+	}
+}
+
+// explained notes how searches among Patients are answered.
+type explained struct {
+	store.Store
+	plans []store.Plan
+}
+
+func (e *explained) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	if q.Collection == "Patient" {
+		plan, err := e.Store.(store.Explainer).Explain(ctx, q)
+		if err != nil {
+			return func(yield func(store.Doc, error) bool) { yield(nil, err) }
+		}
+		e.plans = append(e.plans, plan)
+	}
+	return e.Store.Find(ctx, q)
+}
