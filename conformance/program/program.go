@@ -41,7 +41,9 @@ type Server struct {
 func Start(t testing.TB, bin string, flags ...string) *Server {
 	t.Helper()
 	s := Begin(t, bin, flags...)
-	s.AwaitReady(t)
+	if !s.AwaitReady() {
+		t.Fatal("the program ended without saying where it serves")
+	}
 	return s
 }
 
@@ -68,19 +70,18 @@ func Begin(t testing.TB, bin string, flags ...string) *Server {
 
 var baseLine = regexp.MustCompile(`FHIR R4 at (http://localhost:\d+/fhir)`)
 
-// AwaitReady returns when a server that was begun answers.
-func (s *Server) AwaitReady(t testing.TB) {
-	t.Helper()
+// AwaitReady returns when a server that was begun answers, or has ended instead.
+func (s *Server) AwaitReady() bool {
 	lines := bufio.NewScanner(s.out)
 	for s.Base == "" && lines.Scan() {
 		if m := baseLine.FindStringSubmatch(lines.Text()); m != nil {
 			s.Base = m[1]
 		}
 	}
-	if s.Base == "" {
-		t.Fatal("the program ended without saying where it serves")
+	if s.Base != "" {
+		go func() { _, _ = io.Copy(io.Discard, s.out) }()
 	}
-	go func() { _, _ = io.Copy(io.Discard, s.out) }()
+	return s.Base != ""
 }
 
 // Kill ends the process at once, as kill -9 does, and returns when it is gone.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -25,6 +26,8 @@ type ledger struct {
 	file *os.File
 	// attempts says how many versions each token makes, if it makes any.
 	attempts map[string]int
+	// answers counts what was written.
+	answers atomic.Int64
 }
 
 func newLedger(t testing.TB) *ledger {
@@ -67,6 +70,7 @@ func (l *ledger) write(t testing.TB, facts ...fact) {
 	if err != nil {
 		t.Error(err)
 	}
+	l.answers.Add(1)
 }
 
 // read gives all facts, in the order in which they were written.

@@ -66,7 +66,7 @@ func TestStoppedUnderLoad(t *testing.T) {
 					}
 				}
 			}
-			if len(answered) < 20*rounds {
+			if len(answered) < 5*rounds {
 				t.Errorf("only %d writes were answered: the test shows nothing", len(answered))
 			}
 		})

@@ -13,7 +13,11 @@ func (s *Server) read(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.Repository.Read(r.ctx, r.key())
+	var res fhir.Resource
+	err = s.room.page(r.ctx, func() (err error) {
+		res, err = s.Repository.Read(r.ctx, r.key())
+		return err
+	})
 	return s.sendVersion(w, r, res, shape, err)
 }
 
@@ -23,7 +27,11 @@ func (s *Server) vread(w *response, r *request) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.Repository.Version(r.ctx, r.key(), r.version)
+	var res fhir.Resource
+	err = s.room.page(r.ctx, func() (err error) {
+		res, err = s.Repository.Version(r.ctx, r.key(), r.version)
+		return err
+	})
 	return s.sendVersion(w, r, res, shape, err)
 }
 

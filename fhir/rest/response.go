@@ -18,6 +18,10 @@ import (
 // into a packet or two anyway.
 const gzipMin = 2048
 
+// maxPretty is the largest body that is indented for _pretty: nobody reads more, and
+// it takes several times the memory.
+const maxPretty = 1 << 20
+
 // response sends a body in one piece, or in several while it is being made.
 type response struct {
 	http.ResponseWriter
@@ -66,7 +70,7 @@ func (w *response) empty(status int) {
 func (w *response) send(status int, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", contentType(w.req.media))
-	if w.req.pretty {
+	if w.req.pretty && len(body) <= maxPretty {
 		body = indent(body)
 	}
 	if len(body) >= gzipMin && w.compresses() {
@@ -100,27 +104,29 @@ func (w *response) sendGzip(status int, body []byte) error {
 
 // flush sends what there is so far of a body whose length is not known.
 func (w *response) flush(part []byte) error {
-	if !w.started && w.whole == nil {
-		w.Header().Set("Content-Type", contentType(w.req.media))
-		switch {
-		case w.req.pretty:
+	if w.req.pretty && !w.started {
+		if w.whole == nil {
 			w.whole = new(bytes.Buffer)
-		case w.compresses():
+		}
+		w.whole.Write(part)
+		if w.whole.Len() <= maxPretty {
+			return nil
+		}
+		part, w.whole, w.req.pretty = w.whole.Bytes(), nil, false
+	}
+	if !w.started {
+		w.Header().Set("Content-Type", contentType(w.req.media))
+		if w.compresses() {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.gzip = w.pools.gzips.Get().(*gzip.Writer)
 			w.gzip.Reset(countingWriter{w})
-			w.begin(http.StatusOK)
-		default:
-			w.begin(http.StatusOK)
 		}
+		w.begin(http.StatusOK)
 	}
 	var err error
-	switch {
-	case w.whole != nil:
-		_, err = w.whole.Write(part)
-	case w.gzip != nil:
+	if w.gzip != nil {
 		_, err = w.gzip.Write(part)
-	default:
+	} else {
 		_, err = w.Write(part)
 	}
 	return err

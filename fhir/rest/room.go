@@ -19,10 +19,10 @@ const (
 	smallPart = 64 // and 1/smallPart for small ones, which large ones do not keep out
 	smallBody = 64 << 10
 	connPart  = 256 << 10 // for each connection: its header, buffers and stack
-	pagePart  = 48 << 20  // for each page that is being put together
+	pagePart  = 64 << 20  // for each answer that is being put together
 )
 
-// pagePatience is how long a search waits until fewer others are put together.
+// pagePatience is how long an answer waits until fewer others are put together.
 const pagePatience = time.Second
 
 // lookEvery is how often the heap is looked at.
@@ -32,7 +32,7 @@ const lookEvery = 5 * time.Millisecond
 type room struct {
 	heap         uint64 // bytes in use from which on nothing more is taken in
 	small, large pool
-	pages        chan struct{} // has a place for each page that is being put together
+	pages        chan struct{} // has a place for each answer that is being put together
 
 	looked     atomic.Int64 // when the heap was looked at last: ns since 1970
 	isFull     atomic.Bool
@@ -93,9 +93,9 @@ func (m *room) check() error {
 	return nil
 }
 
-// page carries out f, which puts a page together, when not too many others are being put
-// together. It is the error when the room is full then, too: what was found would stay
-// until the client has read it.
+// page carries out f, which reads what an answer consists of, when not too many others
+// are being put together. It is an error when the room is full then, too: what was read
+// would stay until the client has taken it.
 func (m *room) page(ctx context.Context, f func() error) error {
 	select {
 	case m.pages <- struct{}{}:
