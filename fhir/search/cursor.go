@@ -4,14 +4,10 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
@@ -47,45 +43,14 @@ func NewCursors(key []byte, now func() time.Time) (*Cursors, error) {
 	return &Cursors{aead: aead, now: now}, nil
 }
 
-// The key lives in the store, so that all nodes share it and links survive a
-// restart.
-const (
-	keyCollection = "portico_keys"
-	keyID         = "cursor"
-)
-
-// LoadCursors makes Cursors from the key kept in the store, which it makes at
-// the first time.
+// LoadCursors makes Cursors from a key kept in the store, so that all nodes share it and
+// links survive a restart.
 func LoadCursors(ctx context.Context, st store.Store, now func() time.Time) (*Cursors, error) {
-	fresh := make([]byte, 32)
-	_, _ = rand.Read(fresh) // never fails
-	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: keyID}, {Key: "key", Value: fresh}})
+	key, err := store.SharedKey(ctx, st, "cursor")
 	if err != nil {
 		return nil, err
 	}
-	key, err := readKey(ctx, st)
-	if err == nil && key == nil {
-		err = st.Apply(ctx, []store.Op{{Kind: store.Insert, Collection: keyCollection, Doc: doc}})
-		if err == nil || errors.Is(err, store.ErrExists) {
-			key, err = readKey(ctx, st)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load the cursor key: %w", err)
-	}
 	return NewCursors(key, now)
-}
-
-func readKey(ctx context.Context, st store.Store) ([]byte, error) {
-	q := store.Query{Collection: keyCollection, Where: store.Eq{Path: "_id", Value: store.V(keyID)}, Limit: 1}
-	for doc, err := range st.Find(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
-		_, key, _ := doc.Lookup("key").BinaryOK()
-		return key, nil
-	}
-	return nil, nil
 }
 
 // Seal makes the token of a position, for whoever gives the same binding.

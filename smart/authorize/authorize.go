@@ -2,11 +2,12 @@ package authorize
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/portico-fhir/portico/smart/client"
@@ -37,6 +38,8 @@ type Authorizations struct {
 	Issuer, FHIR string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
+
+	known atomic.Pointer[cipher.AEAD]
 }
 
 func (a *Authorizations) now() time.Time {
@@ -87,14 +90,6 @@ func (e *RedirectError) Unwrap() error { return e.Err }
 
 func pageError(format string, args ...any) error {
 	return &PageError{oauth.Errorf(oauth.InvalidRequest, format, args...)}
-}
-
-// newID makes an id that cannot be guessed, and what is stored of it.
-func newID() (id, stored string) {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails
-	id = base64.RawURLEncoding.EncodeToString(b)
-	return id, hashed(id)
 }
 
 // hashed is the _id of the document of an id.

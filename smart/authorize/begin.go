@@ -3,7 +3,6 @@ package authorize
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,13 +12,13 @@ import (
 	"github.com/portico-fhir/portico/smart/client"
 	"github.com/portico-fhir/portico/smart/oauth"
 	"github.com/portico-fhir/portico/smart/scope"
-	"github.com/portico-fhir/portico/store"
 )
 
-// Bounds of parameters that are kept, in bytes.
+// Bounds of parameters that are kept, in bytes: an id is in URLs.
 const (
-	maxState = 4096
-	maxShort = 512
+	maxState  = 2048
+	maxShort  = 512
+	maxScopes = 8192
 )
 
 // Begin takes the parameters of an authorization request, from a query or a form. The
@@ -85,31 +84,23 @@ func (a *Authorizations) begin(ctx context.Context, c *client.Client, redirect s
 	if pending.Scopes, err = grantable(c, p.Get("scope"), p.Get("launch") != ""); err != nil {
 		return nil, err
 	}
-	return pending, a.store(ctx, pending, p.Get("launch"))
+	if err := a.keep(ctx, pending, p.Get("launch")); err != nil {
+		return nil, err
+	}
+	return pending, nil
 }
 
-// store keeps the request, using up its launch in the same Apply.
-func (a *Authorizations) store(ctx context.Context, pending *Pending, launch string) error {
-	var ops []store.Op
-	if launch != "" {
-		var err error
-		if pending.Launch, err = a.launch(ctx, launch, pending.Client.ID); err != nil {
-			return err
-		}
-		ops = append(ops, store.Op{Kind: store.Delete, Collection: launches, ID: store.String(hashed(launch))})
+// keep makes the id of the request, using up its launch. Without one nothing is stored,
+// so that nobody can fill the store who has not signed in.
+func (a *Authorizations) keep(ctx context.Context, pending *Pending, launch string) error {
+	if launch == "" {
+		return a.seal(ctx, pending, "")
 	}
-	op, err := a.insertOp(pending)
-	if err != nil {
+	id := hashed(launch)
+	if err := a.use(ctx, pending, id); err != nil {
 		return err
 	}
-	err = a.Store.Apply(ctx, append(ops, op))
-	if errors.Is(err, store.ErrConflict) {
-		return errLaunch // another request was faster
-	}
-	if err != nil {
-		return fmt.Errorf("store an authorization request: %w", err)
-	}
-	return nil
+	return a.seal(ctx, pending, id)
 }
 
 // checkRequest checks the parameters that have one right value.
@@ -197,6 +188,8 @@ func grantable(c *client.Client, text string, launched bool) (scope.Set, error) 
 	switch {
 	case launched && !set.Has(scope.Launch):
 		return set, oauth.Errorf(oauth.InvalidScope, "The app is not registered for the scope launch.")
+	case len(set.String()) > maxScopes:
+		return set, oauth.Errorf(oauth.InvalidScope, "scope is longer than %d bytes. Ask for patient/*.rs, for example, instead of each type.", maxScopes)
 	case set.Len() > 0:
 		return set, nil
 	case len(bad) > 0:

@@ -3,6 +3,7 @@ package authorize_test
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/portico-fhir/portico/smart/oauth"
 	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/smart/token"
+	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
@@ -121,7 +123,7 @@ func checkRefusal(t *testing.T, where string, params url.Values, e *oauth.Error)
 		t.Fatalf("the browser goes to %s, %v", where, err)
 	}
 	want := url.Values{"error": {string(e.Code)}, "error_description": {e.Description}, "iss": {issuer}}
-	if states := params["state"]; len(states) == 1 && len(states[0]) <= 4096 {
+	if states := params["state"]; len(states) == 1 && len(states[0]) <= 2048 {
 		want.Set("state", states[0])
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -159,7 +161,7 @@ func TestAPendingRequestKeepsEverything(t *testing.T) {
 			if !p.NeedsPatient() || !p.Prompts("login") || p.Prompts("none") {
 				t.Errorf("got %+v", p)
 			}
-			for _, id := range []string{"", "x", p.ID + "x"} {
+			for _, id := range []string{"", "x", p.ID + "x", p.ID[1:], strings.Replace(p.ID, p.ID[40:50], strings.Repeat("A", 10), 1), simple(t).begin(t).ID} {
 				if _, err := c.Pending(t.Context(), id); !errors.Is(err, authorize.ErrUnknown) {
 					t.Errorf("%q: %v", id, err)
 				}
@@ -172,6 +174,34 @@ func TestAPendingRequestKeepsEverything(t *testing.T) {
 				t.Errorf("after ten minutes: %v", err)
 			}
 		})
+	}
+}
+
+func TestWhoeverHasNotSignedInLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	c := simple(t)
+	for range 3 {
+		p := c.begin(t, "prompt", "none")
+		if _, err := c.Deny(t.Context(), p.ID, oauth.LoginRequired, "Nobody is signed in."); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, collection := range []string{"portico_pending", "portico_launches", "portico_authorizations"} {
+		if n, err := c.Store.Count(t.Context(), store.Query{Collection: collection}); n != 0 || err != nil {
+			t.Errorf("B2 %d documents in %s, %v", n, collection, err)
+		}
+	}
+	one, other := c.begin(t), c.begin(t)
+	if one.ID == other.ID || len(one.ID) > 1000 {
+		t.Errorf("B2 the ids are %s and %s", one.ID, other.ID)
+	}
+	var many string
+	for i := range 400 {
+		many += "patient/Observation.rs?code=a|" + strconv.Itoa(i) + " "
+	}
+	var e *oauth.Error
+	if _, err := c.Begin(t.Context(), request("scope", many)); !errors.As(err, &e) || e.Code != oauth.InvalidScope {
+		t.Errorf("B2 endless scopes: %v", err)
 	}
 }
 
@@ -203,6 +233,20 @@ func TestAFaultOfTheStoreIsNotTheAppsFault(t *testing.T) {
 	if _, err := c.Begin(t.Context(), request()); err == nil || errors.As(err, &e) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// FuzzPending wants nothing to be a request but what Begin made.
+func FuzzPending(f *testing.F) {
+	c := simple(f)
+	good := c.begin(f)
+	f.Add(good.ID)
+	f.Add(good.ID[:40])
+	f.Add("")
+	f.Fuzz(func(t *testing.T, id string) {
+		if p, err := c.Pending(t.Context(), id); id != good.ID && !errors.Is(err, authorize.ErrUnknown) {
+			t.Errorf("%q gives %+v, %v", id, p, err)
+		}
+	})
 }
 
 // FuzzBegin wants the browser to be sent to a registered place or nowhere.

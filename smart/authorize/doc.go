@@ -13,13 +13,16 @@
 //	         ▼                                     └──► Deny ────► error, state, iss
 //	     PageError: a page, never a redirect;  any other fault: RedirectError
 //
-// Each Pending ends once: its document is deleted in the Apply that stores the code.
-// Documents are found by the hash of the id that the browser has.
+// A Pending is not stored: its id is the request itself, sealed with a key that all
+// nodes share, so that whoever has not signed in leaves nothing behind. It ends
+// once: its trace has a unique _id and is written in the Apply that stores the code. The
+// same holds for a launch, which is stored, and which the first request that names it
+// uses up. Documents are found by the hash of what the browser has.
 //
 //	collection         document
-//	portico_launches   { _id: <hash>, client, patient?, encounter?, user…?, launch: {…}, gone }
-//	portico_pending    { _id: <hash>, client, redirect, state, scope, challenge, created, gone, nonce?, prompt?, max_age?,
-//	                     login_hint?, locales?, launch?: {…} }
+//	portico_launches   { _id: <hash>, client, patient?, encounter?, user…?, context: {…}, used, gone }
+//	portico_pending    { _id: <hash>, gone }       the requests that are over
+//	portico_keys       { _id: "authorize", key }
 //
 // Specification: SMART App Launch 2.2, App Launch: Launch and Authorization; RFC 6749
 // 3.1, 4.1.1, 4.1.2; RFC 7636; RFC 9207; OpenID Connect Core 3.1.2.1, 6; RFC 9700 2.1.

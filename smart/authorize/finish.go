@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/oauth"
@@ -53,7 +55,7 @@ func (a *Authorizations) Finish(ctx context.Context, id string, d Decision) (red
 	if err != nil {
 		return "", err
 	}
-	if err := a.over(ctx, id, insert); err != nil {
+	if err := a.over(ctx, p, insert); err != nil {
 		return "", err
 	}
 	return a.back(p.RedirectURI, p.state, "code", code), nil
@@ -98,17 +100,25 @@ func (a *Authorizations) Deny(ctx context.Context, id string, code oauth.Code, w
 	if err != nil {
 		return "", err
 	}
-	if err := a.over(ctx, id); err != nil {
-		return "", err
+	// That somebody would have to sign in first is answered without a trace: anybody
+	// can have it answered, any number of times.
+	if code == oauth.AccessDenied {
+		if err := a.over(ctx, p); err != nil {
+			return "", err
+		}
 	}
 	return a.refusal(p.RedirectURI, p.state, oauth.Errorf(code, "%s", why)), nil
 }
 
 // over ends a request, doing more in the same Apply; ErrUnknown when somebody else has.
-func (a *Authorizations) over(ctx context.Context, id string, more ...store.Op) error {
-	end := store.Op{Kind: store.Delete, Collection: pendings, ID: store.String(hashed(id))}
-	err := a.Store.Apply(ctx, append([]store.Op{end}, more...))
-	if errors.Is(err, store.ErrConflict) {
+func (a *Authorizations) over(ctx context.Context, p *Pending, more ...store.Op) error {
+	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: hashed(p.ID)}, {Key: "gone", Value: p.Created.Add(pendingLife)}})
+	if err != nil {
+		return err
+	}
+	end := store.Op{Kind: store.Insert, Collection: pendings, Doc: doc}
+	err = a.Store.Apply(ctx, append([]store.Op{end}, more...))
+	if errors.Is(err, store.ErrExists) {
 		return ErrUnknown
 	}
 	if err != nil {

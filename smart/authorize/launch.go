@@ -3,6 +3,7 @@ package authorize
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,10 +31,11 @@ type Launch struct {
 	Context   token.Launch
 }
 
-// launchDocument is the stored form. In a Pending it has no ID and Gone.
+// launchDocument is the stored form.
 type launchDocument struct {
-	ID        string       `bson:"_id,omitempty"`
-	Gone      time.Time    `bson:"gone,omitempty"`
+	ID        string       `bson:"_id"`
+	Gone      time.Time    `bson:"gone"`
+	Used      bool         `bson:"used"` // a request has named it
 	Client    string       `bson:"client"`
 	UserType  string       `bson:"user_type,omitempty"`
 	UserID    string       `bson:"user_id,omitempty"`
@@ -74,9 +76,9 @@ func (a *Authorizations) NewLaunch(ctx context.Context, l Launch) (*Launched, er
 	case err != nil:
 		return nil, err
 	}
-	id, stored := newID()
+	id := rand.Text() + rand.Text()
 	d := l.document()
-	d.ID, d.Gone = stored, a.now().Add(launchLife)
+	d.ID, d.Gone = hashed(id), a.now().Add(launchLife)
 	doc, err := bson.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode a launch: %w", err)
@@ -171,21 +173,45 @@ func checkContext(data json.RawMessage) error {
 // errLaunch is for a launch that means nothing (any more).
 var errLaunch = oauth.Errorf(oauth.InvalidRequest, "launch is unknown, has expired, was used before, or is for another app. Launch the app again.")
 
-// launch gives a launch of the client.
-func (a *Authorizations) launch(ctx context.Context, id, clientID string) (*Launch, error) {
-	doc, err := store.Get(ctx, a.Store, launches, hashed(id))
+// use gives the request its launch, and makes it used: it stays as long as the request
+// may.
+func (a *Authorizations) use(ctx context.Context, pending *Pending, id string) error {
+	d, err := a.launch(ctx, id)
+	if err != nil {
+		return err
+	}
+	if d == nil || d.Used || d.Client != pending.Client.ID {
+		return errLaunch
+	}
+	err = a.Store.Apply(ctx, []store.Op{{
+		Kind: store.Update, Collection: launches, ID: store.String(id), If: store.Eq{Path: "used", Value: store.V(false)},
+		Set: []store.Field{{Path: "used", Value: store.V(true)}, {Path: "gone", Value: store.V(pending.Created.Add(pendingLife))}},
+	}})
+	if errors.Is(err, store.ErrConflict) {
+		return errLaunch // another request was faster
+	}
+	if err != nil {
+		return fmt.Errorf("use a launch: %w", err)
+	}
+	pending.Launch = d.launch()
+	return nil
+}
+
+// launch reads a launch that is not over; nil when there is none.
+func (a *Authorizations) launch(ctx context.Context, id string) (*launchDocument, error) {
+	doc, err := store.Get(ctx, a.Store, launches, id)
 	if err != nil {
 		return nil, fmt.Errorf("read a launch: %w", err)
 	}
 	if doc == nil {
-		return nil, errLaunch
+		return nil, nil
 	}
-	var d launchDocument
-	if err := bson.Unmarshal(doc, &d); err != nil {
+	d := new(launchDocument)
+	if err := bson.Unmarshal(doc, d); err != nil {
 		return nil, fmt.Errorf("decode a launch: %w", err)
 	}
-	if d.Client != clientID || !a.now().Before(d.Gone) {
-		return nil, errLaunch
+	if !a.now().Before(d.Gone) {
+		return nil, nil
 	}
-	return d.launch(), nil
+	return d, nil
 }

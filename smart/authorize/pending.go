@@ -2,6 +2,10 @@ package authorize
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -19,7 +23,7 @@ import (
 
 // Pending is a valid request that somebody is still to decide about.
 type Pending struct {
-	ID      string // unguessable; the browser has it
+	ID      string // the request itself, sealed; the browser has it
 	Client  *client.Client
 	Scopes  scope.Set // what the app asks for, as far as it may have it
 	Launch  *Launch   // of an EHR launch; nil: standalone
@@ -45,61 +49,105 @@ func (p *Pending) NeedsPatient() bool {
 	return p.Scopes.Reaches(scope.Patient) || p.Scopes.Has(scope.LaunchPatient) || p.Launch != nil && p.Launch.Patient != ""
 }
 
-// pendingDocument is the stored form.
-type pendingDocument struct {
-	ID        string          `bson:"_id"`
-	Client    string          `bson:"client"`
-	Redirect  string          `bson:"redirect"`
-	State     string          `bson:"state"`
-	Scope     string          `bson:"scope"`
-	Challenge string          `bson:"challenge"`
-	Created   time.Time       `bson:"created"`
-	Gone      time.Time       `bson:"gone"`
-	Nonce     string          `bson:"nonce,omitempty"`
-	Prompt    []string        `bson:"prompt,omitempty"`
-	MaxAge    *int64          `bson:"max_age,omitempty"` // seconds
-	LoginHint string          `bson:"login_hint,omitempty"`
-	Locales   string          `bson:"locales,omitempty"`
-	Launch    *launchDocument `bson:"launch,omitempty"`
+// sealed is what an id holds.
+type sealed struct {
+	Client    string    `bson:"client"`
+	Redirect  string    `bson:"redirect"`
+	State     string    `bson:"state"`
+	Scope     string    `bson:"scope"`
+	Challenge string    `bson:"challenge"`
+	Created   time.Time `bson:"created"`
+	Nonce     string    `bson:"nonce,omitempty"`
+	Prompt    []string  `bson:"prompt,omitempty"`
+	MaxAge    *int64    `bson:"max_age,omitempty"` // seconds
+	LoginHint string    `bson:"login_hint,omitempty"`
+	Locales   string    `bson:"locales,omitempty"`
+	Launch    string    `bson:"launch,omitempty"` // _id of its document
+	Random    []byte    `bson:"random"`           // what makes the same request another one
 }
 
-// insertOp stores p under a new id, which it sets.
-func (a *Authorizations) insertOp(p *Pending) (store.Op, error) {
-	var stored string
-	p.ID, stored = newID()
-	d := pendingDocument{
-		ID: stored, Client: p.Client.ID, Redirect: p.RedirectURI, State: p.state, Scope: p.Scopes.String(), Challenge: p.challenge,
-		Created: p.Created, Gone: p.Created.Add(pendingLife), Nonce: p.Nonce, Prompt: p.Prompt, LoginHint: p.LoginHint, Locales: p.UILocales,
+// seal puts p into an id, which it sets. Launch is the _id of the launch's document.
+func (a *Authorizations) seal(ctx context.Context, p *Pending, launch string) error {
+	aead, err := a.aead(ctx)
+	if err != nil {
+		return err
 	}
+	d := sealed{
+		Client: p.Client.ID, Redirect: p.RedirectURI, State: p.state, Scope: p.Scopes.String(), Challenge: p.challenge, Created: p.Created,
+		Nonce: p.Nonce, Prompt: p.Prompt, LoginHint: p.LoginHint, Locales: p.UILocales, Launch: launch, Random: make([]byte, 16),
+	}
+	_, _ = rand.Read(d.Random) // never fails
 	if p.MaxAge != nil {
 		seconds := int64(*p.MaxAge / time.Second)
 		d.MaxAge = &seconds
 	}
-	if p.Launch != nil {
-		d.Launch = p.Launch.document()
-	}
-	doc, err := bson.Marshal(d)
+	plain, err := bson.Marshal(d)
 	if err != nil {
-		return store.Op{}, fmt.Errorf("encode an authorization request: %w", err)
+		return fmt.Errorf("encode an authorization request: %w", err)
 	}
-	return store.Op{Kind: store.Insert, Collection: pendings, Doc: doc}, nil
+	p.ID = base64.RawURLEncoding.EncodeToString(aead.Seal(nil, nil, plain, []byte(purpose)))
+	return nil
 }
 
-// Pending gives a request by its id; ErrUnknown when there is none, or its client is
-// not registered any more.
+// open gives what an id holds; false when it is none of ours, or too old.
+func (a *Authorizations) open(ctx context.Context, id string) (d sealed, ok bool, err error) {
+	aead, err := a.aead(ctx)
+	if err != nil {
+		return sealed{}, false, err
+	}
+	bytes, err := base64.RawURLEncoding.Strict().DecodeString(id)
+	if err != nil {
+		return sealed{}, false, nil
+	}
+	plain, err := aead.Open(nil, nil, bytes, []byte(purpose))
+	if err != nil {
+		return sealed{}, false, nil
+	}
+	if err := bson.Unmarshal(plain, &d); err != nil {
+		return sealed{}, false, fmt.Errorf("decode an authorization request: %w", err)
+	}
+	return d, a.now().Before(d.Created.Add(pendingLife)), nil
+}
+
+// purpose is what the ids are sealed for, and the name of the key.
+const purpose = "authorize"
+
+// aead seals ids with a key that all nodes share.
+func (a *Authorizations) aead(ctx context.Context) (cipher.AEAD, error) {
+	if known := a.known.Load(); known != nil {
+		return *known, nil
+	}
+	key, err := store.SharedKey(ctx, a.Store, purpose)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("the key of authorization requests: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("the key of authorization requests: %w", err)
+	}
+	a.known.Store(&aead)
+	return aead, nil
+}
+
+// Pending gives a request by its id; ErrUnknown when there is none, it is over, or its
+// client is not registered any more.
 func (a *Authorizations) Pending(ctx context.Context, id string) (*Pending, error) {
-	doc, err := store.Get(ctx, a.Store, pendings, hashed(id))
+	d, ok, err := a.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, ErrUnknown
+	}
+	over, err := store.Get(ctx, a.Store, pendings, hashed(id))
 	if err != nil {
 		return nil, fmt.Errorf("read an authorization request: %w", err)
 	}
-	if doc == nil {
-		return nil, ErrUnknown
-	}
-	var d pendingDocument
-	if err := bson.Unmarshal(doc, &d); err != nil {
-		return nil, fmt.Errorf("decode an authorization request: %w", err)
-	}
-	if !a.now().Before(d.Gone) {
+	if over != nil {
 		return nil, ErrUnknown
 	}
 	c, err := a.Clients.Get(ctx, d.Client)
@@ -118,8 +166,15 @@ func (a *Authorizations) Pending(ctx context.Context, id string) (*Pending, erro
 		age := time.Duration(*d.MaxAge) * time.Second
 		p.MaxAge = &age
 	}
-	if d.Launch != nil {
-		p.Launch = d.Launch.launch()
+	if d.Launch != "" {
+		l, err := a.launch(ctx, d.Launch)
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return nil, ErrUnknown
+		}
+		p.Launch = l.launch()
 	}
 	return p, nil
 }

@@ -3,14 +3,10 @@ package pages
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portico-fhir/portico/store"
 )
@@ -19,32 +15,13 @@ import (
 // the store, the same for all nodes.
 type sealer struct{ key []byte }
 
-const (
-	keyCollection = "portico_keys"
-	keyID         = "pages"
-)
-
-// loadSealer reads the key from the store, which it makes at the first time.
+// loadSealer gets the key from the store, which makes it at the first time.
 func loadSealer(ctx context.Context, st store.Store) (*sealer, error) {
-	for range 2 {
-		doc, err := store.Get(ctx, st, keyCollection, keyID)
-		if err != nil {
-			return nil, fmt.Errorf("load the key of the pages: %w", err)
-		}
-		if _, key, ok := doc.Lookup("key").BinaryOK(); ok && len(key) == sha256.Size {
-			return &sealer{key}, nil
-		}
-		fresh := make([]byte, sha256.Size)
-		_, _ = rand.Read(fresh) // never fails
-		raw, err := bson.Marshal(bson.D{{Key: "_id", Value: keyID}, {Key: "key", Value: fresh}})
-		if err == nil {
-			err = st.Apply(ctx, []store.Op{{Kind: store.Insert, Collection: keyCollection, Doc: raw}})
-		}
-		if err != nil && !errors.Is(err, store.ErrExists) {
-			return nil, fmt.Errorf("make the key of the pages: %w", err)
-		}
+	key, err := store.SharedKey(ctx, st, "pages")
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("load the key of the pages: %w", store.ErrCorrupt)
+	return &sealer{key}, nil
 }
 
 // code seals parts for one purpose.

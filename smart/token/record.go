@@ -26,8 +26,9 @@ const (
 	fieldGone    = "gone"
 )
 
-// forget is how long a document outlives what is in it.
-const forget = time.Hour
+// forget is how long a document outlives what is in it, so that a token which has just
+// expired is told from one that never was.
+const forget = 5 * time.Minute
 
 // record is the stored form of an authorization.
 type record struct {
