@@ -37,7 +37,7 @@ func testParser(t testing.TB, names ...string) *Parser {
 
 func observationParser(t testing.TB) *Parser {
 	return testParser(t, "_id", "_lastUpdated", "category", "code", "date", "patient", "performer", "status", "subject", "value-string",
-		"value-quantity", "code-value-quantity")
+		"value-quantity", "code-value-quantity", "_content")
 }
 
 func lookup(t *testing.T, typ fhir.Type, name string) *fhir.SearchParam {
@@ -399,6 +399,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("date", "ge2026-01-01T00:00:00.123+14:00")
 	f.Add("subject:Patient", "https://clinic.example/fhir/Patient/1/_history/2")
 	f.Add("_sort", "-date,_id")
+	f.Add("_content", "(bone OR \"liver pain\") AND meta* NOT x")
+	f.Add("code:in", "ValueSet/1")
+	f.Add("code:below", "http://loinc.org|1")
 	f.Add("_cursor", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	p := observationParser(f)
 	f.Fuzz(func(t *testing.T, name, value string) {
