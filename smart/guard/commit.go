@@ -185,8 +185,7 @@ func (r *Repository) creation(ctx context.Context, a *access.Access, v *view, ch
 		where = fhir.Or{}
 	}
 	q.Where = where
-	// Those who see different things do not wait for each other: that would tell.
-	change.IfNoneExist = &fhir.Condition{Name: change.IfNoneExist.Name + " " + a.Caller(), Query: &q}
+	change.IfNoneExist = &fhir.Condition{Name: change.IfNoneExist.Name, Query: &q}
 	return change, nil
 }
 

@@ -63,7 +63,7 @@ func (r *Repository) versions(v *view, q fhir.HistoryQuery) (fhir.Page, error) {
 				out.Resources = append(out.Resources, res)
 			}
 		}
-		out.Next = page.Next
+		out.Next, out.Until = page.Next, page.Until
 		if page.Next == "" || len(out.Resources) > 0 {
 			break
 		}

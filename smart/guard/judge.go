@@ -72,7 +72,7 @@ func (s *subjects) look(body []byte, path []string) {
 	follow(body, path, func(reference []byte) bool {
 		s.any = true
 		id, ok := patientOf(reference, s.base, s.versions)
-		s.found = ok && s.of.has(id)
+		s.found = s.found || ok && s.of.has(id)
 		return !s.found
 	})
 }

@@ -83,11 +83,11 @@ func open(t testing.TB, w *world, st store.Store) *clinic {
 	parser := &search.Parser{Base: base, Describe: repo.Describe, Cursors: cursors, DefaultCount: 20, MaxCount: 200}
 	server := &rest.Server{
 		Base: base, Repository: repo, Search: parser, Validator: &schema.Validator{Base: base},
-		Bundles:  &bundle.Processor{NewID: record.NewID},
+		Bundles: &bundle.Processor{NewID: record.NewID},
 		Metadata: func(mode string) (rest.Statement, bool) {
 			return rest.Statement{Body: []byte("{}"), ETag: `"1"`}, mode == "full"
 		},
-		Now:      func() time.Time { return now },
+		Now: func() time.Time { return now },
 		Authenticate: func(ctx context.Context, h http.Header) (context.Context, rest.Caller, error) {
 			name, err := rest.Bearer(h)
 			if err != nil {
@@ -153,8 +153,8 @@ func (c *clinic) populate(t testing.TB) {
 		}
 	}
 	for range 12 {
-		c.add(t, &token{kind: access.Patient, id: pick(c.rnd, c.patient), scopes: scopes("patient")})
-		c.add(t, &token{kind: access.Proxy, id: pick(c.rnd, c.patient), actor: pick(c.rnd, c.ids["RelatedPerson"]), column: pick(c.rnd, []string{"child", "limited", ""}), scopes: scopes("patient")})
+		c.add(t, &token{kind: access.Patient, id: c.any("Patient"), scopes: scopes("patient")})
+		c.add(t, &token{kind: access.Proxy, id: c.any("Patient"), actor: pick(c.rnd, c.ids["RelatedPerson"]), column: pick(c.rnd, []string{"child", "limited", ""}), scopes: scopes("patient")})
 		c.add(t, &token{kind: access.Clinician, id: pick(c.rnd, c.ids["Practitioner"]), scopes: scopes("user")})
 	}
 	c.add(t, &token{kind: access.Patient, id: c.patient[0], scopes: "user/*.rs system/*.rs"})
@@ -493,8 +493,9 @@ func (o *oracle) referring(typ fhir.Type) (p *fhir.SearchParam, path []string, t
 	if recordOf[string(typ)] == nil && !slices.Contains(more, typ) {
 		return nil, nil, "" // among others what refers by canonicals, which this does not know
 	}
+	canonical := []string{"instantiates-canonical", "measure", "questionnaire", "definition"}
 	for _, p := range search.Params(typ) {
-		if _, ok := simple(typ, p); ok && p.Type == fhir.ParamReference && len(p.Targets) > 0 && !strings.Contains(p.Expression, "resolve()") && !strings.Contains(p.Expression, "|") {
+		if _, ok := simple(typ, p); ok && p.Type == fhir.ParamReference && !slices.Contains(canonical, p.Name) && len(p.Targets) > 0 && !strings.Contains(p.Expression, "resolve()") && !strings.Contains(p.Expression, "|") {
 			all = append(all, p)
 		}
 	}
@@ -560,6 +561,18 @@ func (o *oracle) has(t testing.TB, k *token, source fhir.Type) {
 	o.exactly(t, k, url, target, func(key fhir.Key) bool { return o.sees(k, from, "s") && o.refers(from, path, key) })
 }
 
+// named picks what a parameter may refer to, often the patient of the token.
+func (o *oracle) named(k *token, p *fhir.SearchParam) string {
+	target := pick(o.rnd, p.Targets)
+	if slices.Contains(p.Targets, "Patient") && o.rnd.IntN(2) == 0 {
+		target = "Patient"
+		if slices.Contains(o.patient, k.id) && o.rnd.IntN(2) == 0 {
+			return "Patient/" + k.id
+		}
+	}
+	return string(target) + "/" + o.any(target)
+}
+
 // search asks by all sorts of parameters; what is found is at least visible.
 func (o *oracle) search(t testing.TB, k *token, typ fhir.Type) {
 	t.Helper()
@@ -567,12 +580,17 @@ func (o *oracle) search(t testing.TB, k *token, typ fhir.Type) {
 	all := search.Params(typ)
 	for range o.rnd.IntN(3) {
 		p := pick(o.rnd, all)
+		if own, ok := search.Lookup(typ, pick(o.rnd, []string{"patient", "subject", "actor"})); ok && o.rnd.IntN(3) == 0 {
+			p = own
+		}
 		switch {
 		case o.rnd.IntN(6) == 0:
 			q.Add(p.Name+":missing", pick(o.rnd, []string{"true", "false"}))
 		case p.Type == fhir.ParamReference && len(p.Targets) > 0:
-			target := pick(o.rnd, p.Targets)
-			q.Add(p.Name, string(target)+"/"+pick(o.rnd, o.ids[target]))
+			q.Add(p.Name, o.named(k, p))
+			if o.rnd.IntN(3) == 0 {
+				q.Set(p.Name, q.Get(p.Name)+","+o.named(k, p))
+			}
 		case p.Type == fhir.ParamToken && p.Name != "_id":
 			q.Add(p.Name+pick(o.rnd, []string{"", ":not"}), pick(o.rnd, []string{"laboratory", "a", "active", "http://x.example|b"}))
 		case p.Type == fhir.ParamDate:
@@ -611,7 +629,7 @@ func (o *oracle) search(t testing.TB, k *token, typ fhir.Type) {
 // several asks for what answers with many types.
 func (o *oracle) several(t testing.TB, k *token, key fhir.Key) {
 	t.Helper()
-	patient := pick(o.rnd, o.patient)
+	patient := o.any("Patient")
 	if k.kind == access.Patient || k.kind == access.Proxy {
 		if o.rnd.IntN(2) == 0 {
 			patient = k.id

@@ -10,6 +10,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/router"
+	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/guard"
 	"github.com/portico-fhir/portico/smart/policy"
@@ -27,6 +28,7 @@ func TestWithoutAnAccessNothingIsPermitted(t *testing.T) {
 		"that of nobody":    {access.With(t.Context(), new(access.Access)), fhir.CodeLogin},
 		"without scopes":    {as(t, access.Patient, "Patient/p", "p", ""), fhir.CodeForbidden},
 		"with system scope": {as(t, access.Patient, "Patient/p", "p", "system/*.cruds"), fhir.CodeForbidden},
+		"for writing":       {as(t, access.Patient, "Patient/p", "p", "user/Flag.rs"), fhir.CodeForbidden},
 		"of a system":       {as(t, access.System, "", "", "user/*.cruds patient/*.cruds"), fhir.CodeForbidden},
 	} {
 		key := fhir.Key{Type: "Patient", ID: "p"}
@@ -495,6 +497,66 @@ func TestEveryRoutedTypeHasARule(t *testing.T) {
 					t.Errorf("E5 %s: of a %s it cannot be asked whose record it is part of", name, typ)
 				}
 			}
+		}
+	}
+}
+
+func TestNamingOthersBesideOneselfFindsOneself(t *testing.T) {
+	t.Parallel()
+	f := newFixture(
+		t, `{"resourceType":"Observation","id":"p1","subject":{"reference":"Patient/p"}}`, `{"resourceType":"Observation","id":"q1","subject":{"reference":"Patient/q"}}`,
+		`{"resourceType":"Appointment","id":"both","participant":[{"actor":{"reference":"Patient/p"}},{"actor":{"reference":"Patient/q"}}]}`,
+	)
+	ctx := as(t, access.Patient, "Patient/p", "p", "patient/*.rs")
+	for _, tt := range []struct {
+		typ   fhir.Type
+		param string
+		want  int
+	}{
+		{"Observation", "patient=Patient/p,Patient/q", 1},
+		{"Observation", "patient=Patient/q,Patient/p", 1},
+		{"Observation", "patient=Patient/q", 0},
+		{"Observation", "subject=Patient/p", 1},
+		{"Observation", "patient:missing=false", 1},
+		{"Observation", "_id=p1,q1", 1},
+		{"Patient", "_id=p,q", 0},
+		{"Appointment", "patient=Patient/q", 1},
+		{"Appointment", "actor=Patient/p,Patient/q", 1},
+	} {
+		p := search.Parser{Base: base, Describe: f.Describe, DefaultCount: 100, MaxCount: 100}
+		name, value, _ := strings.Cut(tt.param, "=")
+		req, err := p.Parse(tt.typ, []search.Pair{{Name: name, Value: value}, {Name: "_total", Value: "accurate"}}, false, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := f.Search(ctx, req.Query)
+		if err != nil || len(page.Resources) != tt.want || *page.Total != int64(tt.want) {
+			t.Errorf("E9 %s?%s: %d of %v, %v", tt.typ, tt.param, len(page.Resources), page.Total, err)
+		}
+	}
+}
+
+func TestAPatientIsWhomTheTokenIsFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, ward...)
+	for claim, tt := range map[string]struct {
+		ctx  context.Context
+		want fhir.IssueCode
+	}{
+		"of their own record":                            {as(t, access.Patient, "Patient/p", "p", "patient/*.rs"), ""},
+		"of their own record, with a user scope":         {as(t, access.Patient, "Patient/p", "p", "user/*.rs"), ""},
+		"of their own record, without a context":         {as(t, access.Patient, "Patient/p", "", "user/*.rs"), ""},
+		"of nobody's record, without a context":          {as(t, access.Patient, "Patient/p", "", "patient/*.rs"), fhir.CodeNotFound},
+		"in the context of another":                      {as(t, access.Patient, "Patient/p", "q", "patient/*.rs"), fhir.CodeNotFound},
+		"in the context of another, with a user scope":   {as(t, access.Patient, "Patient/p", "q", "user/*.rs"), fhir.CodeNotFound},
+		"who is a practitioner":                          {as(t, access.Patient, "Practitioner/p", "p", "patient/*.rs"), fhir.CodeNotFound},
+		"who is nobody":                                  {as(t, access.Patient, "", "", "user/*.rs"), fhir.CodeNotFound},
+		"as a clinician who is a patient":                {as(t, access.Clinician, "Patient/p", "p", "user/*.rs"), fhir.CodeNotFound},
+		"as a proxy without a grant that is known":       {as(t, access.Proxy, "RelatedPerson/r", "p", "patient/*.rs"), fhir.CodeNotFound},
+		"as a proxy who is the patient, without a grant": {as(t, access.Proxy, "Patient/p", "p", "patient/*.rs"), fhir.CodeNotFound},
+	} {
+		if _, err := f.Read(tt.ctx, fhir.Key{Type: "Condition", ID: "c"}); code(err) != tt.want {
+			t.Errorf("E10 a token %s: %v", claim, err)
 		}
 	}
 }

@@ -63,6 +63,14 @@ func numbered(prefix string, n int) []string {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
+// any picks a resource; and among patients mostly a few who have much of everything.
+func (w *world) any(t fhir.Type) string {
+	if t == "Patient" && w.rnd.IntN(4) > 0 {
+		return pick(w.rnd, w.patient[:8])
+	}
+	return pick(w.rnd, w.ids[t])
+}
+
 // resource makes up a resource: its references by the search parameters of its type,
 // some codes, some dates.
 func (w *world) resource(key fhir.Key) map[string]any {
@@ -168,7 +176,7 @@ func (w *world) reference(of fhir.Type, p *fhir.SearchParam) map[string]any {
 	if (!slices.Contains(p.Targets, t) || w.rnd.IntN(4) == 0) && len(p.Targets) > 0 {
 		t = pick(w.rnd, p.Targets)
 	}
-	ref := string(t) + "/" + pick(w.rnd, w.ids[t])
+	ref := string(t) + "/" + w.any(t)
 	odd := w.rnd.IntN(30)
 	if odd > 1 && slices.Contains([]fhir.Type{"Communication", "CommunicationRequest", "Device"}, of) {
 		// What is no reference counts as none in a total, though it is not shown.
