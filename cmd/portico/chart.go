@@ -5,29 +5,49 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/portico-fhir/portico/fhir/chartmap"
 )
 
-// chartLater are the subcommands of chart that this version does not have.
-func chartLater() []string { return []string{"test", "explain", "coverage", "doctor"} }
+// chartTools are the subcommands of chart.
+func chartTools() []tool {
+	return []tool{
+		{"lint", "FILE", lint},
+		{"test", "--store … --chart FILE [--cases FILE]", testChart},
+		{"explain", "'TYPE?…' | put|create|delete KEY [BODY]", explainChart},
+		{"coverage", "PROFILE…", coverChart},
+		{"doctor", "--store … --chart FILE", examineChart},
+		{"infer", "--store … DATABASE.COLLECTION…", inferChart},
+	}
+}
+
+type tool struct {
+	name, synopsis string
+	run            func(ctx context.Context, args []string, env func(string) string, std streams) error
+}
 
 func chart(ctx context.Context, args []string, env func(string) string, std streams) error {
-	if len(args) > 0 && args[0] == "infer" {
-		return inferChart(ctx, args[1:], env, std)
+	var names []string
+	for _, t := range chartTools() {
+		names = append(names, t.name)
+		if len(args) > 0 && t.name == args[0] {
+			return t.run(ctx, args[1:], env, std)
+		}
 	}
-	if len(args) > 0 && slices.Contains(chartLater(), args[0]) {
-		return usageError{fmt.Errorf("chart %s is not available in this version", args[0])}
+	if len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		for _, t := range chartTools() {
+			fmt.Fprintf(std.out, "portico chart %s %s\n", t.name, t.synopsis)
+		}
+		fmt.Fprintf(std.out, "\nEach explains its flags with -h.\n")
+		return nil
 	}
-	if len(args) == 0 || args[0] != "lint" {
-		return usageError{errors.New("say what to do with the chart map: portico chart lint FILE, or portico chart infer COLLECTION...")}
-	}
-	return lint(args[1:], std)
+	return usageError{fmt.Errorf("say what to do with the chart map: %s", strings.Join(names, ", "))}
 }
 
 // lint prints all that is wrong with a chart map, as file:line:column: message.
 // Warnings alone are no failure.
-func lint(args []string, std streams) error {
+func lint(_ context.Context, args []string, _ func(string) string, std streams) error {
 	var c Config
 	f := newFlags("chart lint")
 	f.StringVar(&c.Chart, "chart", "", "chart map `file`")

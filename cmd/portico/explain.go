@@ -120,8 +120,11 @@ func explainSearch(ctx context.Context, c Config, types *router.Router, st *watc
 	if err := st.print(out); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(out, verdict(types, st, req.Query, page))
-	return err
+	if _, err := fmt.Fprintln(out, verdict(types, st, req.Query, page)); err != nil {
+		return err
+	}
+	st.advise(out)
+	return nil
 }
 
 // queryPairs decodes a query as a shell passes it: with or without
@@ -177,6 +180,8 @@ type watchedStore struct {
 
 type step struct {
 	what, collection string
+	where            store.Filter
+	order            []store.Key
 	read             int64 // documents that the caller took
 	plan             *store.Plan
 }
@@ -210,7 +215,7 @@ func (s *watchedStore) Count(ctx context.Context, q store.Query) (int64, error) 
 }
 
 func (s *watchedStore) note(ctx context.Context, what string, q store.Query, n int64) {
-	st := step{what: what, collection: q.Collection, read: n}
+	st := step{what: what, collection: q.Collection, where: q.Where, order: q.Order, read: n}
 	if e, ok := s.Store.(store.Explainer); ok {
 		if plan, err := e.Explain(ctx, q); err == nil {
 			st.plan = &plan

@@ -37,7 +37,7 @@ func TestExitCodes(t *testing.T) {
 		{"a later subcommand of user says so", "user invite amy", 2, "not available in this version"},
 		{"user without a word is wrong use", "user", 2, "add, list, passwd, disable, enable"},
 		{"an unknown word of client is wrong use", "client ad", 2, "add, list, remove"},
-		{"a later subcommand of chart says so", "chart doctor", 2, "not available in this version"},
+		{"chart without a word is wrong use", "chart", 2, "lint, test, explain, coverage, doctor, infer"},
 		{"an unknown flag is wrong use", "serve --lisen x", 2, "portico serve -h"},
 		{"an argument too many is wrong use", "serve now", 2, `"now"`},
 		{"open to the network is refused", "serve --auth off --store memory: --listen 0.0.0.0:8080", 2, "loopback"},
