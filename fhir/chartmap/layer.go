@@ -28,7 +28,7 @@ type layer struct {
 	overlay *overlay
 }
 
-// keeps reports whether resources of a map may have an overlay.
+// keepsUnmapped reports whether resources of a map may have an overlay.
 func (m *Mapping) keepsUnmapped() bool { return m.Unmapped == "overflow" && m.Writable }
 
 // layer reads the overlay of a resource.
@@ -144,7 +144,7 @@ func (n *node) strip() {
 	}
 }
 
-// layered puts the overlays on the resources of a page.
+// layers reads the overlays of some resources.
 func (r *Repository) layers(ctx context.Context, keys []fhir.Key) (map[fhir.Key]*overlay, error) {
 	const most = 500
 	out := map[fhir.Key]*overlay{}

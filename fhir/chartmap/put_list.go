@@ -16,13 +16,9 @@ func (l *list) match(v *node) int { return fits(v) }
 // put gives each item the rule that it is meant for. What no rule takes is left for
 // whoever compares.
 func (l *list) put(w *writer, f *frame, v *node, at string) {
-	var items []*node
-	if v != nil {
-		if v.kind != nodeList {
-			w.mismatch(at)
-			return
-		}
-		items = v.items
+	items, ok := w.items(v, at)
+	if !ok {
+		return
 	}
 	taken := make([]int, len(items)) // 1 + the rule that takes the item
 	for fit := 2; fit > 0; fit-- {
@@ -44,6 +40,18 @@ func (l *list) put(w *writer, f *frame, v *node, at string) {
 			item.put(w, f, nil, at)
 		}
 	}
+}
+
+// items gives the items of a list; none for nothing.
+func (w *writer) items(v *node, at string) ([]*node, bool) {
+	switch {
+	case v == nil:
+		return nil, true
+	case v.kind != nodeList:
+		w.mismatch(at)
+		return nil, false
+	}
+	return v.items, true
 }
 
 // share assigns the items that are still free to rules that they fit as well as is
@@ -85,13 +93,9 @@ func (r *repeated) match(v *node) int {
 }
 
 func (r *repeated) put(w *writer, f *frame, v *node, at string) {
-	var items []*node
-	if v != nil {
-		if v.kind != nodeList {
-			w.mismatch(at)
-			return
-		}
-		items = v.items
+	items, ok := w.items(v, at)
+	if !ok {
+		return
 	}
 	r.putItems(w, f, items, at, func(i int) bool { return r.takes(items[i]) })
 }
