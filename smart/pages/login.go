@@ -200,9 +200,7 @@ func (v *visit) signIn(who *account.Account) error {
 	if err != nil {
 		return err
 	}
-	// Apps that may go on while somebody is signed in do so in the new session only
-	// if it is theirs; those of somebody else who was signed in here end.
-	if before.ID != "" && before.Account != who.ID {
+	if before.ID != "" { // it has ended, and with it what apps may do during it
 		if err := v.Tokens.EndSession(v.r.Context(), before.ID); err != nil {
 			return err
 		}
