@@ -66,7 +66,7 @@ func (c *Config) authority(ctx context.Context, st store.Store, types fhir.Repos
 	a.guard = &guard.Repository{Inner: types, Policy: rules, Grants: a.grants, Base: base, Location: zone, NewID: record.NewID}
 	t := c.SMART.Tokens
 	a.tokens = &token.Tokens{
-		Store: st, Keys: a.keys, Issuer: c.BaseURL, FHIR: base, Grants: a.grants, Sessions: a.sessions,
+		Store: st, Keys: a.keys, Issuer: c.BaseURL, FHIR: base, Grants: a.grants, Policy: rules, Sessions: a.sessions,
 		Lifetimes: token.Lifetimes{Access: t.Access, System: t.System, Refresh: t.Refresh},
 	}
 	issuers, err := c.foreign(types)

@@ -229,6 +229,31 @@ func TestACodeThatIsUsedTwiceEndsEverything(t *testing.T) {
 	}
 }
 
+// checkBirthday wants less scopes when the grant opens less, though all were agreed to.
+func checkBirthday(t *testing.T, s *server, c *client.Client, a token.Authorization) {
+	t.Helper()
+	rules, err := policy.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Policy = rules
+	const agreed = "offline_access patient/Observation.rs patient/Immunization.rs"
+	a.Scopes = scopes(t, agreed)
+	s.grants["grant"] = policy.Effective{Cells: rules.Columns["child"].Cells}
+	child := s.exchange(c, a)
+	s.grants["grant"] = policy.Effective{Cells: rules.Columns["limited"].Cells}
+	teen, err := s.Refresh(t.Context(), c, child.RefreshToken, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if child.Scope != agreed || teen.Scope != "offline_access patient/Immunization.rs" {
+		t.Errorf("E11 the scopes are %q, after the birthday %q", child.Scope, teen.Scope)
+	}
+	a.Scopes = scopes(t, "patient/Observation.rs")
+	_, err = s.Exchange(t.Context(), c, s.code(a), redirect, verifier)
+	is(t, err, oauth.InvalidGrant, "may not act")
+}
+
 func TestAProxysTokenEndsWithWhatTheyMayDo(t *testing.T) {
 	t.Parallel()
 	s := simple(t)
@@ -243,6 +268,7 @@ func TestAProxysTokenEndsWithWhatTheyMayDo(t *testing.T) {
 		t.Errorf("E11 the token lasts %d s, past the birthday in 600", resp.ExpiresIn)
 	}
 	s.works(t, resp.AccessToken, true)
+	checkBirthday(t, s, c, a)
 	delete(s.grants, "grant")
 	s.works(t, resp.AccessToken, false) // E11 at once
 	_, err = s.Refresh(t.Context(), c, resp.RefreshToken, "")

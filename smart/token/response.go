@@ -11,6 +11,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/oauth"
+	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 )
 
@@ -39,7 +40,8 @@ const StylePath = "/auth/style.json"
 const maxAccess = 20
 
 // issue adds an access token to r, which the caller stores, and begins the answer. It
-// lasts no longer than what a proxy may do now.
+// has no scopes that open nothing to a proxy now, and lasts no longer than what they may
+// do.
 func (t *Tokens) issue(ctx context.Context, r *record, narrowed scope.Set, life time.Duration) (*Response, error) {
 	now := t.now()
 	expires := now.Add(life)
@@ -47,11 +49,14 @@ func (t *Tokens) issue(ctx context.Context, r *record, narrowed scope.Set, life 
 	if err != nil {
 		return nil, err
 	}
-	if !live {
+	if effective != nil && t.Policy != nil {
+		narrowed = t.Policy.Narrow(effective, narrowed)
+	}
+	if !live || narrowed.Len() == 0 {
 		return nil, errGrantOver
 	}
-	if !effective.IsZero() && effective.Before(expires) {
-		expires = effective
+	if effective != nil && !effective.Until.IsZero() && effective.Until.Before(expires) {
+		expires = effective.Until
 	}
 	text := accessPrefix + r.ID + random(secretLength)
 	one := issued{Hash: hash(text), At: now, Expires: expires}
@@ -88,17 +93,17 @@ func (t *Tokens) issue(ctx context.Context, r *record, narrowed scope.Set, life 
 // errGrantOver: what the proxy could do for the patient has ended.
 var errGrantOver = oauth.Errorf(oauth.InvalidGrant, "The person may not act for this patient any more.")
 
-// granted reports whether somebody may still act for the patient, and until when
-// that is certain; the zero time: for as long as can be foreseen.
-func (t *Tokens) granted(ctx context.Context, kind, grant string) (until time.Time, ok bool, err error) {
+// granted reports whether somebody may still act for the patient, and for a proxy
+// what they may do.
+func (t *Tokens) granted(ctx context.Context, kind, grant string) (now *policy.Effective, ok bool, err error) {
 	if access.ParseKind(kind) != access.Proxy {
-		return time.Time{}, true, nil
+		return nil, true, nil
 	}
 	if t.Grants == nil || grant == "" {
-		return time.Time{}, false, nil
+		return nil, false, nil
 	}
 	effective, ok, err := t.Grants.Live(ctx, grant)
-	return effective.Until, ok, err
+	return &effective, ok, err
 }
 
 // idClaims are those of an id token (OpenID Connect Core 2).

@@ -40,6 +40,8 @@ type Tokens struct {
 	Issuer, FHIR string
 	// Grants are asked for each request of a proxy; nil: no proxy gets in.
 	Grants Grants
+	// Policy tells which scopes still open something to a proxy; nil: all may.
+	Policy *policy.Policy
 	// Sessions are asked when an authorization that ends with the session is
 	// refreshed; nil: none is.
 	Sessions Sessions
