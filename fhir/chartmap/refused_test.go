@@ -160,5 +160,8 @@ func receiver(d *ast.FuncDecl) (string, bool) {
 		return "", false
 	}
 	id, ok := d.Recv.List[0].Type.(*ast.Ident)
-	return id.Name, ok
+	if !ok {
+		return "", false
+	}
+	return id.Name, true
 }
