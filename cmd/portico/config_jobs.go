@@ -28,9 +28,9 @@ func (j JobsConfig) validate(check func(ok bool, format string, args ...any)) {
 	check(j.Timeout > 0 && j.Keep > 0, "jobs: timeout and keep must be more than 0")
 }
 
-// queue keeps and carries out such requests.
-func (j JobsConfig) queue(st store.Store, log *slog.Logger) *job.Queue {
-	return &job.Queue{Store: st, NewID: record.NewID, Log: log, Limits: job.Limits{
+// queue keeps and carries out such requests. Alone says that no other process works on the store.
+func (j JobsConfig) queue(st store.Store, alone bool, log *slog.Logger) *job.Queue {
+	return &job.Queue{Store: st, NewID: record.NewID, Log: log, Alone: alone, Limits: job.Limits{
 		Running: j.MaxRunning, Waiting: j.MaxWaiting, Kept: j.MaxPerCaller, Timeout: j.Timeout, Keep: j.Keep,
 	}}
 }

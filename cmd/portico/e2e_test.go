@@ -116,6 +116,41 @@ func TestEndToEnd(t *testing.T) {
 		p = start(t, bin, "--demo", "--auth", "off", "--store", dir)
 		p.get(t, p.Base+location)
 	})
+	t.Run("G8.6 a job that kill -9 breaks off is carried out once", func(t *testing.T) {
+		t.Parallel()
+		dir := "sqlite:" + t.TempDir()
+		for _, kind := range []string{"transaction", "batch"} {
+			p := start(t, bin, "--auth", "off", "--store", dir)
+			const entries = 400
+			entry := `{"resource":{"resourceType":"Basic","code":{"text":"` + kind + `"}},"request":{"method":"POST","url":"Basic"}}`
+			body := `{"resourceType":"Bundle","type":"` + kind + `","entry":[` + strings.Repeat(entry+",", entries-1) + entry + `]}`
+			res, _ := p.exchange(t, http.MethodPost, p.Base, body, "Prefer", "respond-async")
+			at := strings.TrimPrefix(res.Header.Get("Content-Location"), p.Base)
+			if res.StatusCode != http.StatusAccepted || at == "" {
+				t.Fatal(res.Status)
+			}
+			for range 2 { // sometimes before, sometimes while it is carried out
+				time.Sleep(20 * time.Millisecond)
+				p.Kill(t)
+				p = start(t, bin, "--auth", "off", "--store", dir)
+			}
+			text := ""
+			for since := time.Now(); time.Since(since) < 20*time.Second && res.StatusCode != http.StatusOK; time.Sleep(50 * time.Millisecond) {
+				res, text = p.exchange(t, http.MethodGet, p.Base+at, "")
+			}
+			if n := strings.Count(text, "201 Created"); n != entries {
+				t.Errorf("%s: %d of %d entries are created: %.300s", kind, n, entries, text)
+			}
+			_, text = p.exchange(t, http.MethodGet, p.Base+"/Basic?_summary=count", "")
+			if kind == "transaction" && !strings.Contains(text, `"total":`+strconv.Itoa(entries)) {
+				t.Errorf("after a %s there are %s", kind, text)
+			}
+			if kind == "batch" && !strings.Contains(text, `"total":`+strconv.Itoa(2*entries)) {
+				t.Errorf("after a %s there are %s", kind, text)
+			}
+			p.Stop(t)
+		}
+	})
 	t.Run("kill -9 loses nothing that was acknowledged", func(t *testing.T) {
 		t.Parallel()
 		dir := "sqlite:" + t.TempDir()
@@ -197,7 +232,7 @@ func (p *process) do(t *testing.T, method, url, body string) *http.Response {
 	return res
 }
 
-func (p *process) exchange(t *testing.T, method, url, body string) (*http.Response, string) {
+func (p *process) exchange(t *testing.T, method, url, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -206,6 +241,9 @@ func (p *process) exchange(t *testing.T, method, url, body string) (*http.Respon
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/fhir+json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

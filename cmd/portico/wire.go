@@ -82,7 +82,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Validator:    validator,
 		Receipts:     &receipt.Book{Store: st},
 		DeleteMany:   c.Write.deleteMany(),
-		Jobs:         c.Jobs.queue(st, log),
+		Jobs:         c.Jobs.queue(st, !c.Store.URI.isMongo(), log),
 		Metadata:     metadata.statement,
 		Log:          log,
 		Limits:       c.limits(),

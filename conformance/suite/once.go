@@ -174,6 +174,10 @@ func whole(t *testing.T, c *client) {
 		target := created(t, c)
 		var r resource
 		c.do(t, "POST", "Basic", about(target.ID)).want(t, 201).into(t, &r)
+		a = c.do(t, "GET", "Basic/"+target.ID+"/$validate?mode=delete", "").want(t, 200)
+		if !strings.Contains(string(a.body), `"error"`) {
+			t.Errorf("$validate says %s", a.body)
+		}
 		a = c.do(t, "DELETE", "Basic/"+target.ID, "").want(t, 409)
 		if !strings.Contains(string(a.body), "Basic/"+r.ID) {
 			t.Errorf("what refers to it is not named: %s", a.body)

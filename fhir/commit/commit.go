@@ -84,7 +84,7 @@ func Do(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Planner) 
 		if ops, err = besides(ctx, ops, results); err != nil {
 			return nil, err
 		}
-		if len(ops) == 0 {
+		if len(ops) == 0 || rehearsed(ctx) {
 			return results, nil
 		}
 		err := parts[0].Store.Apply(ctx, ops)

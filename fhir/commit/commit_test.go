@@ -128,6 +128,24 @@ func TestSeveralPlannersMakeOneWrite(t *testing.T) {
 	}
 }
 
+func TestARehearsalChecksAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	st := memory.New()
+	of := func(fhir.Type) commit.Planner { return &counter{store: st} }
+	results, err := commit.Do(commit.Rehearse(insert(t.Context(), "r")), []fhir.Change{change("Flag", "a")}, of)
+	if err != nil || cmp.Diff([]string{"Flag/a 1"}, versions(results)) != "" {
+		t.Errorf("%v, %v", versions(results), err)
+	}
+	if count(t.Context(), st, fhir.Key{Type: "Flag", ID: "a"}) != 0 || count(t.Context(), st, receipt) != 0 {
+		t.Error("something was written")
+	}
+	no := errors.New("no")
+	ctx := commit.Beside(commit.Rehearse(t.Context()), func([]fhir.Result) ([]store.Op, error) { return nil, no })
+	if _, err := commit.Do(ctx, []fhir.Change{change("Flag", "a")}, of); !errors.Is(err, no) {
+		t.Errorf("what is beside it says no, and it gives %v", err)
+	}
+}
+
 func TestAPlannerMayEndTheCommit(t *testing.T) {
 	t.Parallel()
 	st := memory.New()

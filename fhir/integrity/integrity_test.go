@@ -104,7 +104,11 @@ func TestG2_10_ReferencesMustLeadSomewhere(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				_, rehearsed := r.Commit(commit.Rehearse(t.Context()), tt.changes)
 				_, err := r.Commit(t.Context(), tt.changes)
+				if (rehearsed == nil) != (err == nil) || err != nil && err.Error() != rehearsed.Error() {
+					t.Errorf("G8.2 rehearsed it gives %v, and then %v", rehearsed, err)
+				}
 				got := ""
 				var told *fhir.Error
 				var blamed *commit.Blamed

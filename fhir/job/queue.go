@@ -30,6 +30,9 @@ type Queue struct {
 	Run func(ctx context.Context, j Job, progress func(string)) Answer
 	// GiveUp is the answer to a job that was begun MaxAttempts times and broken off each time.
 	GiveUp func(ctx context.Context, j Job) Answer
+	// Alone says that no other process works on the store: what another one was carrying out
+	// was broken off when that ended.
+	Alone  bool
 	Limits Limits
 	Log    *slog.Logger     // nil: nothing is logged
 	Now    func() time.Time // nil: time.Now

@@ -48,14 +48,15 @@ func (q *Queue) work(ctx context.Context) {
 
 // take takes the oldest job that waits, or that a node has lost.
 func (q *Queue) take(ctx context.Context) (j Job, found bool, err error) {
+	lost := store.Or{store.Range{Path: fieldBeat, High: &store.Bound{Value: store.V(q.now().Add(-q.limits().Lease))}}}
+	if q.Alone {
+		lost = append(lost, store.Not{Filter: store.Eq{Path: fieldNode, Value: store.String(q.node)}})
+	}
 	query := store.Query{
 		Collection: jobs,
 		Where: store.Or{
 			store.Eq{Path: fieldState, Value: store.String(string(Waiting))},
-			store.And{
-				store.Eq{Path: fieldState, Value: store.String(string(Running))},
-				store.Range{Path: fieldBeat, High: &store.Bound{Value: store.V(q.now().Add(-q.limits().Lease))}},
-			},
+			store.And{store.Eq{Path: fieldState, Value: store.String(string(Running))}, lost},
 		},
 		Order: []store.Key{{Path: fieldTime}},
 		Limit: 10,
@@ -70,8 +71,10 @@ func (q *Queue) take(ctx context.Context) (j Job, found bool, err error) {
 		err = q.Store.Apply(ctx, []store.Op{{
 			Kind: store.Update, Collection: jobs, ID: store.String(j.ID),
 			Set: []store.Field{
-				{Path: fieldState, Value: store.String(string(Running))}, {Path: fieldBeat, Value: store.V(q.now())},
-				{Path: fieldNode, Value: store.String(q.node)}, {Path: fieldAttempts, Value: store.V(j.Attempt + 1)},
+				{Path: fieldState, Value: store.String(string(Running))},
+				{Path: fieldBeat, Value: store.V(q.now())},
+				{Path: fieldNode, Value: store.String(q.node)},
+				{Path: fieldAttempts, Value: store.V(j.Attempt + 1)},
 			},
 			If: store.And{store.Eq{Path: fieldState, Value: store.String(string(j.State))}, store.Eq{Path: fieldBeat, Value: j.beat}},
 		}})
@@ -198,8 +201,10 @@ func (q *Queue) finish(ctx context.Context, j Job, a Answer) {
 		err = q.Store.Apply(ctx, []store.Op{{
 			Kind: store.Update, Collection: jobs, ID: store.String(j.ID), If: q.mine(),
 			Set: []store.Field{
-				{Path: fieldState, Value: store.String(string(Done))}, {Path: fieldOut, Value: store.V(n)},
-				{Path: fieldStatus, Value: store.V(a.Status)}, {Path: fieldSize, Value: store.V(int64(len(a.Body)))},
+				{Path: fieldState, Value: store.String(string(Done))},
+				{Path: fieldOut, Value: store.V(n)},
+				{Path: fieldStatus, Value: store.V(a.Status)},
+				{Path: fieldSize, Value: store.V(int64(len(a.Body)))},
 			},
 		}})
 	}

@@ -10,6 +10,6 @@
 // Specification: FHIR R4 3.2.0 and the OperationDefinitions Patient-everything,
 // Encounter-everything, Observation-lastn, Resource-meta and Resource-validate.
 //
-// It may import fhir, fhir/invariant, fhir/patch, fhir/path, fhir/schema, fhir/search,
+// It may import fhir, fhir/commit, fhir/invariant, fhir/patch, fhir/path, fhir/schema, fhir/search,
 // fhir/subset and fhir/write.
 package operation

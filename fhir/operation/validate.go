@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/schema"
 )
@@ -155,6 +156,14 @@ func (o *Operations) validateDelete(ctx context.Context, c Call) (Result, error)
 	}
 	if !o.Repository.Describe(c.Key.Type).Delete {
 		return Result{Outcome: fhir.Errorf(fhir.CodeNotSupported, "", "%s resources cannot be deleted here.", c.Key.Type).Issues}, nil
+	}
+	_, err := o.Repository.Commit(commit.Rehearse(ctx), []fhir.Change{{Method: fhir.Delete, Key: c.Key}})
+	var told *fhir.Error
+	switch {
+	case errors.As(err, &told):
+		return Result{Outcome: told.Issues}, nil
+	case err != nil:
+		return Result{}, err
 	}
 	return Result{Outcome: []fhir.Issue{good("All is well: %s can be deleted.", c.Key)}}, nil
 }

@@ -115,6 +115,7 @@ func TestG8_6_RequestsAreCarriedOutBehindTheClientsBack(t *testing.T) {
 		}{
 			{"a transaction", "POST", "/fhir", creates, "200 OK", []string{`"transaction-response"`, `"status":"201 Created","location":"` + testBase + `/Patient/`}},
 			{"a batch", "POST", "/fhir", strings.Replace(creates, "transaction", "batch", 1), "200 OK", []string{`"batch-response"`, `"status":"201 Created"`}},
+			{"a batch that reads", "POST", "/fhir", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient?_id=p"}},{"request":{"method":"GET","url":"Patient/p"}}]}`, "200 OK", []string{`"searchset"`, `"id":"p"`}},
 			{"a transaction that fails", "POST", "/fhir", strings.Replace(creates, `"url":"Patient/p"`, `"url":"Patient/p","ifMatch":"W/\"77\""`, 1), "412 Precondition Failed", []string{`"OperationOutcome"`, `Bundle.entry[1]`}},
 			{"a search", "GET", "/fhir/Patient?_id=p", "", "200 OK", []string{`"searchset"`, `"id":"p"`}},
 			{"a search that fails", "GET", "/fhir/Patient?nonsense=1", "", "400 Bad Request", []string{"nonsense"}},

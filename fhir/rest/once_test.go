@@ -126,6 +126,29 @@ func history(t testing.TB, e *env) string {
 	return total
 }
 
+func TestG2_8_ADeletionOfTooManyDeletesNothing(t *testing.T) {
+	t.Parallel()
+	e := node(t, memory.New(), func(s *Server) { s.DeleteMany = 2 })
+	for _, id := range []string{"p", "q", "x"} {
+		e.do(t, "PUT", "/fhir/Patient/"+id, `{"resourceType":"Patient","id":"`+id+`","active":true}`)
+	}
+	for path, body := range map[string]string{
+		"DELETE /fhir/Patient?active=true": "",
+		"POST /fhir":                       `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"DELETE","url":"Patient?active=true"}}]}`,
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		if r := e.do(t, method, path, body); r.Code != 400 || !strings.Contains(r.Body.String(), "too-costly") || !strings.Contains(r.Body.String(), "More than 2") {
+			t.Errorf("G2.8 %s: %d: %s", method, r.Code, r.Body)
+		}
+	}
+	if n := history(t, e); n != "3" {
+		t.Errorf("G2.8 there are %s versions", n)
+	}
+	if r := e.do(t, "DELETE", "/fhir/Patient?_id=p,q", ""); r.Code != 204 || history(t, e) != "5" {
+		t.Errorf("G2.8 two are deleted: %d, %s versions", r.Code, history(t, e))
+	}
+}
+
 func TestG2_11_AKeyIsForOneRequest(t *testing.T) {
 	t.Parallel()
 	e := node(t, memory.New(), nil)
