@@ -24,6 +24,7 @@ func loadFlags(c *Config) *flag.FlagSet {
 	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "sqlite:`DIR` or mongodb://…")
 	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal, for trying things out")
 	f.StringVar(&c.Chart, "chart", "", "chart map `file`: types that it maps live in the EHR and are not loaded")
+	f.BoolVar(&c.Search.Text, "text", c.Search.Text, "index the words of full text, search.text of the server's configuration")
 	f.BoolVar(&c.Demo, "demo", false, "load beside the demo clinic: its chart map applies")
 	return f
 }
