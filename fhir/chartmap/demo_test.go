@@ -29,12 +29,9 @@ func demo(t testing.TB) *chartmap.Map {
 // fill puts the demo clinic into a store.
 func fill(t testing.TB, st store.Store) {
 	t.Helper()
-	var ops []store.Op
-	for doc, err := range clinic.Documents() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		ops = append(ops, store.Op{Kind: store.Insert, Collection: clinic.Database + "." + doc.Collection, Doc: doc.Body})
+	ops := clinicOps(t)
+	for i := range ops {
+		ops[i].Collection = clinic.Database + "." + ops[i].Collection
 	}
 	for chunk := range slices.Chunk(ops, 500) {
 		if err := st.Apply(t.Context(), chunk); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,15 +74,24 @@ func repositoryWith(t testing.TB, open backend, m *chartmap.Map, ops []store.Op)
 
 func clinicOps(t testing.TB) []store.Op {
 	t.Helper()
+	ops, err := clinicDocuments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(ops)
+}
+
+// clinicDocuments reads the demo clinic once.
+var clinicDocuments = sync.OnceValues(func() ([]store.Op, error) {
 	var ops []store.Op
 	for doc, err := range clinic.Documents() {
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		ops = append(ops, store.Op{Kind: store.Insert, Collection: doc.Collection, Doc: doc.Body})
 	}
-	return ops
-}
+	return ops, nil
+})
 
 // query draws a query whose values are near those that the resources have.
 func (o *oracle) query(rt *rapid.T, params []*fhir.SearchParam) fhir.Expr {
