@@ -1,0 +1,29 @@
+package chartmap
+
+import (
+	"slices"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+// Keys names the resources that a document of a collection is or was, whether or not it
+// is served now: one for each map of the collection, and each suffix of its fan-out. The document
+// needs nothing but the fields of the maps' ids.
+func (m *Map) Keys(collection string, doc store.Doc) []fhir.Key {
+	var keys []fhir.Key
+	for _, mp := range m.Maps {
+		if mp.Collection != collection {
+			continue
+		}
+		for _, b := range mp.branches {
+			var room [maxID]byte
+			id, ok := m.types[mp.Resource].ids.append(room[:0], store.Lookup(doc, mp.id.path), b.suffix)
+			key := fhir.Key{Type: mp.Resource, ID: string(id)}
+			if ok && !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}

@@ -1,0 +1,208 @@
+package live_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/fhir/live"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/storetest/backends"
+)
+
+const chart = `
+chartmap: 1
+source: { database: clinic }
+maps:
+- { name: patient, resource: Patient, from: patients, id: _id, version: rev, updated: upd, elements: { birthDate: { $from: dob, $as: date } } }
+- name: vital
+  resource: Observation
+  from: vitals
+  id: _id
+  updated: upd
+  fanout:
+  - { suffix: hr, has: [hr], elements: { code: { $const: { text: pulse } }, valueInteger: { $from: hr, $as: int } } }
+  - { suffix: wt, has: [wt], elements: { code: { $const: { text: weight } }, valueInteger: { $from: wt, $as: int } } }
+  elements: { status: { $const: final } }
+`
+
+// listener collects what it is told.
+type listener struct {
+	mu   sync.Mutex
+	told map[string]int
+	fail error
+}
+
+func (l *listener) tell(_ context.Context, changes []live.Change) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
+	for _, c := range changes {
+		name := c.Key.String()
+		if c.Deleted {
+			name = "-" + name
+		}
+		l.told[name]++
+	}
+	return nil
+}
+
+func (l *listener) names() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(slices.Sorted(maps.Keys(l.told)), " ")
+}
+
+// await waits until the listener was told of what is wanted.
+func (l *listener) await(t *testing.T, want string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); l.names() != want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("told of %q, want %q", l.names(), want)
+		}
+	}
+}
+
+func feed(t *testing.T, st store.Store) *live.Feed {
+	t.Helper()
+	m, err := chartmap.Load([]byte(chart), "chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &live.Feed{Store: st, Map: m, Name: "test", Every: 20 * time.Millisecond}
+}
+
+// run runs a feed until the function that it returns is called, which gives what Run gave.
+func run(t *testing.T, f *live.Feed, l *listener) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx, l.tell) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
+}
+
+func put(t *testing.T, st store.Store, name string, d bson.D) {
+	t.Helper()
+	d = append(d, bson.E{Key: "upd", Value: time.Now()})
+	doc, err := bson.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := store.Op{Kind: store.Replace, Collection: "clinic." + name, ID: store.ID(doc), Doc: doc}
+	err = st.Apply(t.Context(), []store.Op{op})
+	if errors.Is(err, store.ErrConflict) {
+		op.Kind, op.ID = store.Insert, store.Value{}
+		err = st.Apply(t.Context(), []store.Op{op})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func patient(id string, rev int) bson.D {
+	return bson.D{{Key: "_id", Value: id}, {Key: "rev", Value: rev}}
+}
+
+func TestWhatTheEHRWritesIsToldOf(t *testing.T) {
+	t.Parallel()
+	for name, open := range backends.All() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := open(t)
+			if _, watches := st.(store.Watcher); name == "mongo" && !watches {
+				t.Skip("this server cannot watch")
+			}
+			f, l := feed(t, st), &listener{told: map[string]int{}}
+			put(t, st, "patients", patient("old", 1))
+			stop := run(t, f, l)
+			time.Sleep(300 * time.Millisecond) // so that it has begun
+			put(t, st, "patients", patient("p1", 1))
+			put(t, st, "vitals", bson.D{{Key: "_id", Value: "v1"}, {Key: "hr", Value: 60}})
+			const first = "Observation/v1-hr Observation/v1-wt Patient/p1"
+			l.await(t, first)
+			if err := stop(); !errors.Is(err, context.Canceled) {
+				t.Errorf("Run gives %v", err)
+			}
+
+			// While nobody listens, and after a restart.
+			put(t, st, "patients", patient("p2", 1))
+			put(t, st, "patients", patient("p1", 2))
+			l2 := &listener{told: map[string]int{}}
+			stop = run(t, feed(t, st), l2)
+			l2.await(t, "Patient/p1 Patient/p2")
+			if err := stop(); !errors.Is(err, context.Canceled) {
+				t.Errorf("Run gives %v", err)
+			}
+		})
+	}
+}
+
+func TestWhatAListenerCouldNotTakeIsToldAgain(t *testing.T) {
+	t.Parallel()
+	for name, open := range backends.All() {
+		if name == "mongo" {
+			continue // the other test starts it; this one is about the feed
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := open(t)
+			broken := &listener{told: map[string]int{}, fail: errors.New("full")}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			done := make(chan error, 1)
+			go func() { done <- feed(t, st).Run(ctx, broken.tell) }()
+			time.Sleep(300 * time.Millisecond)
+			put(t, st, "patients", patient("p1", 1))
+			if err := <-done; !errors.Is(err, broken.fail) {
+				t.Fatalf("Run gives %v", err)
+			}
+			l := &listener{told: map[string]int{}}
+			stop := run(t, feed(t, st), l)
+			l.await(t, "Patient/p1")
+			_ = stop()
+		})
+	}
+}
+
+func TestADeletionIsToldOfWhereTheStoreWatches(t *testing.T) {
+	t.Parallel()
+	st := backends.All()["memory"](t)
+	put(t, st, "patients", patient("p1", 1))
+	l := &listener{told: map[string]int{}}
+	stop := run(t, feed(t, st), l)
+	time.Sleep(300 * time.Millisecond)
+	if err := st.Apply(t.Context(), []store.Op{{Kind: store.Delete, Collection: "clinic.patients", ID: store.String("p1")}}); err != nil {
+		t.Fatal(err)
+	}
+	l.await(t, "-Patient/p1")
+	_ = stop()
+}
+
+func TestWhatIsNotSeenIsSaid(t *testing.T) {
+	t.Parallel()
+	all := backends.All()
+	if got := feed(t, all["memory"](t)).Unseen(); got != nil {
+		t.Errorf("memory: %v", got)
+	}
+	f := feed(t, all["sqlite"](t))
+	m, err := chartmap.Load([]byte(strings.Replace(chart, "  updated: upd\n  fanout", "  fanout", 1)), "chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Map = m; !slices.Equal(f.Unseen(), []string{"vital"}) {
+		t.Errorf("sqlite: %v", f.Unseen())
+	}
+}
