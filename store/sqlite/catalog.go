@@ -44,7 +44,7 @@ type index struct {
 	// Statements. Those of byKey read documents, the others runs.
 	walk, walkDown         string
 	count                  string // of byKey; ends in LIMIT ?+0: for a bare parameter SQLite would plan it anew each time that it is bound
-	find, next             string // a run by one of its entries; the fence behind a fence
+	find                   string // a run by one of its entries
 	insert, update, remove string
 	mark                   string
 }
@@ -99,7 +99,6 @@ func newIndex(iid int64, coll *collection, def store.Index, multi uint64) *index
 		walk:     walk,
 		walkDown: walk + " DESC",
 		find:     "SELECT key, run FROM " + t + " WHERE key<=? ORDER BY key DESC LIMIT 1",
-		next:     "SELECT key FROM " + t + " WHERE key>? ORDER BY key LIMIT 1",
 		insert:   "INSERT INTO " + t + "(run,key) VALUES(?,?)",
 		update:   "UPDATE " + t + " SET run=? WHERE key=?",
 		remove:   "DELETE FROM " + t + " WHERE key=?",

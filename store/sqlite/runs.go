@@ -20,7 +20,9 @@ type edits struct {
 	list []edit
 }
 
-// writeRuns carries out edits. Of several about one entry the last counts.
+// writeRuns carries out edits. Of several about one entry the last counts. It goes
+// from the last run to the first: what stands behind the fence of the run that has
+// its place there is all of that run.
 func (w *writer) writeRuns(ix *index, list []edit) error {
 	slices.SortStableFunc(list, func(a, b edit) int { return compareRows(a.row, b.row) })
 	find, err := w.conn.prepare(ix.find)
@@ -33,33 +35,23 @@ func (w *writer) writeRuns(ix *index, list []edit) error {
 		if err != nil {
 			return err
 		}
-		list = list[n:]
+		list = list[:n]
 	}
 	return nil
 }
 
-// writeRun carries out the first edits, those of one run, and gives their number.
+// writeRun carries out the last edits, those of one run, and gives how many stand before
+// them.
 func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
-	found, err := w.findRun(find, list[0].row)
+	n := len(list) - 1
+	found, err := w.findRun(find, list[n].row)
 	if err != nil {
 		return 0, err
 	}
-	n := 1
-	for n < len(list) {
-		if k := len(w.place.rows); k == 0 || compareRows(list[n].row, w.place.rows[k-1]) > 0 {
-			break
-		}
-		n++
+	for n > 0 && !beforeFence(list[n-1].row, w.place.fence) {
+		n--
 	}
-	if n < len(list) {
-		// What stands behind the last entry of the run may be of the next.
-		more, err := w.untilNext(ix, list[n:])
-		if err != nil {
-			return 0, err
-		}
-		n += more
-	}
-	rows, appended := merge(w.merged[:0], w.place.rows, list[:n])
+	rows, appended := merge(w.merged[:0], w.place.rows, list[n:])
 	err = w.putRun(ix, found, rows, appended)
 	clear(rows)
 	w.merged = rows[:0]
@@ -84,28 +76,6 @@ func (w *writer) findRun(find *stmt, r row) (found bool, err error) {
 		return false, nil
 	}
 	return true, w.place.read(find.blob(0), find.blob(1))
-}
-
-// untilNext counts the edits at the beginning of list that stand before the next run.
-func (w *writer) untilNext(ix *index, list []edit) (int, error) {
-	next, err := w.conn.prepare(ix.next)
-	if err != nil {
-		return 0, err
-	}
-	defer next.release()
-	if err := next.bindBlob(0, w.place.fence); err != nil {
-		return 0, err
-	}
-	more, err := next.step()
-	if err != nil || !more {
-		return len(list), err
-	}
-	fence := next.blob(0)
-	n := 0
-	for n < len(list) && beforeFence(list[n].row, fence) {
-		n++
-	}
-	return n, nil
 }
 
 // beforeFence reports whether an entry belongs to a run before the one with this
