@@ -112,6 +112,22 @@ func put(t *testing.T, st store.Store, name string, d bson.D) {
 	}
 }
 
+// begun waits until a feed has a place: what is written from now on is told of.
+func begun(t *testing.T, st store.Store) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		place, err := store.Get(t.Context(), st, "portico_feeds", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, polls := place.Lookup("polls", "vital").DocumentOK()
+		if _, token, ok := place.Lookup("token").BinaryOK(); polls || (ok && len(token) > 0) {
+			return
+		}
+	}
+	t.Fatal("the feed does not begin")
+}
+
 func patient(id string, rev int) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: "rev", Value: rev}}
 }
@@ -128,7 +144,7 @@ func TestWhatTheEHRWritesIsToldOf(t *testing.T) {
 			f, l := feed(t, st), &listener{told: map[string]int{}}
 			put(t, st, "patients", patient("old", 1))
 			stop := run(t, f, l)
-			time.Sleep(300 * time.Millisecond) // so that it has begun
+			begun(t, st)
 			put(t, st, "patients", patient("p1", 1))
 			put(t, st, "vitals", bson.D{{Key: "_id", Value: "v1"}, {Key: "hr", Value: 60}})
 			const first = "Observation/v1-hr Observation/v1-wt Patient/p1"
@@ -164,7 +180,7 @@ func TestWhatAListenerCouldNotTakeIsToldAgain(t *testing.T) {
 			defer cancel()
 			done := make(chan error, 1)
 			go func() { done <- feed(t, st).Run(ctx, broken.tell) }()
-			time.Sleep(300 * time.Millisecond)
+			begun(t, st)
 			put(t, st, "patients", patient("p1", 1))
 			if err := <-done; !errors.Is(err, broken.fail) {
 				t.Fatalf("Run gives %v", err)
@@ -183,7 +199,7 @@ func TestADeletionIsToldOfWhereTheStoreWatches(t *testing.T) {
 	put(t, st, "patients", patient("p1", 1))
 	l := &listener{told: map[string]int{}}
 	stop := run(t, feed(t, st), l)
-	time.Sleep(300 * time.Millisecond)
+	begun(t, st)
 	if err := st.Apply(t.Context(), []store.Op{{Kind: store.Delete, Collection: "clinic.patients", ID: store.String("p1")}}); err != nil {
 		t.Fatal(err)
 	}
