@@ -32,6 +32,7 @@ type (
 
 	endpoint struct {
 		Mode        string        `json:"mode"`
+		Doc         string        `json:"documentation,omitempty"`
 		Security    security      `json:"security"`
 		Resource    []resource    `json:"resource,omitempty"`
 		Interaction []interaction `json:"interaction,omitempty"`

@@ -111,6 +111,8 @@ func (s *Server) wide(rest *endpoint) {
 		rest.Interaction = append(rest.Interaction, interaction{Code: "history-system"})
 	}
 	if s.Bundles {
+		rest.Doc = "Writes honor Idempotency-Key for 24 hours, and X-Provenance. Bundles and searches honor Prefer: respond-async. " +
+			"A history says by meta.lastUpdated up to when it is complete: poll with _since of that."
 		rest.Interaction = append(rest.Interaction, interaction{Code: "batch"}, interaction{Code: "transaction"})
 	}
 }
