@@ -14,7 +14,7 @@ const module = "github.com/portico-fhir/portico"
 // layers lists our packages from the top down, as ARCHITECTURE.md draws them. A
 // package may import those of lower layers and its own sub-packages.
 var layers = [][]string{
-	{"cmd/portico"},
+	{"cmd/portico", "cmd/portico/demoapp"},
 	{"fhir/rest", "conformance", "bench", "smart/server"},
 	{"smart/people"},
 	{"smart/pages"},
@@ -47,7 +47,7 @@ var layers = [][]string{
 // exceptions are packages that the layers do not bind: tools and test support,
 // which nothing in the product imports.
 var exceptions = []string{
-	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact", "conformance/program", "conformance/browser", "conformance/promises",
+	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact", "conformance/program", "examples", "conformance/browser", "conformance/promises",
 	"internal/definitions", "fhir/search/internal/gen", "fhir/search/internal/compartments", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "fhir/terminology/internal/gen", "testdata/clinic/gen",
 }
 
@@ -89,7 +89,7 @@ var allowed = map[string][]string{
 	"smart/account":    {"go.mongodb.org/mongo-driver/v2", "golang.org/x/crypto", "golang.org/x/text"},
 	"smart/authorize":  {"go.mongodb.org/mongo-driver/v2"},
 	"smart/client":     {"github.com/go-jose/go-jose/v4", "go.mongodb.org/mongo-driver/v2"},
-	"smart/guard":      {},
+	"smart/guard":      {"github.com/go-json-experiment/json"},
 	"smart/jwks":       {"github.com/go-jose/go-jose/v4"},
 	"smart/oauth":      {},
 	"smart/people":     {},
