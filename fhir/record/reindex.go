@@ -50,6 +50,9 @@ func (r *Repository) Reindex(ctx context.Context, types []fhir.Type, progress fu
 	case found > 0 && found < format && len(types) > 0:
 		return Reindexed{}, fmt.Errorf("the records in this store have layout %d: all types must be reindexed", found)
 	}
+	if _, err := r.notice(ctx, 0); err != nil {
+		return Reindexed{}, err
+	}
 	run := reindexing{Repository: r, id: reindexID, names: types, progress: progress}
 	if len(types) == 0 {
 		run.names = fhir.Types()
@@ -158,6 +161,10 @@ func (r *reindexing) collection(ctx context.Context, t fhir.Type) error {
 
 // batch brings some records up to date, and notes how far the run is.
 func (r *reindexing) batch(ctx context.Context, t fhir.Type, docs []store.Doc) error {
+	// Entries of a parameter that is new by now must not be taken away again.
+	if _, err := r.notice(ctx, noticeEvery); err != nil {
+		return err
+	}
 	var ops []store.Op
 	for _, doc := range docs {
 		op, err := r.entries(t, doc)
