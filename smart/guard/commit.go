@@ -65,6 +65,7 @@ func (r *Repository) judge(ctx context.Context, changes []fhir.Change) (*judged,
 	if a != nil {
 		c.actor = behind(ctx, a)
 	}
+	ctx = alongside(ctx, changes)
 	for _, change := range changes {
 		v, err := r.decide(ctx, change.Key.Type, letterOf(change.Method), r.action(a, change))
 		if err != nil {
@@ -180,7 +181,10 @@ func (r *Repository) creation(ctx context.Context, a *access.Access, v *view, ch
 		return change, err
 	}
 	q := *change.IfNoneExist.Query
-	where, never := r.narrow(seen, q.Where)
+	where, never, err := r.narrow(seen, q.Where)
+	if err != nil {
+		return change, err
+	}
 	if never {
 		where = fhir.Or{}
 	}

@@ -10,29 +10,34 @@ import (
 
 // narrow gives the condition of a search that asks for where, among what the view
 // permits. never says that nothing can satisfy it.
-func (r *Repository) narrow(v *view, where fhir.Expr) (narrowed fhir.Expr, never bool) {
+func (r *Repository) narrow(v *view, where fhir.Expr) (narrowed fhir.Expr, never bool, err error) {
 	if slices.ContainsFunc(v.branches, func(b branch) bool { return b.of == nil && b.where == nil }) {
-		return where, false
+		return where, false, nil
 	}
 	var any fhir.Or
 	for _, b := range v.branches {
 		member, ok := r.member(v.typ, b.of, where)
+		if rule := r.Policy.Record[v.typ]; ok && b.of != nil && rule.Through {
+			if member, err = r.about(v.actor, v.typ, rule, b.of, where, member); err != nil {
+				return nil, false, err
+			}
+		}
 		if !ok {
 			continue
 		}
 		e := flat(member, b.where)
 		if e == nil {
-			return where, false // where says it already
+			return where, false, nil // where says it already
 		}
 		any = append(any, e)
 	}
 	switch len(any) {
 	case 0:
-		return nil, true
+		return nil, true, nil
 	case 1:
-		return flat(any[0], where), false
+		return flat(any[0], where), false, nil
 	}
-	return flat(any, where), false
+	return flat(any, where), false, nil
 }
 
 // flat conjoins two conditions in one And, so that an index sees all that it could

@@ -41,6 +41,8 @@ func (r *Repository) belongs(ctx context.Context, res fhir.Resource, of *patient
 		return false, nil
 	case rule.Self:
 		return of.has(res.ID), nil
+	case rule.Through:
+		return r.through(ctx, res, rule, of)
 	}
 	s := subjects{base: r.Base, of: of, versions: rule.Versions}
 	s.look(res.Body, rule.Path())

@@ -146,6 +146,9 @@ func (w *world) about(key fhir.Key, body map[string]any, who func(string) bool) 
 	if path == nil {
 		return false
 	}
+	if key.Type == "Provenance" {
+		return w.from(body, who)
+	}
 	var elements []map[string]any
 	walk(body, path, &elements)
 	if len(elements) == 0 {
@@ -161,6 +164,28 @@ func (w *world) about(key fhir.Key, body map[string]any, who func(string) bool) 
 		id, ok := local(e, "Patient")
 		return ok && who(id)
 	})
+}
+
+// from reports whether a Provenance says where parts of such a record come from, and
+// nothing else.
+func (w *world) from(body map[string]any, who func(string) bool) bool {
+	var elements []map[string]any
+	walk(body, []string{"target"}, &elements)
+	any := false
+	for _, e := range elements {
+		ref, _ := e["reference"].(string)
+		typ, id, _ := strings.Cut(strings.TrimPrefix(ref, base+"/"), "/")
+		key := fhir.Key{Type: fhir.Type(typ), ID: id}
+		if !key.Type.Valid() || strings.Contains(id, "/") {
+			continue // no reference to this server
+		}
+		target := w.bodies[key]
+		if target == nil || key.Type == "Provenance" || !w.about(key, target, who) {
+			return false
+		}
+		any = true
+	}
+	return any
 }
 
 // opened reports whether the column of a proxy has the resource.

@@ -10,7 +10,7 @@ import (
 )
 
 // Search implements [fhir.Repository].
-func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
+func (r *Repository) Search(ctx context.Context, q *fhir.Query) (page fhir.Page, err error) {
 	v, err := r.decide(ctx, q.Type, letter(ctx, scope.Search), policy.See)
 	if err != nil {
 		return fhir.Page{}, err
@@ -18,9 +18,11 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 	if err := v.mayAsk(q); err != nil {
 		return fhir.Page{}, err
 	}
-	where, never := r.narrow(v, q.Where)
+	where, never, err := r.narrow(v, q.Where)
+	if err != nil {
+		return fhir.Page{}, err
+	}
 	if never {
-		page := fhir.Page{}
 		if q.Total || q.Count < 1 {
 			page.Total = new(int64)
 		}
@@ -28,7 +30,17 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 	}
 	narrowed := *q
 	narrowed.Where = where
-	page, err := r.Inner.Search(v.actor, &narrowed)
+	rule := r.Policy.Record[q.Type]
+	counted := !v.whole() && rule != nil && rule.Through && (q.Total || q.Count < 1)
+	if counted {
+		narrowed.Total = false
+		total, err := r.countThrough(v, narrowed)
+		if err != nil || q.Count < 1 {
+			return fhir.Page{Total: &total}, err
+		}
+		defer func() { page.Total = &total }()
+	}
+	page, err = r.Inner.Search(v.actor, &narrowed)
 	if err != nil || v.whole() {
 		return page, err
 	}

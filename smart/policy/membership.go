@@ -33,6 +33,9 @@ type Rule struct {
 	Unassigned bool `yaml:"unassigned"`
 	// Versions: references that name a version count, too.
 	Versions bool `yaml:"versions"`
+	// Through: references to what is part of the record count, too, and all must be
+	// to that or to the patient. The last of Params finds them.
+	Through bool `yaml:"through"`
 	// Else says what counts where there is no Element.
 	Else *Alternative `yaml:"else"`
 
