@@ -111,7 +111,7 @@ func (a *authority) ensure(ctx context.Context, st store.Store, authorizations *
 func (c *Config) pages(ctx context.Context, a *authority, st store.Store, authorizations *authorize.Authorizations, types fhir.Repository, log *slog.Logger) (http.Handler, error) {
 	p := &pages.Pages{
 		Base: c.BaseURL, Place: c.SMART.Place, Store: st, Sessions: a.sessions, Authorizations: authorizations, Tokens: a.tokens,
-		People: &people.People{Guarded: a.guard, Grants: a.grants}, LocalOff: !c.SMART.Passwords, Log: log,
+		People: &people.People{Guarded: a.guard, Grants: a.grants, Possible: a.guard.Possible, Policy: a.guard.Policy}, LocalOff: !c.SMART.Passwords, Log: log,
 		Address: func(r *http.Request) netip.Addr { return rest.ClientAddress(r, c.HTTP.Proxies) },
 	}
 	for _, t := range fhir.Types() {

@@ -83,7 +83,7 @@ func (v *visit) appView(a token.Authorization) (appView, error) {
 	if a.Scopes.Has(scope.OfflineAccess) {
 		app.Notes = append(app.Notes, v.words.say("apps.offline"))
 	}
-	ask := newAsk(a.Scopes, v.Types)
+	ask := newAsk(a.Scopes, v.Types, nil)
 	for _, r := range ask.rows {
 		row := v.rowView(ask, r, answer{})
 		for _, text := range []string{row.See, row.Write} {

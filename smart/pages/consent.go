@@ -47,13 +47,17 @@ func (r *row) Kinds() []kind {
 type ask struct {
 	scopes scope.Set
 	rows   []*row
-	types  []fhir.Type // what "*" stands for
+	// possible is what could be permitted; the rest is neither asked nor granted.
+	possible func(fhir.Type) scope.Letters
 }
 
 // newAsk makes the rows for the scopes that an app asks for. Types are all that the
-// server has: what "*" stands for.
-func newAsk(scopes scope.Set, types []fhir.Type) *ask {
-	a := &ask{scopes: scopes, types: types}
+// server has: what "*" stands for. Possible may be nil: everything is.
+func newAsk(scopes scope.Set, types []fhir.Type, possible func(fhir.Type) scope.Letters) *ask {
+	if possible == nil {
+		possible = func(fhir.Type) scope.Letters { return scope.AllV1 }
+	}
+	a := &ask{scopes: scopes, possible: possible}
 	for s := range scopes.All() {
 		if s.Name != "" {
 			continue
@@ -63,7 +67,9 @@ func newAsk(scopes scope.Set, types []fhir.Type) *ask {
 			one = types
 		}
 		for _, t := range one {
-			a.add(s, t)
+			if letters := s.Letters & possible(t); letters != 0 {
+				a.add(s, t, letters)
+			}
 		}
 	}
 	slices.SortStableFunc(a.rows, func(x, y *row) int { return x.place() - y.place() })
@@ -71,7 +77,7 @@ func newAsk(scopes scope.Set, types []fhir.Type) *ask {
 }
 
 // add adds what a scope asks for about a type.
-func (a *ask) add(s scope.Scope, t fhir.Type) {
+func (a *ask) add(s scope.Scope, t fhir.Type, letters scope.Letters) {
 	_, named := groupOf(t)
 	rest := !named && s.Type == ""
 	i := slices.IndexFunc(a.rows, func(r *row) bool {
@@ -88,8 +94,8 @@ func (a *ask) add(s scope.Scope, t fhir.Type) {
 	if !slices.Contains(r.Types, t) {
 		r.Types = append(r.Types, t)
 	}
-	r.Read |= s.Letters & scope.ReadV1
-	r.Write |= s.Letters & scope.WriteV1
+	r.Read |= letters & scope.ReadV1
+	r.Write |= letters & scope.WriteV1
 }
 
 // place orders rows as the groups do.
@@ -247,38 +253,46 @@ func (a *ask) part(s scope.Scope, got answer) []scope.Scope {
 		if r.Context != s.Context || r.Filter != s.Filter || (s.Type != "" && !slices.Contains(r.Types, s.Type)) {
 			continue
 		}
-		letters := s.Letters
-		if !got.see[r.Key()] {
-			letters &^= scope.ReadV1
-		}
-		if !got.write[r.Key()] {
-			letters &^= scope.WriteV1
-		}
-		chosen, some := got.kinds[r.Key()]
-		whole = whole && letters == s.Letters && !some
-		if letters == 0 {
-			continue
-		}
+		granted, chosen := got.of(r)
 		types := r.Types
 		if s.Type != "" {
 			types = []fhir.Type{s.Type}
 		}
 		for _, t := range types {
-			one := scope.Scope{Context: s.Context, Type: t, Letters: letters, Filter: s.Filter}
-			if !some {
-				parts = append(parts, one)
-				continue
-			}
-			for i, k := range r.Kinds() {
-				if chosen[i] {
-					one.Filter = k.filter()
-					parts = append(parts, one)
-				}
-			}
+			letters := s.Letters & granted & a.possible(t)
+			whole = whole && letters == s.Letters && chosen == nil
+			parts = append(parts, narrowed(scope.Scope{Context: s.Context, Type: t, Letters: letters, Filter: s.Filter}, r, chosen)...)
 		}
 	}
-	if whole {
+	if whole && parts != nil {
 		return []scope.Scope{s}
+	}
+	return parts
+}
+
+// of gives the permissions that were ticked for a row, and the kinds to which they are
+// limited; nil: all.
+func (got answer) of(r *row) (letters scope.Letters, chosen map[int]bool) {
+	if got.see[r.Key()] {
+		letters |= scope.ReadV1
+	}
+	if got.write[r.Key()] {
+		letters |= scope.WriteV1
+	}
+	return letters, got.kinds[r.Key()]
+}
+
+// narrowed gives a scope for each of the kinds that were chosen; nil: the scope itself.
+func narrowed(one scope.Scope, r *row, chosen map[int]bool) []scope.Scope {
+	if chosen == nil {
+		return []scope.Scope{one}
+	}
+	var parts []scope.Scope
+	for i, k := range r.Kinds() {
+		if chosen[i] {
+			one.Filter = k.filter()
+			parts = append(parts, one)
+		}
 	}
 	return parts
 }

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/scope"
 )
 
 func drop(field, value string) func(url.Values) {
@@ -130,5 +133,36 @@ func TestConsentInWords(t *testing.T) {
 	p = b.submit(p, "/auth/consent", func(v url.Values) { v.Del("see"); v.Del("write") })
 	if !strings.Contains(p.text, "Ingenting er haket av.") {
 		t.Errorf("nothing ticked: %s", p.text)
+	}
+}
+
+func TestNobodyIsAskedForWhatIsImpossible(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.people.possible = func(t fhir.Type) scope.Letters {
+		switch t {
+		case "Condition", "Basic":
+			return 0
+		case "Appointment":
+			return scope.ReadV1 | scope.Create | scope.Update
+		}
+		return scope.ReadV1
+	}
+	for asks, want := range map[string]string{
+		"patient/*.rs":    "patient/*.rs",
+		"patient/*.cruds": "patient/Patient.rs patient/Observation.rs patient/MedicationRequest.rs patient/Appointment.crus patient/VisionPrescription.rs",
+		"openid patient/Condition.rs patient/Patient.rs":   "openid patient/Patient.rs",
+		"patient/Appointment.cruds patient/Observation.cu": "patient/Appointment.crus",
+	} {
+		b := w.browser()
+		p := b.signIn(b.get(w.request(scopes(asks))), "amy.shaw")
+		for _, never := range []string{"problems and diagnoses", "change and delete", "Add to and change measurements"} {
+			if strings.Contains(p.text, never) {
+				t.Errorf("B11 %s: the page says %q", asks, never)
+			}
+		}
+		if got := w.granted(b.submit(p, "/auth/consent", nil)); got.Scope != want {
+			t.Errorf("B11 %s grants %q, want %q", asks, got.Scope, want)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func (v *visit) offer(c Choice) *ask {
 			return c.Patient.ID != ""
 		}
 		return true
-	}), v.Types)
+	}), v.Types, c.Possible)
 }
 
 func consentPage(v *visit) error {
@@ -124,9 +124,14 @@ type (
 	rowGroup struct {
 		Title string
 		Rows  []rowView
+		// Closed: there is so much to choose that the group shows in a few words what is
+		// in it, until somebody opens it.
+		Closed bool
+		Words  string
 	}
 	rowView struct {
 		ID, Key        string
+		What           string
 		See, Write     string
 		SeeOn, WriteOn bool
 		Which          string
@@ -237,7 +242,31 @@ func (v *visit) sections(c Choice, a *ask, got answer) []*section {
 		g := s.Groups[len(s.Groups)-1]
 		g.Rows = append(g.Rows, v.rowView(a, r, got))
 	}
+	if len(a.rows) > manyRows {
+		for _, s := range all {
+			for _, g := range s.Groups {
+				g.close()
+			}
+		}
+	}
 	return all
+}
+
+// manyRows is from when on groups are closed.
+const manyRows = 15
+
+// close closes a group in which everything is ticked.
+func (g *rowGroup) close() {
+	words := make([]string, len(g.Rows))
+	g.Closed = true
+	for i, r := range g.Rows {
+		words[i] = r.What
+		g.Closed = g.Closed && !r.Some && r.SeeOn == (r.See != "") && r.WriteOn == (r.Write != "")
+		if r.Write != "" {
+			words[i] = r.Write
+		}
+	}
+	g.Words = strings.Join(words, "; ")
 }
 
 func (v *visit) section(c Choice, context scope.Context) *section {
@@ -256,7 +285,7 @@ func (v *visit) section(c Choice, context scope.Context) *section {
 
 func (v *visit) rowView(a *ask, r *row, got answer) rowView {
 	what, key := v.what(r), r.Key()
-	row := rowView{ID: rowID(a, r), Key: key, SeeOn: got.see[key], WriteOn: got.write[key]}
+	row := rowView{ID: rowID(a, r), Key: key, What: what, SeeOn: got.see[key], WriteOn: got.write[key]}
 	if r.Read != 0 {
 		row.See = v.words.say("consent.see", "what", what)
 	}

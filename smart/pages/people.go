@@ -6,6 +6,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/account"
+	"github.com/portico-fhir/portico/smart/scope"
 )
 
 // Choice is a record that somebody may open, and as whom.
@@ -16,6 +17,9 @@ type Choice struct {
 	Kind    access.Kind // Patient: the person's own record; Proxy; Clinician
 	Actor   fhir.Key    // fhirUser: who the person is in this relation
 	Grant   string      // id of the ProxyGrant, for Proxy
+	// Possible gives what scopes on a type could permit to this person for this patient:
+	// nobody is asked about more. nil: everything.
+	Possible func(fhir.Type) scope.Letters
 }
 
 // People knows whose records somebody may open now. What it does not offer cannot be

@@ -61,12 +61,15 @@ func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
 func (c *clock) add(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
 
 // family says whose records the people of the demo clinic may open.
-type family struct{ revoked bool }
+type family struct {
+	revoked  bool
+	possible func(fhir.Type) scope.Letters
+}
 
 func patient(id string) fhir.Key { return fhir.Key{Type: "Patient", ID: id} }
 
 func (f *family) own(id, name, birth string) pages.Choice {
-	return pages.Choice{Patient: patient(id), Name: name, Birth: birth, Kind: access.Patient, Actor: patient(id)}
+	return pages.Choice{Patient: patient(id), Name: name, Birth: birth, Kind: access.Patient, Actor: patient(id), Possible: f.possible}
 }
 
 func (f *family) Patients(_ context.Context, who *account.Account) ([]pages.Choice, error) {

@@ -5,5 +5,6 @@
 // It owns no rule. Who acts for whom is asked of smart/grant; whom a clinician treats
 // is what the guarded repository shows that clinician.
 //
-// It may import fhir, smart/access, smart/account, smart/grant, smart/pages and smart/scope.
+// It may import fhir, smart/access, smart/account, smart/grant, smart/pages, smart/policy
+// and smart/scope.
 package people

@@ -11,6 +11,7 @@ import (
 	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/grant"
 	"github.com/portico-fhir/portico/smart/pages"
+	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 )
 
@@ -29,6 +30,29 @@ type People struct {
 	// Guarded are the resources, narrowed by the Access in the context.
 	Guarded fhir.Repository
 	Grants  Grants
+	// Possible gives what scopes on a type could permit to somebody of a kind, and Policy
+	// what of that a grant leaves; nil: everything.
+	Possible func(access.Kind, fhir.Type) scope.Letters
+	Policy   *policy.Policy
+}
+
+// possible gives what scopes on a type could permit to somebody of a kind; grant is what
+// a proxy may do now.
+func (p *People) possible(k access.Kind, grant *policy.Effective) func(fhir.Type) scope.Letters {
+	if p.Possible == nil {
+		return nil
+	}
+	return func(t fhir.Type) scope.Letters {
+		letters := p.Possible(k, t)
+		if grant == nil || p.Policy == nil {
+			return letters
+		}
+		var left scope.Letters
+		for one := range p.Policy.Narrow(grant, scope.Of(scope.Scope{Context: scope.Patient, Type: t, Letters: letters})).All() {
+			left |= one.Letters
+		}
+		return left
+	}
 }
 
 var _ pages.People = (*People)(nil)
@@ -55,7 +79,9 @@ func (p *People) Patients(ctx context.Context, who *account.Account) ([]pages.Ch
 		if slices.ContainsFunc(all, func(c pages.Choice) bool { return c.Patient == g.Patient }) {
 			continue
 		}
-		all = append(all, pages.Choice{Patient: g.Patient, Name: g.Name, Birth: g.Birth, Kind: access.Proxy, Actor: g.Actor, Grant: g.Grant})
+		all = append(all, pages.Choice{
+			Patient: g.Patient, Name: g.Name, Birth: g.Birth, Kind: access.Proxy, Actor: g.Actor, Grant: g.Grant, Possible: p.possible(access.Proxy, &g.Now),
+		})
 	}
 	return all, nil
 }
@@ -65,7 +91,7 @@ func (p *People) own(ctx context.Context, who *account.Account) (c pages.Choice,
 	if !who.Has(account.Patient) || who.Person.Type != "Patient" {
 		return pages.Choice{}, false, nil
 	}
-	return p.describe(ctx, pages.Choice{Patient: who.Person, Kind: access.Patient, Actor: who.Person})
+	return p.describe(ctx, pages.Choice{Patient: who.Person, Kind: access.Patient, Actor: who.Person, Possible: p.possible(access.Patient, nil)})
 }
 
 // describe adds name and date of birth; ok is false when the patient is not there.
@@ -116,7 +142,7 @@ func (p *People) Find(ctx context.Context, who *account.Account, text string) ([
 	}
 	var all []pages.Choice
 	for _, r := range page.Resources {
-		c, ok, err := p.describe(ctx, pages.Choice{Patient: r.Key, Kind: access.Clinician, Actor: who.Person})
+		c, ok, err := p.describe(ctx, pages.Choice{Patient: r.Key, Kind: access.Clinician, Actor: who.Person, Possible: p.possible(access.Clinician, nil)})
 		if err != nil {
 			return nil, err
 		}
@@ -150,5 +176,5 @@ func (p *People) May(ctx context.Context, who *account.Account, patient string) 
 		}
 		return pages.Choice{}, false, err
 	}
-	return p.describe(ctx, pages.Choice{Patient: key, Kind: access.Clinician, Actor: who.Person})
+	return p.describe(ctx, pages.Choice{Patient: key, Kind: access.Clinician, Actor: who.Person, Possible: p.possible(access.Clinician, nil)})
 }
