@@ -103,6 +103,10 @@ func TestEndToEnd(t *testing.T) {
 			t.Errorf("the peak of %d MB became %d MB", before>>20, after>>20)
 		}
 	})
+	t.Run("the clinic's documents take writes", func(t *testing.T) {
+		t.Parallel()
+		writesOfTheClinic(t, program.Start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir()))
+	})
 	t.Run("the tour of the README works", func(t *testing.T) {
 		t.Parallel()
 		tour(t, start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir()))
