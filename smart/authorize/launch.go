@@ -97,7 +97,7 @@ func (a *Authorizations) NewLaunch(ctx context.Context, l Launch) (*Launched, er
 // check says what is wrong with a launch.
 func (l *Launch) check() error {
 	bad := func(format string, args ...any) error { return oauth.Errorf(oauth.InvalidRequest, format, args...) }
-	users := []fhir.Type{"Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Person"}
+	users := []fhir.Type{"Patient", "RelatedPerson", "Practitioner"} // as which somebody can sign in
 	switch {
 	case l.Patient != "" && !fhir.ValidID(l.Patient):
 		return bad("patient must be a logical id, without Patient/.")
@@ -106,7 +106,7 @@ func (l *Launch) check() error {
 	case l.Encounter != "" && l.Patient == "":
 		return bad("An encounter needs a patient.")
 	case l.User != (fhir.Key{}) && (!slices.Contains(users, l.User.Type) || !fhir.ValidID(l.User.ID)):
-		return bad("user must be a relative reference to a Practitioner, PractitionerRole, Patient, RelatedPerson or Person.")
+		return bad("user must be a relative reference to a Practitioner, Patient or RelatedPerson.")
 	case len(l.Context.Intent) > maxShort:
 		return bad("intent is longer than %d bytes.", maxShort)
 	case l.Context.Style != "" && !isWeb(l.Context.Style):
