@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	chrome "github.com/portico-fhir/portico/conformance/browser"
+	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/upstream"
 )
 
@@ -169,6 +170,32 @@ func TestPagesInABrowser(t *testing.T) {
 			}
 			c.Go(c.w.request(func(q url.Values) { q.Set("redirect_uri", "https://evil.example/") }))
 			c.look("error")
+		})
+	}
+}
+
+func TestALongConsentInABrowser(t *testing.T) {
+	t.Parallel()
+	for _, s := range screens()[:2] {
+		t.Run("B11 "+s.name, func(t *testing.T) {
+			t.Parallel()
+			c := newTour(t, s)
+			c.w.pages.Types = fhir.Types()
+			c.open("launch/patient patient/*.rs")
+			c.signIn("amy.shaw", password)
+			c.look("consent-many")
+			health := `//details[contains(@class, "group")][.//strong="Health"]`
+			c.Click(health + `/summary`)
+			c.Click(health + `//input[@value="patient/AllergyIntolerance"]`)
+			c.Follow(allow)
+			answer, err := url.ParseQuery(c.Text("#answer"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := " " + c.w.exchange(answer.Get("code"), c.callback).Scope + " "
+			if strings.Contains(got, "patient/AllergyIntolerance.") || strings.Contains(got, "*") || !strings.Contains(got, " patient/Condition.rs ") || !strings.Contains(got, " patient/VisionPrescription.rs ") {
+				t.Errorf("granted %s", got)
+			}
 		})
 	}
 }

@@ -155,7 +155,7 @@ func (v *visit) showConsent(status int, c Choice, a *ask, got answer, faults []f
 		Lead, Patient, Birth, PatientID, Change string
 		Sections                                []*section
 		Identity                                []string
-		Offline, OfflineOn                      bool
+		Offline, OfflineOn, Many                bool
 		HowLong, AppID, Host                    string
 	}{
 		common: v.common("consent.title", "app", app), PatientID: c.Patient.ID, AppID: v.pending.Client.ID, Host: host(v.pending.RedirectURI),
@@ -180,6 +180,7 @@ func (v *visit) showConsent(status int, c Choice, a *ask, got answer, faults []f
 		}
 	}
 	data.Sections = v.sections(c, a, got)
+	data.Many = len(a.rows) > manyRows
 	if a.scopes.Has(scope.OpenID) {
 		data.Identity = append(data.Identity, v.words.say("consent.openid"))
 	}
@@ -245,7 +246,7 @@ func (v *visit) sections(c Choice, a *ask, got answer) []*section {
 	if len(a.rows) > manyRows {
 		for _, s := range all {
 			for _, g := range s.Groups {
-				g.close()
+				v.closeGroup(g)
 			}
 		}
 	}
@@ -255,18 +256,23 @@ func (v *visit) sections(c Choice, a *ask, got answer) []*section {
 // manyRows is from when on groups are closed.
 const manyRows = 15
 
-// close closes a group in which everything is ticked.
-func (g *rowGroup) close() {
-	words := make([]string, len(g.Rows))
+// closeGroup closes a group in which everything is ticked, and says what that is.
+func (v *visit) closeGroup(g *rowGroup) {
+	var seen, words []string
 	g.Closed = true
-	for i, r := range g.Rows {
-		words[i] = r.What
+	for _, r := range g.Rows {
 		g.Closed = g.Closed && !r.Some && r.SeeOn == (r.See != "") && r.WriteOn == (r.Write != "")
+		if r.See != "" {
+			seen = append(seen, r.What)
+		}
 		if r.Write != "" {
-			words[i] = r.Write
+			words = append(words, r.Write)
 		}
 	}
-	g.Words = strings.Join(words, "; ")
+	if seen != nil {
+		words = append([]string{v.words.say("consent.see", "what", strings.Join(seen, "; "))}, words...)
+	}
+	g.Words = strings.Join(words, ". ") + "."
 }
 
 func (v *visit) section(c Choice, context scope.Context) *section {
