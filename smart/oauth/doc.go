@@ -5,7 +5,7 @@
 // It does not know clients or tokens; smart/server writes errors as JSON, and
 // smart/authorize as redirects.
 //
-// Specification: RFC 6749 3.1, 3.2, 4.1.2.1, 5.2; RFC 6750 3.1; RFC 7009 2.2.1; OpenID
+// Specification: RFC 6749 3.1, 3.2, 4.1.2.1, 5.2; RFC 6750 3.1; OpenID
 // Connect Core 3.1.2.6; RFC 7617.
 //
 // It imports none of Portico's packages.

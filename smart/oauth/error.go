@@ -8,8 +8,8 @@ import (
 // Code is the value of "error" that a program acts upon.
 type Code string
 
-// The codes (RFC 6749 4.1.2.1 and 5.2, RFC 6750 3.1, RFC 7009 2.2.1, OpenID Connect Core
-// 3.1.2.6).
+// The codes (RFC 6749 4.1.2.1 and 5.2, RFC 6750 3.1, OpenID Connect Core
+// 3.1.2.6 and 6).
 const (
 	InvalidRequest          Code = "invalid_request"
 	InvalidClient           Code = "invalid_client"
@@ -20,14 +20,11 @@ const (
 	UnauthorizedClient      Code = "unauthorized_client"
 	UnsupportedGrantType    Code = "unsupported_grant_type"
 	UnsupportedResponseType Code = "unsupported_response_type"
-	UnsupportedTokenType    Code = "unsupported_token_type"
 	AccessDenied            Code = "access_denied"
 	ServerError             Code = "server_error"
 	TemporarilyUnavailable  Code = "temporarily_unavailable"
 	LoginRequired           Code = "login_required"
 	ConsentRequired         Code = "consent_required"
-	InteractionRequired     Code = "interaction_required"
-	AccountSelection        Code = "account_selection_required"
 	RequestNotSupported     Code = "request_not_supported"
 	RequestURINotSupported  Code = "request_uri_not_supported"
 	RegistrationUnsupported Code = "registration_not_supported"
