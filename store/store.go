@@ -189,6 +189,20 @@ type Plan struct {
 	Sorted   bool // the order came from sorting, not from the index
 }
 
+// PartialSorter is a Store in which an index on the path of a key with Within gives
+// its order: such a search looks at no more than it yields.
+type PartialSorter interface {
+	// SortsWithin reports whether that is so: a Store that passes calls on to another
+	// asks that one.
+	SortsWithin() bool
+}
+
+// SortsWithin reports whether s is such a Store.
+func SortsWithin(s Store) bool {
+	p, ok := s.(PartialSorter)
+	return ok && p.SortsWithin()
+}
+
 // Backuper is a Store that can copy itself to a file while in use.
 type Backuper interface {
 	// Backup writes a consistent copy of everything committed to a new file.

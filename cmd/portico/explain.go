@@ -205,6 +205,9 @@ func (s *watchedStore) Find(ctx context.Context, q store.Query) iter.Seq2[store.
 	}
 }
 
+// SortsWithin implements [store.PartialSorter].
+func (s *watchedStore) SortsWithin() bool { return store.SortsWithin(s.Store) }
+
 // Count implements [store.Store].
 func (s *watchedStore) Count(ctx context.Context, q store.Query) (int64, error) {
 	n, err := s.Store.Count(ctx, q)

@@ -24,20 +24,34 @@ func (c *compiler) date(p *param, prefix fhir.Prefix, d fhir.Date) Plan {
 		slack := c.Now.Sub(low).Abs() / 10
 		low, high = low.Add(-slack), high.Add(slack)
 	}
-	var any store.Or
+	walk := &Walk{Desc: true}
 	for _, class := range classes {
 		for _, s := range class.starts(prefix, low, high, c.loc) {
-			if s.from < s.to {
-				any = append(any, c.stretch(p.code+string(rune(class)), s))
-			}
+			walk.add(p.code+string(rune(class)), s)
 		}
 	}
-	where, exact := c.free(p, prefix, ceilMilli(low), ceilMilli(high))
-	return Plan{append(any, where...), exact}
+	starts, ends, exact := free(prefix, ceilMilli(low), ceilMilli(high))
+	for _, s := range starts {
+		walk.add(p.code+string(rune(classAny)), s)
+	}
+	var any, rest store.Or
+	for _, s := range walk.Stretches {
+		any = append(any, c.between(s.Prefix+s.Low, s.Prefix+s.High))
+	}
+	for _, s := range ends {
+		rest = append(rest, c.between(p.code+"w"+millis(max(s.from, firstMilli)), p.code+"w"+millis(min(s.to, lastMilli))))
+	}
+	if len(rest) > 0 {
+		walk.Rest = rest
+	}
+	return Plan{Where: append(any, rest...), Exact: exact, Walk: walk}
 }
 
-func (c *compiler) stretch(code string, s stretch) store.Filter {
-	return c.between(code+millis(max(s.from, firstMilli)), code+millis(min(s.to, lastMilli)))
+// add adds the stretch of the entries that start with code.
+func (w *Walk) add(code string, s stretch) {
+	if s.from < s.to {
+		w.Stretches = append(w.Stretches, store.Stretch{Prefix: code, Low: millis(max(s.from, firstMilli)), High: millis(min(s.to, lastMilli))})
+	}
 }
 
 // ceilMilli gives the first whole millisecond not before t: starts and ends are
@@ -75,28 +89,27 @@ func (c class) starts(prefix fhir.Prefix, low, high time.Time, loc *time.Locatio
 	return []stretch{{endsByLow, h}} // ap: the spans overlap
 }
 
-// free gives the same for spans of any length, by either end.
-func (c *compiler) free(p *param, prefix fhir.Prefix, low, high int64) (any []store.Filter, exact bool) {
-	start := func(s stretch) store.Filter { return c.stretch(p.code+string(rune(classAny)), s) }
-	finish := func(s stretch) store.Filter { return c.stretch(p.code+"w", s) }
-	after, before := func(t int64) stretch { return stretch{t, lastMilli} }, func(t int64) stretch { return stretch{firstMilli, t} }
+// free gives the starts, and the ends, of the spans of any length that satisfy the
+// prefix.
+func free(prefix fhir.Prefix, low, high int64) (starts, ends []stretch, exact bool) {
+	after, before := func(t int64) []stretch { return []stretch{{t, lastMilli}} }, func(t int64) []stretch { return []stretch{{firstMilli, t}} }
 	switch prefix {
 	case "", fhir.EQ:
-		return []store.Filter{start(stretch{low, high})}, false
+		return []stretch{{low, high}}, nil, false
 	case fhir.NE:
-		return []store.Filter{start(before(low)), finish(after(high + 1))}, true
+		return before(low), after(high + 1), true
 	case fhir.SA:
-		return []store.Filter{start(after(high))}, true
+		return after(high), nil, true
 	case fhir.EB:
-		return []store.Filter{finish(before(low + 1))}, true
+		return nil, before(low + 1), true
 	case fhir.GT:
-		return []store.Filter{finish(after(high + 1))}, true
+		return nil, after(high + 1), true
 	case fhir.LT:
-		return []store.Filter{start(before(low))}, true
+		return before(low), nil, true
 	case fhir.GE:
-		return []store.Filter{start(after(low)), finish(after(high + 1))}, true
+		return after(low), after(high + 1), true
 	case fhir.LE:
-		return []store.Filter{start(before(low)), finish(before(high + 1))}, true
+		return before(low), before(high + 1), true
 	}
-	return []store.Filter{start(before(high))}, false
+	return before(high), nil, false
 }

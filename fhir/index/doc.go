@@ -16,8 +16,8 @@
 //	uri        uri
 //	string     text without case and accents, cut to 100 characters
 //	number     value
-//	quantity   value
-//	           01 unit 00 value              the coded unit and the printed one
+//	quantity   value                         in whatever unit
+//	composite  code 00 value                 code-value-quantity alone, in whatever system and unit
 //	date       class start                   of a span whose length the class tells
 //	           v start, w end                of other spans
 //	near       geohash                       of a position, nine characters

@@ -3,6 +3,7 @@ package index
 import (
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -44,11 +45,14 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	var out Entries
 	typ, r, root := x.Parameters.Of(t), x.reader(), doc.Root()
 	var scoped, patients []string
+	var pairs codedValues
 	for _, p := range typ.params {
 		if p.Type == fhir.ParamComposite || p.aside || p.union != nil || p.words {
 			continue // found by their parts, by a field, or below
 		}
+		from := len(out.Keys)
 		for _, v := range r.values(p, root) {
+			pairs.note(typ, p, &v)
 			if p == typ.patient && v.ref.Kind == fhir.RefLocal && v.ref.Key.Type == "Patient" {
 				patients = append(patients, patientKey(v.ref.Key.ID))
 			}
@@ -62,7 +66,9 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 				out.Date = &at
 			}
 		}
+		out.Keys = told(out.Keys, from, p)
 	}
+	out.Keys = pairs.keys(out.Keys, typ)
 	for _, pk := range patients {
 		for _, k := range scoped {
 			out.Keys = append(out.Keys, pk+k)
@@ -74,6 +80,16 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	slices.Sort(out.Keys)
 	out.Keys = slices.Compact(out.Keys)
 	return out, nil
+}
+
+// told leaves out the entry that says that a code is there where another entry of
+// the parameter says so.
+func told(keys []string, from int, p *param) []string {
+	bare := func(k string) bool { return strings.HasPrefix(k, p.code+end) }
+	if p.Type != fhir.ParamToken || !slices.ContainsFunc(keys[from:], func(k string) bool { return !bare(k) }) {
+		return keys
+	}
+	return append(keys[:from], slices.DeleteFunc(keys[from:], bare)...)
 }
 
 // keys appends the entries of one value.
@@ -136,20 +152,21 @@ func (s span) keys(out []string, p *param) []string {
 	return append(out, p.code+string(rune(classAny))+low, p.code+"w"+millis(s.high.UnixMilli()))
 }
 
-// numberKeys indexes a number at each of its ends; one that is open on a side
-// has the entry of that end of all numbers.
+// numberKeys indexes a number at each of its ends.
 func (v *value) numberKeys(out []string, p *param) []string {
+	for _, e := range v.ends() {
+		out = append(out, p.code+e)
+	}
+	return out
+}
+
+// ends are those of a number; one that is open on a side has that end of all numbers.
+func (v *value) ends() []string {
 	ends := []string{numberEnd(v.low, "0")}
 	if v.high == nil || v.low == nil || v.high.Cmp(v.low) != 0 {
 		ends = append(ends, numberEnd(v.high, "9"))
 	}
-	for _, e := range ends {
-		out = append(out, p.code+e)
-		for _, unit := range v.units() {
-			out = append(out, p.code+special+short(unit)+end+e)
-		}
-	}
-	return out
+	return ends
 }
 
 func numberEnd(n *big.Rat, open string) string {
@@ -158,16 +175,4 @@ func numberEnd(n *big.Rat, open string) string {
 	}
 	key, _ := decimal(n)
 	return key
-}
-
-// units are the code of the unit and what is printed, if that is another word.
-func (v *value) units() []string {
-	var units []string
-	if v.code != "" {
-		units = append(units, v.code)
-	}
-	if v.unit != "" && v.unit != v.code {
-		units = append(units, v.unit)
-	}
-	return units
 }

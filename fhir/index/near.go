@@ -139,7 +139,7 @@ func (c *compiler) near(p *param, v fhir.NearValue) Plan {
 	if any == nil {
 		return c.maybe(p.code)
 	}
-	return Plan{any, false}
+	return Plan{Where: any}
 }
 
 // near tells whether a position is within the distance.

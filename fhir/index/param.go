@@ -34,6 +34,7 @@ type Type struct {
 	byName  map[string]*param
 	patient *param // refers to the patient whose record a resource is part of; may be nil
 	clinic  *param // the date that counts clinically; may be nil
+	pair    *pair  // may be nil
 }
 
 // patientScoped are the token parameters that apps combine with a patient.
@@ -87,6 +88,7 @@ func compile(t fhir.Type) *Type {
 		p.derived = it.derive(p)
 	}
 	it.patient = it.patientParam()
+	it.pair = it.paired()
 	for _, name := range clinicalDates {
 		if p := it.byName[name]; p != nil && p.Type == fhir.ParamDate {
 			it.clinic = p

@@ -16,6 +16,9 @@ import (
 type Plan struct {
 	Where store.Filter
 	Exact bool
+	// Walk, if not nil, is a way through entries that finds the same in their order,
+	// for where no order is asked for and the index would have to be read as a whole.
+	Walk *Walk
 }
 
 // Compiler turns conditions into filters on the entries. Safe for concurrent
@@ -42,7 +45,7 @@ type compiler struct {
 	loc *time.Location
 }
 
-func exact(f store.Filter) Plan { return Plan{f, true} }
+func exact(f store.Filter) Plan { return Plan{Where: f, Exact: true} }
 
 func (c *compiler) expr(e fhir.Expr) (Plan, error) {
 	switch e := e.(type) {
@@ -58,7 +61,7 @@ func (c *compiler) expr(e fhir.Expr) (Plan, error) {
 			return exact(store.Not{Filter: p.Where}), err
 		}
 		// What is not found by more than it asks for may yet match.
-		return Plan{store.All(), false}, nil
+		return Plan{Where: store.All()}, nil
 	case fhir.Term:
 		return c.term(e)
 	}
@@ -71,6 +74,10 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 	out := Plan{Exact: true}
 	var all store.And
 	at, pk := c.patientOf(e)
+	together, quantity := c.pairOf(e)
+	if pk == "" && together != nil {
+		all = append(all, together)
+	}
 	scoped := false
 	for i, part := range e {
 		if i == at {
@@ -88,11 +95,12 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 			return Plan{}, err
 		}
 		switch {
-		case own != nil:
+		case own != nil, i == quantity:
 			p.Where = aside(p.Where)
 		case pk != "" && long(p.Where):
-			p = Plan{store.All(), false} // the patient's are fewer
+			p = Plan{Where: store.All()} // the patient's are fewer
 		}
+		out.Walk = out.Walk.beside(p, all, pk == "" && together == nil)
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
 	}
@@ -103,6 +111,9 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 		}
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
+	}
+	if out.Walk != nil && out.Walk.Stretches == nil {
+		out.Walk = nil
 	}
 	out.Where = all
 	if len(all) == 1 {
@@ -227,7 +238,7 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 		return c.words(p, t)
 	}
 	if p.aside {
-		return Plan{store.All(), false}, nil
+		return Plan{Where: store.All()}, nil
 	}
 	if missing, ok := t.Value.(fhir.BoolValue); ok {
 		there := c.there(p)
@@ -254,7 +265,7 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 	case fhir.TokenSet:
 		return c.tokens(p, v), nil
 	case fhir.OfTypeValue:
-		return Plan{c.is(p.code + short(v.Value)).Where, false}, nil
+		return Plan{Where: c.is(p.code + short(v.Value)).Where}, nil
 	case fhir.NearValue:
 		return c.near(p, v), nil
 	case fhir.StringValue:
@@ -268,9 +279,6 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 	case fhir.NumberValue:
 		return c.number(p.code, t.Prefix, v), nil
 	case fhir.QuantityValue:
-		if v.Code != "" {
-			return c.number(p.code+special+short(v.Code)+end, t.Prefix, v.NumberValue), nil
-		}
 		return c.number(p.code, t.Prefix, v.NumberValue), nil
 	case fhir.CompositeValue:
 		return c.composite(p, v)
@@ -296,7 +304,7 @@ func (c *compiler) there(p *param) store.Filter {
 func (c *compiler) prefix(s string) store.Filter { return store.Prefix{Path: c.Field, Value: s} }
 
 // maybe is a plan whose candidates must be looked at.
-func (c *compiler) maybe(prefix string) Plan { return Plan{c.prefix(prefix), false} }
+func (c *compiler) maybe(prefix string) Plan { return Plan{Where: c.prefix(prefix)} }
 
 func (c *compiler) token(p *param, v fhir.TokenValue) Plan {
 	switch {
@@ -323,14 +331,14 @@ func (c *compiler) identifier(p *param, v fhir.TokenValue) Plan {
 func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
 	if m == fhir.ModText {
 		if where := c.printed(s); where != nil {
-			return Plan{where, false}
+			return Plan{Where: where}
 		}
 	}
 	if p.Type != fhir.ParamString || m == fhir.ModContains {
 		return c.maybe(p.code)
 	}
 	key, whole := folded(s)
-	return Plan{c.prefix(p.code + key), whole && m == ""}
+	return Plan{Where: c.prefix(p.code + key), Exact: whole && m == "", Walk: &Walk{Stretches: []store.Stretch{{Prefix: p.code + key}}}}
 }
 
 // reference looks for a target of each type that there may be, when the value
@@ -338,7 +346,7 @@ func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
 func (c *compiler) reference(p *param, v fhir.ReferenceValue) Plan {
 	if v.URL != "" {
 		url, _, versioned := strings.Cut(v.URL, "|")
-		return Plan{c.is(p.code + urlKey(url)).Where, !versioned}
+		return Plan{Where: c.is(p.code + urlKey(url)).Where, Exact: !versioned}
 	}
 	targets := p.Targets
 	if v.Type != "" {
@@ -352,7 +360,7 @@ func (c *compiler) reference(p *param, v fhir.ReferenceValue) Plan {
 		}
 		keys[i] = store.String(code + referenceKey(t, v.ID))
 	}
-	return Plan{c.in(keys), v.Version == ""}
+	return Plan{Where: c.in(keys), Exact: v.Version == ""}
 }
 
 func (c *compiler) uri(p *param, uri string, m fhir.Modifier) Plan {
@@ -377,6 +385,11 @@ func (c *compiler) uri(p *param, uri string, m fhir.Modifier) Plan {
 // element has them all shows only by looking.
 func (c *compiler) composite(p *param, v fhir.CompositeValue) (Plan, error) {
 	var all store.And
+	if len(v) == 2 && c.typ.pair != nil && p == c.typ.pair.composite {
+		if where := c.paired(v[0], v[1]); where != nil {
+			return Plan{Where: where}, nil
+		}
+	}
 	for _, t := range v {
 		for _, own := range c.typ.params {
 			if own.SearchParam != t.Param {
@@ -389,7 +402,7 @@ func (c *compiler) composite(p *param, v fhir.CompositeValue) (Plan, error) {
 			all = append(all, part.Where)
 		}
 	}
-	return Plan{all, false}, nil
+	return Plan{Where: all}, nil
 }
 
 // between finds documents with one entry in [low, high).
@@ -407,13 +420,14 @@ func (c *compiler) number(code string, prefix fhir.Prefix, v fhir.NumberValue) P
 	key, _ := decimal(v.Value)
 	low, _ := decimal(v.Low)
 	high, _ := decimal(v.High)
+	span := store.Stretch{Prefix: code, Low: first, High: last}
 	switch prefix {
 	case "", fhir.EQ:
-		return Plan{c.between(code+low, code+high+"~"), false}
+		span.Low, span.High = low, high+"~"
 	case fhir.GT, fhir.GE, fhir.SA:
-		return Plan{c.between(code+key, code+last), false}
+		span.Low = key
 	case fhir.LT, fhir.LE, fhir.EB:
-		return Plan{c.between(code+first, code+key+"~"), false}
+		span.High = key + "~"
 	}
-	return Plan{c.between(code+first, code+last), false}
+	return Plan{Where: c.between(code+span.Low, code+span.High), Walk: &Walk{Stretches: []store.Stretch{span}}}
 }

@@ -187,7 +187,7 @@ func (c *compiler) words(p *param, t fhir.Term) (Plan, error) {
 	if len(words) == 0 {
 		return Plan{}, fhir.Errorf(fhir.CodeInvalid, "http."+p.Name, "There is no word in what is searched for.")
 	}
-	return Plan{c.allWords(p, words, v.Prefix), false}, nil
+	return Plan{Where: c.allWords(p, words, v.Prefix)}, nil
 }
 
 // allWords finds the resources that have all the words, the last of which may be the

@@ -79,6 +79,9 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 	if f.order, err = r.order(q); err != nil {
 		return nil, err
 	}
+	if w := f.walk(); w != nil {
+		f.order = byWalk(w)
+	}
 	f.parts = f.phases(&c)
 	f.after, err = store.UnmarshalCursor([]byte(q.Cursor))
 	if err != nil || f.after != nil && len(f.after) != len(f.order) {
@@ -119,7 +122,9 @@ func (f *finding) ask(i, limit int) store.Query {
 		q.Limit = limit
 	}
 	if slices.ContainsFunc(f.order, func(k store.Key) bool { return k.Within != nil }) {
-		q.MaxSort = maxSorted
+		if len(f.q.Sort) > 0 {
+			q.MaxSort = maxSorted
+		}
 		q.Fields = append(q.Fields, fieldKeys) // for the position of the last one
 	}
 	return q

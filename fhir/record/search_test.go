@@ -264,7 +264,7 @@ func TestG7_4_RecordsAreFoundByR4sParameters(t *testing.T) {
 			{"all but the weights", fhir.Not{Expr: weight}, nil, "o2"},
 			{"in a month", fhir.Term{Param: p("date"), Value: date(t, "2026-02")}, nil, "o2"},
 			{"since a day", fhir.And{patient, fhir.Term{Param: p("date"), Prefix: fhir.GE, Value: date(t, "2026-02-01")}}, nil, "o4 o2"},
-			{"by its quantity", fhir.Term{Param: p("value-quantity"), Value: seventy}, nil, "o4 o1"},
+			{"by its quantity", fhir.Term{Param: p("value-quantity"), Value: seventy}, byDate(true), "o4 o1"},
 			{"by code and quantity of one element", fhir.Term{Param: p("code-value-quantity"), Value: fhir.CompositeValue{
 				{Param: p("code"), Value: weight.Value}, {Param: p("value-quantity"), Prefix: fhir.GT, Value: seventy},
 			}}, nil, "o4 o3"},

@@ -60,9 +60,32 @@ type phase struct {
 	skip  int // keys of the whole order that are the same for all
 }
 
+// walk gives the way through entries that is also the order of a search without
+// one, nil when there is none.
+func (f *finding) walk() *index.Walk {
+	if !store.SortsWithin(f.Store) || len(f.q.Sort) > 0 {
+		return nil
+	}
+	return f.plan.Walk
+}
+
+// byWalk is the order of a walk.
+func byWalk(w *index.Walk) []store.Key {
+	first := store.Key{Path: fieldKeys, Desc: w.Desc, Within: &store.Within{Stretches: w.Stretches, Required: true}}
+	return append([]store.Key{first}, byDate(!w.Desc)...)
+}
+
 // phases divides the matches.
 func (f *finding) phases(c *index.Compiler) []phase {
 	where, order := f.find.Where, f.order
+	if w := f.walk(); w != nil {
+		parts := []phase{{where: w.Others, order: order}}
+		if w.Rest != nil {
+			rest := append(store.And{w.Rest, c.Without(w.Stretches)}, w.Others...)
+			parts = append(parts, phase{where: rest, order: order[1:], skip: 1})
+		}
+		return parts
+	}
 	switch first := order[0]; {
 	case first.Within != nil:
 		none := store.And{where, c.Without(first.Within.Stretches)}

@@ -74,6 +74,9 @@ func (s *Store) find(ctx context.Context, q store.Query, yield func(store.Doc) b
 	}
 }
 
+// SortsWithin implements store.PartialSorter.
+func (s *Store) SortsWithin() bool { return true }
+
 // pointRead gives the _id when a query asks for one document by it.
 func pointRead(q store.Query) (store.Value, bool) {
 	eq, ok := q.Where.(store.Eq)

@@ -89,10 +89,11 @@ type Store struct {
 }
 
 var (
-	_ store.Store     = (*Store)(nil)
-	_ store.Explainer = (*Store)(nil)
-	_ store.Backuper  = (*Store)(nil)
-	_ store.Pinger    = (*Store)(nil)
+	_ store.Store         = (*Store)(nil)
+	_ store.Explainer     = (*Store)(nil)
+	_ store.Backuper      = (*Store)(nil)
+	_ store.Pinger        = (*Store)(nil)
+	_ store.PartialSorter = (*Store)(nil)
 )
 
 // Open opens the store in dir, which it makes if need be, readable by this user
