@@ -15,6 +15,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/commit"
+	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
 	"github.com/portico-fhir/portico/testdata/clinic"
@@ -535,5 +536,71 @@ func TestPreconditions(t *testing.T) {
 		if _, err := r.Commit(t.Context(), []fhir.Change{tt.change}); refused(err) != tt.want {
 			t.Errorf("%s: %v, want %s", tt.claim, err, tt.want)
 		}
+	}
+}
+
+func TestAListIsNotWithoutEnd(t *testing.T) {
+	t.Parallel()
+	r := clinicOf(t)
+	self := fhir.Key{Type: "Patient", ID: "amy-shaw"}
+	for n, want := range map[int]string{1000: "", 1001: "too-costly Patient.address"} {
+		body := edited(t, r, self, func(m object) {
+			var all []any
+			for i := range n {
+				all = append(all, object{"city": strings.Repeat("x", 1+i%7), "postalCode": strings.Repeat("1", 1+i%5)})
+			}
+			m["address"] = all
+		})
+		_, err := r.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: self, Body: body}})
+		if want == "" && err != nil || want != "" && refused(err) != want {
+			t.Errorf("%d entries: %v", n, err)
+		}
+	}
+	back := must(r.Read(t.Context(), self))
+	m := tree(t, back.Body)
+	slices.Reverse(m["address"].([]any))
+	put(t, r, self, encoded(t, m))
+	if got := must(r.Read(t.Context(), self)); missing(content(t, got.Body), content(t, encoded(t, m)), "") != "" {
+		t.Error("they do not come back in another order")
+	}
+}
+
+func TestConditionalCreationsAtTheSameTimeMakeOneDocument(t *testing.T) {
+	t.Parallel()
+	r := clinicOf(t)
+	date, ok := search.Lookup("Observation", "date")
+	subject, ok2 := search.Lookup("Observation", "patient")
+	if !ok || !ok2 {
+		t.Fatal("Observation has no date or patient")
+	}
+	at, err := fhir.ParseDate("2026-06-01T05:30:00Z")
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := fhir.And{fhir.Term{Param: date, Value: fhir.DateValue{Date: at}}, fhir.Term{Param: subject, Value: fhir.ReferenceValue{Type: "Patient", ID: "amy-shaw"}}}
+	change := fhir.Change{
+		Method: fhir.Create, Key: fhir.Key{Type: "Observation"}, Body: encoded(t, pulse()),
+		IfNoneExist: &fhir.Condition{Name: "Observation?of the morning", Query: &fhir.Query{Type: "Observation", Where: where}},
+	}
+	var wg sync.WaitGroup
+	codes := make([]string, 16)
+	for i := range codes {
+		wg.Go(func() {
+			if _, err := r.Commit(t.Context(), []fhir.Change{change}); err != nil {
+				codes[i] = refused(err)
+			}
+		})
+	}
+	wg.Wait()
+	made := 0
+	for _, c := range codes {
+		if c == "" {
+			made++
+		} else if c != "duplicate http.If-None-Exist" {
+			t.Error(c)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d were made", made)
 	}
 }

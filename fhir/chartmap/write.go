@@ -14,8 +14,33 @@ func (p *planner) wanted(body []byte) (*node, error) {
 	if err != nil || n.kind != nodeObject {
 		return nil, fhir.Errorf(fhir.CodeStructure, "", "The content is not a JSON object with a resourceType.")
 	}
+	if at := n.longList(string(n.member("resourceType").string())); at != "" {
+		return nil, fhir.Errorf(fhir.CodeTooCostly, at, "The EHR takes at most %d entries of a list.", maxEntries)
+	}
 	n.relative(p.Base)
 	return n, nil
+}
+
+// maxEntries bounds the work of finding the entries of a list again, which grows with
+// the square of their number.
+const maxEntries = 1000
+
+// longList finds a list that is too long; "" when there is none.
+func (n *node) longList(at string) string {
+	if len(n.items) > maxEntries {
+		return at
+	}
+	for _, item := range n.items {
+		if found := item.longList(at); found != "" {
+			return found
+		}
+	}
+	for _, m := range n.members {
+		if found := m.node.longList(at + "." + m.name); found != "" {
+			return found
+		}
+	}
+	return ""
 }
 
 // relative writes references to this server as they are read.
