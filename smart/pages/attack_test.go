@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -392,3 +393,46 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("an app's own scheme: %q", csp)
 	}
 }
+
+func TestCookies(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		serve  func(http.Handler) *httptest.Server
+		prefix string
+	}{"http": {httptest.NewServer, ""}, "https": {httptest.NewTLSServer, "__Host-"}} {
+		t.Run("B6 "+name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOn(t, c.serve)
+			seen := map[string]bool{}
+			b := w.browser()
+			transport := b.http.Transport
+			b.http.Transport = tripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := transport.RoundTrip(r)
+				if err != nil {
+					return nil, err
+				}
+				for _, cookie := range resp.Cookies() {
+					kind, ok := strings.CutPrefix(cookie.Name, c.prefix+"portico-")
+					kind, _, _ = strings.Cut(kind, "-")
+					seen[kind] = true
+					if !ok || !cookie.HttpOnly || cookie.Secure != (c.prefix != "") || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" {
+						t.Errorf("the cookie %v", cookie)
+					}
+				}
+				return resp, nil
+			})
+			p := b.signIn(b.get(w.request(nil)), "amy.shaw")
+			w.granted(b.submit(p, "/auth/consent", nil))
+			for _, kind := range []string{"browser", "session", "device"} {
+				if !seen[kind] {
+					t.Errorf("no cookie %s", kind)
+				}
+			}
+		})
+	}
+}
+
+// tripper is a function as an http.RoundTripper.
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -136,9 +136,14 @@ func (f *family) Live(_ context.Context, id string) (policy.Effective, bool, err
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOn(t, httptest.NewServer)
+}
+
+func newWorldOn(t testing.TB, serve func(http.Handler) *httptest.Server) *world {
+	t.Helper()
 	w := &world{t: t, store: memory.New(), clock: &clock{t: time.Now()}, people: &family{}}
 	var handler http.Handler
-	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
+	w.server = serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
 	t.Cleanup(w.server.Close)
 	w.base = w.server.URL
 	now := w.clock.now
@@ -196,7 +201,7 @@ type browser struct {
 func (w *world) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	w.must(err)
-	return &browser{w: w, http: &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	return &browser{w: w, http: &http.Client{Jar: jar, Transport: w.server.Client().Transport, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if !strings.HasPrefix(r.URL.String(), w.base) {
 			return http.ErrUseLastResponse
 		}
