@@ -1,6 +1,9 @@
 package fhir
 
-import "math/big"
+import (
+	"math/big"
+	"slices"
+)
 
 // Query is a parsed search on one type (R4 3.1.1). fhir/search makes it from a
 // request; repositories compile it to their own fields, and the guard conjoins
@@ -132,6 +135,28 @@ func (And) expr()   {}
 func (Or) expr()    {}
 func (Not) expr()   {}
 func (Term) expr()  {}
+
+// Some reports whether a condition or any that is a part of it, behind chains and _has
+// included, passes a test.
+func Some(e Expr, test func(Expr) bool) bool {
+	if e == nil || test(e) {
+		return e != nil
+	}
+	part := func(e Expr) bool { return Some(e, test) }
+	switch e := e.(type) {
+	case And:
+		return slices.ContainsFunc(e, part)
+	case Or:
+		return slices.ContainsFunc(e, part)
+	case Not:
+		return part(e.Expr)
+	case Chain:
+		return part(e.Where)
+	case Has:
+		return part(e.Where)
+	}
+	return false
+}
 
 // Modifier is the part behind the colon of a parameter name (R4 3.1.1.4.1).
 type Modifier string

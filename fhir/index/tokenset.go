@@ -1,8 +1,6 @@
 package index
 
 import (
-	"slices"
-
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
 )
@@ -56,18 +54,13 @@ func unresolved(t fhir.Term) bool {
 
 // alone reports whether a condition can be told by a resource of the type alone.
 func (it *Type) alone(e fhir.Expr) bool {
-	not := func(e fhir.Expr) bool { return !it.alone(e) }
-	switch e := e.(type) {
-	case fhir.And:
-		return !slices.ContainsFunc(e, not)
-	case fhir.Or:
-		return !slices.ContainsFunc(e, not)
-	case fhir.Not:
-		return it.alone(e.Expr)
-	case fhir.Term:
-		return !unresolved(e) && it.byName[e.Param.Name] != nil
-	case fhir.Chain, fhir.Has:
+	return !fhir.Some(e, func(e fhir.Expr) bool {
+		switch e := e.(type) {
+		case fhir.Term:
+			return unresolved(e) || it.byName[e.Param.Name] == nil
+		case fhir.Chain, fhir.Has:
+			return true
+		}
 		return false
-	}
-	return true
+	})
 }

@@ -9,25 +9,13 @@ import (
 
 // joins reports whether there is a chain or _has in a condition.
 func joins(e fhir.Expr) bool {
-	switch e := e.(type) {
-	case fhir.And:
-		for _, part := range e {
-			if joins(part) {
-				return true
-			}
+	return fhir.Some(e, func(e fhir.Expr) bool {
+		switch e.(type) {
+		case fhir.Chain, fhir.Has:
+			return true
 		}
-	case fhir.Or:
-		for _, part := range e {
-			if joins(part) {
-				return true
-			}
-		}
-	case fhir.Not:
-		return joins(e.Expr)
-	case fhir.Chain, fhir.Has:
-		return true
-	}
-	return false
+		return false
+	})
 }
 
 // never reports whether nothing satisfies a resolved condition.

@@ -10,21 +10,10 @@ import (
 
 // asks reports whether there is something to resolve in a condition.
 func asks(e fhir.Expr) bool {
-	switch e := e.(type) {
-	case fhir.And:
-		return slices.ContainsFunc(e, asks)
-	case fhir.Or:
-		return slices.ContainsFunc(e, asks)
-	case fhir.Not:
-		return asks(e.Expr)
-	case fhir.Chain:
-		return asks(e.Where)
-	case fhir.Has:
-		return asks(e.Where)
-	case fhir.Term:
-		return ours(e)
-	}
-	return false
+	return fhir.Some(e, func(e fhir.Expr) bool {
+		t, ok := e.(fhir.Term)
+		return ok && ours(t)
+	})
 }
 
 // ours reports whether a term needs a value set or a code system.
