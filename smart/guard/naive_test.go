@@ -124,6 +124,10 @@ func (w *world) policy(k *token, context string, key fhir.Key, body map[string]a
 	if k.kind == access.System || slices.Contains(shared, string(key.Type)) {
 		return true
 	}
+	lay := k.kind == access.Patient || k.kind == access.Proxy
+	if w.release && lay && key.Type == "Observation" && satisfies(body, "category=laboratory") && body["issued"] == nil {
+		return false
+	}
 	switch k.kind {
 	case access.Patient:
 		return w.about(key, body, func(p string) bool { return p == k.id })
@@ -242,11 +246,11 @@ func (w *world) treated(id string) map[string]bool {
 		case "Patient":
 			walk(body, []string{"generalPractitioner"}, &who)
 		case "Encounter":
-			if period, ok := body["period"].(map[string]any); ok && !moment(period["start"]).After(now.AddDate(0, 0, 30)) {
+			if period, ok := body["period"].(map[string]any); ok && !moment(period["start"]).After(w.now.AddDate(0, 0, 30)) {
 				walk(body, []string{"participant", "individual"}, &who)
 			}
 		case "Appointment":
-			if at := moment(body["start"]); !at.IsZero() && at.Sub(now).Abs() <= 30*24*time.Hour {
+			if at := moment(body["start"]); !at.IsZero() && at.Sub(w.now).Abs() <= 30*24*time.Hour {
 				walk(body, []string{"participant", "actor"}, &who)
 			}
 		case "CareTeam":
@@ -320,7 +324,7 @@ func satisfies(body map[string]any, filter string) bool {
 	}
 	for pair := range strings.SplitSeq(filter, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		_, code, coded := strings.Cut(value, "|")
+		system, code, coded := strings.Cut(value, "|")
 		if !coded {
 			code = value
 		}
@@ -328,7 +332,7 @@ func satisfies(body map[string]any, filter string) bool {
 		var codings []map[string]any
 		walk(body[name], []string{"coding"}, &codings)
 		for _, c := range codings {
-			found = found || c["code"] == code
+			found = found || c["code"] == code && (!coded || c["system"] == system)
 		}
 		if !found {
 			return false

@@ -20,6 +20,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/rest"
+	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/fhir/terminology"
@@ -28,7 +29,9 @@ import (
 	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/sqlite"
 	"github.com/portico-fhir/portico/store/storetest/backends"
+	ehr "github.com/portico-fhir/portico/testdata/clinic"
 )
 
 var (
@@ -51,6 +54,7 @@ type clinic struct {
 	access  map[string]*access.Access
 	grants  fakeGrants
 	guard   *guard.Repository
+	inner   fhir.Repository
 	handler http.Handler
 }
 
@@ -67,16 +71,23 @@ func open(t testing.TB, w *world, st store.Store) *clinic {
 			t.Fatal(err)
 		}
 	}
-	c := &clinic{world: w, access: make(map[string]*access.Access), grants: make(fakeGrants)}
+	return serve(t, w, records)
+}
+
+// serve puts a guard and a server before the repository of a world.
+func serve(t testing.TB, w *world, inner fhir.Repository) *clinic {
+	t.Helper()
+	clock := func() time.Time { return w.now }
+	c := &clinic{world: w, inner: inner, access: make(map[string]*access.Access), grants: make(fakeGrants)}
 	data, err := policy.Default()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.guard = &guard.Repository{
-		Inner: records, Policy: data, Grants: c.grants, Base: base, NewID: record.NewID, Now: func() time.Time { return now },
+		Inner: inner, Policy: data, Grants: c.grants, Base: base, NewID: record.NewID, Now: clock,
 	}
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: c.guard, Base: base}, Base: base}
-	cursors, err := search.NewCursors(make([]byte, 32), func() time.Time { return now })
+	cursors, err := search.NewCursors(make([]byte, 32), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +98,7 @@ func open(t testing.TB, w *world, st store.Store) *clinic {
 		Metadata: func(mode string) (rest.Statement, bool) {
 			return rest.Statement{Body: []byte("{}"), ETag: `"1"`}, mode == "full"
 		},
-		Now: func() time.Time { return now },
+		Now: clock,
 		Authenticate: func(ctx context.Context, h http.Header) (context.Context, rest.Caller, error) {
 			name, err := rest.Bearer(h)
 			if err != nil {
@@ -116,7 +127,7 @@ func (c *clinic) add(t testing.TB, k *token) {
 	case access.Proxy:
 		a.Actor, a.Patient, a.Grant = fhir.Key{Type: "RelatedPerson", ID: k.actor}, k.id, "grant-"+k.name
 		if k.column != "" {
-			birth := map[string]string{"child": "2020-01-01", "limited": "2012-01-01"}[k.column]
+			birth := map[string]string{"child": "2022-01-01", "limited": "2012-01-01"}[k.column]
 			g := policy.Grant{ID: a.Grant, Proxy: a.Actor, Patient: k.id, Basis: "parental", Active: true}
 			e, ok := c.guard.Policy.Effective(g, policy.Subject{Birth: birth}, now, time.UTC)
 			if !ok || e.Column != k.column {
@@ -142,7 +153,7 @@ func (c *clinic) populate(t testing.TB) {
 		case 1:
 			return context + "/*.read launch openid"
 		case 2:
-			return context + "/Observation.rs?category=" + pick(c.rnd, []string{"laboratory", "http://x.example|vital-signs"}) +
+			return context + "/Observation.rs?category=" + pick(c.rnd, []string{"laboratory", "http://x.example|vital-signs", "http://terminology.hl7.org/CodeSystem/observation-category|vital-signs"}) +
 				" " + context + "/Observation.r?category=survey&code=a " + context + "/Condition.s?category=imaging " + context + "/Patient.rs " + context + "/Practitioner.s"
 		default:
 			var all []string
@@ -154,8 +165,8 @@ func (c *clinic) populate(t testing.TB) {
 	}
 	for range 12 {
 		c.add(t, &token{kind: access.Patient, id: c.any("Patient"), scopes: scopes("patient")})
-		c.add(t, &token{kind: access.Proxy, id: c.any("Patient"), actor: pick(c.rnd, c.ids["RelatedPerson"]), column: pick(c.rnd, []string{"child", "limited", ""}), scopes: scopes("patient")})
-		c.add(t, &token{kind: access.Clinician, id: pick(c.rnd, c.ids["Practitioner"]), scopes: scopes("user")})
+		c.add(t, &token{kind: access.Proxy, id: c.any("Patient"), actor: c.any("RelatedPerson"), column: pick(c.rnd, []string{"child", "limited", ""}), scopes: scopes("patient")})
+		c.add(t, &token{kind: access.Clinician, id: c.any("Practitioner"), scopes: scopes("user")})
 	}
 	c.add(t, &token{kind: access.Patient, id: c.patient[0], scopes: "user/*.rs system/*.rs"})
 	c.add(t, &token{kind: access.Patient, id: c.patient[0], scopes: "system/*.cruds"})
@@ -289,6 +300,33 @@ func TestOracle(t *testing.T) {
 	}
 }
 
+// TestOracleOverAnEHR asks the demo clinic, whose resources are documents of its own.
+func TestOracleOverAnEHR(t *testing.T) {
+	t.Parallel()
+	st, err := sqlite.Open(t.TempDir(), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	fillDemo(t, st)
+	mapped := demo(t)
+	mapped.Store = st
+	inner := &router.Router{Mapped: mapped, Records: &record.Repository{Store: st, Base: base, Now: ehr.Today}}
+	w := worldOf(t, inner, mapped.Map.Types())
+	w.now, w.release = ehr.Today(), true
+	c := serve(t, w, inner)
+	c.populate(t)
+	o := &oracle{clinic: c, rnd: rand.New(rand.NewPCG(*seed, 2))}
+	n := max(200, *requests/10)
+	for range n {
+		o.one(t)
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d requests; %v", n, o.kinds)
+}
+
 // oracle asks.
 type oracle struct {
 	*clinic
@@ -314,11 +352,13 @@ func (o *oracle) one(t testing.TB) {
 			key = pick(o.rnd, own)
 		}
 	}
-	switch o.rnd.IntN(12) {
+	switch o.rnd.IntN(13) {
+	case 12:
+		o.write(t, k, key)
 	case 0, 1:
 		o.read(t, k, key, "")
 	case 2:
-		o.read(t, k, key, pick(o.rnd, []string{"/_history/1", "/_history", "/_history/2", "/$meta"}))
+		o.read(t, k, key, pick(o.rnd, []string{"/_history/1", "/_history", "/_history/999", "/$meta"}))
 	case 3:
 		o.plain(t, k, key.Type)
 	case 4:
@@ -355,14 +395,18 @@ func (o *oracle) own(k *token) []fhir.Key {
 // read asks for one resource, or a version of it.
 func (o *oracle) read(t testing.TB, k *token, key fhir.Key, what string) {
 	t.Helper()
+	kind := what
+	if version := o.version[key]; what == "/_history/1" && version != "" {
+		what = "/_history/" + version
+	}
 	a := o.ask(t, k, "GET", key.String()+what, "")
-	o.count("read"+what, a.status)
+	o.count("read"+kind, a.status)
 	visible := o.sees(k, key, "r")
 	want := http.StatusNotFound
 	switch {
 	case !k.has(key.Type, "r"):
 		want = http.StatusForbidden
-	case visible && what != "/_history/2":
+	case visible && what != "/_history/999":
 		want = http.StatusOK
 	}
 	if a.status != want && !(what == "/$meta" && a.status == http.StatusNotFound) {
@@ -405,6 +449,9 @@ func (o *oracle) only(t testing.TB, k *token, what string, a answer, letter stri
 	}
 }
 
+// maxPages bounds how far the test goes on.
+const maxPages = 100
+
 // follow gets all pages of a search.
 func (o *oracle) follow(t testing.TB, k *token, path string) (found []fhir.Key, first answer) {
 	t.Helper()
@@ -413,7 +460,11 @@ func (o *oracle) follow(t testing.TB, k *token, path string) (found []fhir.Key, 
 	for pages := 0; ; pages++ {
 		o.only(t, k, path, a, "s")
 		found = append(found, a.found...)
-		if a.next == "" || a.status != http.StatusOK || pages > 500 {
+		if a.next == "" || a.status != http.StatusOK {
+			return found, first
+		}
+		if pages == maxPages {
+			first.total = nil // too many to see whether it is right
 			return found, first
 		}
 		if pages == 0 && o.rnd.IntN(4) == 0 {
@@ -485,7 +536,7 @@ func (o *oracle) plain(t testing.TB, k *token, typ fhir.Type) {
 	t.Helper()
 	switch o.rnd.IntN(3) {
 	case 0:
-		o.exactly(t, k, fmt.Sprintf("%s?_count=%d&_total=accurate&_sort=%s", typ, 1+o.rnd.IntN(60), pick(o.rnd, []string{"_id", "-_id", "_lastUpdated"})), typ, nil)
+		o.exactly(t, k, fmt.Sprintf("%s?_count=%d&_total=accurate&_sort=%s", typ, max(1+o.rnd.IntN(60), len(o.ids[typ])/50), pick(o.rnd, []string{"_id", "-_id"})), typ, nil)
 	case 1:
 		a := o.ask(t, k, "GET", string(typ)+"?_summary=count", "")
 		o.count("count", a.status)
@@ -493,7 +544,7 @@ func (o *oracle) plain(t testing.TB, k *token, typ fhir.Type) {
 			t.Errorf("E9 %s %s: total %v, want %d: %.200s", k.describe(), typ, a.total, want, a.body)
 		}
 	default:
-		id := pick(o.rnd, o.ids[typ])
+		id := o.any(typ)
 		o.exactly(t, k, string(typ)+"?_id="+id+",never-was&_total=accurate", typ, func(key fhir.Key) bool { return key.ID == id })
 	}
 }
@@ -506,7 +557,7 @@ func (o *oracle) referring(typ fhir.Type) (p *fhir.SearchParam, path []string, t
 		return nil, nil, "" // among others what refers by canonicals, which this does not know
 	}
 	canonical := []string{"instantiates-canonical", "measure", "questionnaire", "definition"}
-	for _, p := range search.Params(typ) {
+	for _, p := range o.guard.Describe(typ).Params {
 		if _, ok := simple(typ, p); ok && p.Type == fhir.ParamReference && !slices.Contains(canonical, p.Name) && len(p.Targets) > 0 && !strings.Contains(p.Expression, "resolve()") && !strings.Contains(p.Expression, "|") {
 			all = append(all, p)
 		}
@@ -540,7 +591,7 @@ func (o *oracle) chain(t testing.TB, k *token, typ fhir.Type) {
 	if p == nil {
 		return
 	}
-	to := fhir.Key{Type: target, ID: pick(o.rnd, o.ids[target])}
+	to := fhir.Key{Type: target, ID: o.any(target)}
 	url := fmt.Sprintf("%s?%s:%s._id=%s&_total=accurate", typ, p.Name, target, to.ID)
 	if !k.has(target, "s") {
 		a := o.ask(t, k, "GET", url, "")
@@ -560,7 +611,7 @@ func (o *oracle) has(t testing.TB, k *token, source fhir.Type) {
 	if p == nil {
 		return
 	}
-	from := fhir.Key{Type: source, ID: pick(o.rnd, o.ids[source])}
+	from := fhir.Key{Type: source, ID: o.any(source)}
 	url := fmt.Sprintf("%s?_has:%s:%s:_id=%s&_total=accurate", target, source, p.Name, from.ID)
 	if !k.has(source, "s") {
 		a := o.ask(t, k, "GET", url, "")
@@ -589,10 +640,10 @@ func (o *oracle) named(k *token, p *fhir.SearchParam) string {
 func (o *oracle) search(t testing.TB, k *token, typ fhir.Type) {
 	t.Helper()
 	q := url.Values{}
-	all := search.Params(typ)
+	all := o.guard.Describe(typ).Params
 	for range o.rnd.IntN(3) {
 		p := pick(o.rnd, all)
-		if own, ok := search.Lookup(typ, pick(o.rnd, []string{"patient", "subject", "actor"})); ok && o.rnd.IntN(3) == 0 {
+		if own, ok := search.Lookup(typ, pick(o.rnd, []string{"patient", "subject", "actor"})); ok && slices.Contains(all, own) && o.rnd.IntN(3) == 0 {
 			p = own
 		}
 		switch {
@@ -631,7 +682,7 @@ func (o *oracle) search(t testing.TB, k *token, typ fhir.Type) {
 	switch {
 	case first.status == http.StatusOK && !k.has(typ, "s"):
 		t.Errorf("E2 %s %s: %d", k.describe(), path, first.status)
-	case first.status == http.StatusOK && (first.total == nil || *first.total != len(found)):
+	case first.status == http.StatusOK && first.total != nil && *first.total != len(found):
 		t.Errorf("E9 %s %s: total %v, but there are %d", k.describe(), path, first.total, len(found))
 	case first.status >= http.StatusInternalServerError:
 		t.Errorf("%s %s: %d %s", k.describe(), path, first.status, first.body)
@@ -652,11 +703,11 @@ func (o *oracle) several(t testing.TB, k *token, key fhir.Key) {
 		"Patient/" + patient + "/$everything?_type=Observation,Condition",
 		"Patient/" + patient + "/*",
 		"Patient/" + patient + "/Observation",
-		"Encounter/" + pick(o.rnd, o.ids["Encounter"]) + "/$everything",
+		"Encounter/" + o.any("Encounter") + "/$everything",
 		"Practitioner/d1/*",
 		"?_type=Patient,Observation",
 		"Observation/$lastn?patient=" + patient + "&category=laboratory",
-		"Observation?_list=" + pick(o.rnd, o.ids["List"]),
+		"Observation?_list=" + o.any("List"),
 		"_history",
 		string(key.Type) + "/_history",
 	})
@@ -679,6 +730,47 @@ func (o *oracle) several(t testing.TB, k *token, key fhir.Key) {
 func (o *oracle) within(key fhir.Key, patient string) bool {
 	to := fhir.Key{Type: "Patient", ID: patient}
 	return o.refers(key, []string{"subject"}, to) || o.refers(key, []string{"performer"}, to)
+}
+
+// write tries to change what is not visible: the answer is that to what never was, and
+// nothing changes. What is visible is left alone, so that the world stays as it is.
+func (o *oracle) write(t testing.TB, k *token, key fhir.Key) {
+	t.Helper()
+	letter := pick(o.rnd, []string{"u", "d"})
+	if o.sees(k, key, letter) || o.sees(k, key, "r") {
+		return
+	}
+	match := o.rnd.IntN(2) == 0
+	try := func(id string) answer {
+		method, content, body := "PUT", "application/fhir+json", fmt.Sprintf(`{"resourceType":%q,"id":%q}`, key.Type, id)
+		if key.Type == "Observation" {
+			body = fmt.Sprintf(`{"resourceType":"Observation","id":%q,"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/%s"}}`, id, k.id)
+		}
+		switch {
+		case letter == "d":
+			method, body = "DELETE", ""
+		case match:
+			method, content, body = "PATCH", "application/json-patch+json", `[{"op":"add","path":"/language","value":"en"}]`
+		}
+		r := httptest.NewRequestWithContext(t.Context(), method, "/fhir/"+string(key.Type)+"/"+id, strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+k.name)
+		r.Header.Set("Content-Type", content)
+		if match {
+			r.Header.Set("If-Match", `W/"1"`)
+		}
+		rec := httptest.NewRecorder()
+		o.handler.ServeHTTP(rec, r)
+		return answer{status: rec.Code, body: rec.Body.Bytes(), header: rec.Header()}
+	}
+	a, b := try(key.ID), try("never-was")
+	o.count("write", a.status)
+	if a.status != b.status || strings.ReplaceAll(string(a.body), key.ID, "never-was") != string(b.body) || !maps.EqualFunc(stable(a.header), stable(b.header), slices.Equal) {
+		t.Errorf("E9 %s writes %s (%s), and it is told apart from what never was: %d %s %v\n%d %s %v", k.describe(), key, letter, a.status, a.body, a.header, b.status, b.body, b.header)
+	}
+	res, err := o.inner.Read(t.Context(), key)
+	if version := o.version[key]; err != nil || res.Version != version && (version != "" || res.Version != "1") {
+		t.Errorf("E9 %s changed %s: it is at version %q, %v", k.describe(), key, res.Version, err)
+	}
 }
 
 // batch asks for several things at once.

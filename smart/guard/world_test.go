@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -25,12 +26,15 @@ type world struct {
 	ids     map[fhir.Type][]string
 	keys    []fhir.Key
 	patient []string
+	version map[fhir.Key]string // of what is not at version 1
+	now     time.Time
+	release bool // results are out when they have the moment of it
 	treats  map[string]map[string]bool
 }
 
 // newWorld makes n patients, and others resources of each other type.
 func newWorld(seed uint64, n, others int) *world {
-	w := &world{rnd: rand.New(rand.NewPCG(seed, 1)), bodies: make(map[fhir.Key]map[string]any), ids: make(map[fhir.Type][]string)}
+	w := &world{now: now, rnd: rand.New(rand.NewPCG(seed, 1)), bodies: make(map[fhir.Key]map[string]any), ids: make(map[fhir.Type][]string)}
 	for i := range n {
 		w.patient = append(w.patient, fmt.Sprintf("p%d", i))
 	}
@@ -65,8 +69,11 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 // any picks a resource; and among patients mostly a few who have much of everything.
 func (w *world) any(t fhir.Type) string {
-	if t == "Patient" && w.rnd.IntN(4) > 0 {
+	switch {
+	case t == "Patient" && w.rnd.IntN(4) > 0:
 		return pick(w.rnd, w.patient[:8])
+	case len(w.ids[t]) == 0:
+		return "never-was"
 	}
 	return pick(w.rnd, w.ids[t])
 }
@@ -216,4 +223,33 @@ func (w *world) json(key fhir.Key) []byte {
 		return []byte(head + "}")
 	}
 	return []byte(head + "," + string(b[1:]))
+}
+
+// worldOf reads all resources of some types that a repository has.
+func worldOf(t testing.TB, repo fhir.Repository, types []fhir.Type) *world {
+	t.Helper()
+	w := &world{rnd: rand.New(rand.NewPCG(1, 1)), bodies: make(map[fhir.Key]map[string]any), ids: make(map[fhir.Type][]string), version: make(map[fhir.Key]string)}
+	for _, typ := range types {
+		q := &fhir.Query{Type: typ, Count: 1000}
+		for {
+			page, err := repo.Search(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, res := range page.Resources {
+				var body map[string]any
+				if err := json.Unmarshal(res.Body, &body); err != nil {
+					t.Fatal(err)
+				}
+				w.keys = append(w.keys, res.Key)
+				w.bodies[res.Key], w.version[res.Key] = body, res.Version
+				w.ids[typ] = append(w.ids[typ], res.ID)
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+		}
+	}
+	w.patient = w.ids["Patient"]
+	return w
 }
