@@ -286,19 +286,19 @@ func firstLine(in io.Reader) (string, error) {
 
 func askPassword(terminal *os.File, w io.Writer, login string) (string, error) {
 	ask := func(prompt string) (string, error) {
-		fmt.Fprint(w, prompt)
+		fmt.Fprintf(w, "%s: ", prompt)
 		b, err := term.ReadPassword(int(terminal.Fd()))
 		fmt.Fprintln(w)
 		return string(b), err
 	}
-	password, err := ask("New password: ")
+	password, err := ask("New password")
 	if err == nil {
 		err = checkPassword(login, password)
 	}
 	if err != nil {
 		return "", err
 	}
-	again, err := ask("Once more: ")
+	again, err := ask("Once more")
 	if err == nil && again != password {
 		err = errors.New("the two passwords differ")
 	}

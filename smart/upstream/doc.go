@@ -10,7 +10,7 @@
 // provider opens nothing.
 //
 //	collection       document
-//	portico_signins  { _id: hash of the state, provider, nonce, verifier, request, browser: hash, forced, made, gone }
+//	portico_upstream { _id: hash of the state, provider, nonce, verifier, request, browser: hash, forced, made, gone }
 //
 // Specification: OpenID Connect Core 1.0, 3.1; RFC 7636; RFC 9207; RFC 9700.
 //

@@ -36,7 +36,7 @@ var (
 	ErrUnmapped = errors.New("upstream: no rule says who this is")
 )
 
-const collection = "portico_signins"
+const collection = "portico_upstream"
 
 // stateAge is how long somebody may take at the provider.
 const stateAge = 10 * time.Minute
