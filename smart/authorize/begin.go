@@ -124,7 +124,7 @@ func (a *Authorizations) checkRequest(c *client.Client, p oauth.Params) error {
 		return bad("response_mode must be query, or left out.")
 	case aud == "":
 		return bad("aud is missing: it must be the FHIR base, %s", a.FHIR)
-	case strings.TrimSuffix(aud, "/") != a.FHIR:
+	case !a.isOurs(aud):
 		return bad("aud is not this server. It must be the FHIR base, %s", a.FHIR)
 	case p.Get("code_challenge") == "":
 		return bad("code_challenge is missing: every app must use PKCE with the method S256.")
@@ -139,6 +139,22 @@ func (a *Authorizations) checkRequest(c *client.Client, p oauth.Params) error {
 		}
 	}
 	return nil
+}
+
+// isOurs reports whether aud is the FHIR base, with or without a slash at the end. On one
+// machine the names of loopback are as good as each other.
+func (a *Authorizations) isOurs(aud string) bool {
+	aud = strings.TrimSuffix(aud, "/")
+	if aud == a.FHIR {
+		return true
+	}
+	u, err1 := url.Parse(aud)
+	own, err2 := url.Parse(a.FHIR)
+	if err1 != nil || err2 != nil || u.Port() != own.Port() || !oauth.IsLoopback(u.Hostname()) || !oauth.IsLoopback(own.Hostname()) {
+		return false
+	}
+	u.Host = own.Host
+	return u.String() == a.FHIR
 }
 
 // validChallenge checks the form of a challenge of method S256 (RFC 7636 4.2).

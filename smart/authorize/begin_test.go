@@ -235,6 +235,26 @@ func TestAFaultOfTheStoreIsNotTheAppsFault(t *testing.T) {
 	}
 }
 
+func TestOnLoopbackOneNameIsAsGoodAsAnother(t *testing.T) {
+	t.Parallel()
+	c := simple(t)
+	c.FHIR = "http://localhost:8080/fhir"
+	for aud, want := range map[string]bool{
+		"http://localhost:8080/fhir": true, "http://127.0.0.1:8080/fhir": true, "http://127.0.0.1:8080/fhir/": true, "http://[::1]:8080/fhir": true,
+		"http://127.0.0.1:8081/fhir": false, "http://127.0.0.1/fhir": false, "https://127.0.0.1:8080/fhir": false, "http://127.0.0.1:8080/fhir2": false,
+		"http://127.0.0.1:8080/fhir?x": false, "http://127.0.0.1:8080/fhir#x": false, "http://u@127.0.0.1:8080/fhir": false,
+		"http://10.0.0.1:8080/fhir": false, "http://localhost.evil.example:8080/fhir": false, "http://localhost:8080%2ffhir": false,
+	} {
+		if _, err := c.Begin(t.Context(), request("aud", aud)); (err == nil) != want {
+			t.Errorf("B3 %s: %v", aud, err)
+		}
+	}
+	c.FHIR = base
+	if _, err := c.Begin(t.Context(), request("aud", "https://127.0.0.1/fhir")); err == nil {
+		t.Error("B3 loopback is taken for a server with a name")
+	}
+}
+
 // FuzzPending wants nothing to be a request but what Begin made.
 func FuzzPending(f *testing.F) {
 	c := simple(f)

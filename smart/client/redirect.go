@@ -2,10 +2,11 @@ package client
 
 import (
 	"errors"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/portico-fhir/portico/smart/oauth"
 )
 
 // AllowsRedirect reports whether the browser may be sent to uri: exactly as it is
@@ -27,7 +28,7 @@ func sameButPort(registered, uri string) bool {
 	}
 	hostA, _, ok1 := cutPort(a)
 	hostB, port, ok2 := cutPort(b)
-	return ok1 && ok2 && hostA == hostB && isLoopback(hostA) && validPort(port)
+	return ok1 && ok2 && hostA == hostB && oauth.IsLoopback(hostA) && validPort(port)
 }
 
 // cutAuthority cuts "http://", the authority, and everything behind it. It works on
@@ -58,14 +59,6 @@ func validPort(port string) bool {
 	return strings.Trim(port, "0123456789") == ""
 }
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	return err == nil && addr.IsLoopback()
-}
-
 // checkRedirect says what is wrong with a redirect URI that is to be registered.
 func checkRedirect(uri string) error {
 	u, err := url.Parse(uri)
@@ -80,7 +73,7 @@ func checkRedirect(uri string) error {
 		return errors.New("it has a user")
 	case u.Scheme == "https" && u.Host != "":
 		return nil
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && oauth.IsLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http" || u.Scheme == "https":
 		return errors.New("it must be https, or http on a loopback address")
@@ -103,7 +96,7 @@ func checkURL(s string) error {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.ContainsFunc(s, unprintable):
 		return errors.New("it is not an absolute URL without user and fragment")
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https" || u.Scheme == "http" && oauth.IsLoopback(u.Hostname()):
 		return nil
 	}
 	return errors.New("it must be https, or http on a loopback address")

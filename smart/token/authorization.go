@@ -127,11 +127,6 @@ func (t *Tokens) EndClient(ctx context.Context, client string) error {
 	return t.endAll(ctx, fieldClient, client, nil)
 }
 
-// EndGrant ends all that a proxy has allowed on the strength of a grant.
-func (t *Tokens) EndGrant(ctx context.Context, grant string) error {
-	return t.endAll(ctx, fieldGrant, grant, nil)
-}
-
 // EndSession ends what was allowed for the time of a session: online_access. What is
 // for longer stays.
 func (t *Tokens) EndSession(ctx context.Context, session string) error {

@@ -23,7 +23,6 @@
 //	account   account   what somebody allowed
 //	client    client    disabling a client
 //	session   session   signing out
-//	grant     grant     revoking a proxy's grant
 //	gone      gone      forgetting what has expired
 //
 // Tokens are random text behind the _id of their authorization; only SHA-256 hashes

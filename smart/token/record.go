@@ -22,7 +22,6 @@ const (
 	fieldAccount = "account"
 	fieldClient  = "client"
 	fieldSession = "session"
-	fieldGrant   = "grant"
 	fieldGone    = "gone"
 )
 

@@ -86,7 +86,7 @@ func (t *Tokens) now() time.Time {
 // Ensure declares the indexes.
 func (t *Tokens) Ensure(ctx context.Context) error {
 	indexes := []store.Index{{Collection: collection, Name: fieldGone, Keys: []store.Key{{Path: fieldGone}}, ExpireAfter: time.Minute}}
-	for _, path := range []string{fieldAccount, fieldClient, fieldSession, fieldGrant} {
+	for _, path := range []string{fieldAccount, fieldClient, fieldSession} {
 		indexes = append(indexes, store.Index{Collection: collection, Name: path, Keys: []store.Key{{Path: path}}, Sparse: true})
 	}
 	if err := t.Store.Ensure(ctx, indexes); err != nil {
