@@ -28,6 +28,9 @@ const (
 	asked    = "openid fhirUser offline_access launch/patient patient/*.rs"
 )
 
+// keys are made once: that takes long.
+var keys = sync.OnceValue(func() *signing.Keys { return &signing.Keys{Store: memory.New()} })
+
 // clinic is Authorizations with what stands around them, and a clock.
 type clinic struct {
 	*authorize.Authorizations
@@ -59,7 +62,7 @@ func newClinic(t testing.TB, st store.Store) *clinic {
 		return c.now
 	}
 	clients := &client.Registry{Store: st, TokenURL: issuer + "/auth/token", Now: clock}
-	tokens := &token.Tokens{Store: st, Keys: &signing.Keys{Store: st, Now: clock}, Issuer: issuer, FHIR: base, Now: clock}
+	tokens := &token.Tokens{Store: st, Keys: keys(), Issuer: issuer, FHIR: base, Now: clock}
 	c.Authorizations = &authorize.Authorizations{Store: st, Clients: clients, Tokens: tokens, Issuer: issuer, FHIR: base, Now: clock}
 	if err := errors.Join(clients.Ensure(t.Context()), tokens.Ensure(t.Context()), c.Ensure(t.Context())); err != nil {
 		t.Fatal(err)

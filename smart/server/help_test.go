@@ -44,6 +44,9 @@ var key = sync.OnceValue(func() *ecdsa.PrivateKey {
 	return k
 })
 
+// keys are made once: that takes long.
+var keys = sync.OnceValue(func() *signing.Keys { return &signing.Keys{Store: memory.New()} })
+
 // site is the whole authorization server, whose pages let amy agree to everything.
 type site struct {
 	*server.Server
@@ -63,7 +66,7 @@ func scopes(t testing.TB, text string) scope.Set {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	st := memory.New()
-	keys := &signing.Keys{Store: st}
+	keys := keys()
 	clients := &client.Registry{Store: st, TokenURL: base + "/auth/token"}
 	tokens := &token.Tokens{Store: st, Keys: keys, Issuer: base, FHIR: base + "/fhir"}
 	s := &site{t: t}

@@ -29,6 +29,9 @@ const (
 	wide     = "openid fhirUser offline_access launch/patient patient/*.rs"
 )
 
+// keys are made once: that takes long.
+var keys = sync.OnceValue(func() *signing.Keys { return &signing.Keys{Store: memory.New()} })
+
 // server is Tokens with a clock, people and grants that a test can change.
 type server struct {
 	*token.Tokens
@@ -49,10 +52,10 @@ func newServer(t testing.TB, st store.Store) *server {
 		return s.now
 	}
 	s.Tokens = &token.Tokens{
-		Store: st, Keys: &signing.Keys{Store: st, Now: clock}, Issuer: issuer, FHIR: issuer + "/fhir",
+		Store: st, Keys: keys(), Issuer: issuer, FHIR: issuer + "/fhir",
 		Grants: grants{s}, Sessions: sessions{s}, Now: clock,
 	}
-	if err := errors.Join(s.Ensure(t.Context()), s.Keys.Ensure(t.Context())); err != nil {
+	if err := s.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s
