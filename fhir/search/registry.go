@@ -24,6 +24,15 @@ var byType = sync.OnceValue(func() map[fhir.Type]map[string]*fhir.SearchParam {
 	return m
 })
 
+// byURL holds the parameters by their canonical URL.
+var byURL = sync.OnceValue(func() map[string]*fhir.SearchParam {
+	m := make(map[string]*fhir.SearchParam, len(registry))
+	for i := range registry {
+		m[registry[i].URL] = &registry[i]
+	}
+	return m
+})
+
 // bases are where the parameters of t are defined, the most specific first.
 func bases(t fhir.Type) []fhir.Type {
 	if t.DomainResource() {
@@ -46,12 +55,8 @@ func Lookup(t fhir.Type, name string) (*fhir.SearchParam, bool) {
 // LookupURL finds the R4 search parameter with this canonical URL. The result is
 // shared and read-only.
 func LookupURL(url string) (*fhir.SearchParam, bool) {
-	for i := range registry {
-		if registry[i].URL == url {
-			return &registry[i], true
-		}
-	}
-	return nil, false
+	p, ok := byURL()[url]
+	return p, ok
 }
 
 // Params returns all R4 search parameters of the type, those of every

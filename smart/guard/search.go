@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 )
@@ -76,28 +77,24 @@ func (v *view) mayAsk(q *fhir.Query) error {
 		return nil
 	}
 	tells := func(p *fhir.SearchParam) bool {
-		return p != nil && (p.Name == "_text" || p.Name == "_content" || slices.Contains(v.hide.Params, p.Name))
+		if p == nil {
+			return false
+		}
+		// A parameter that is not R4's own may look at anything.
+		_, r4 := search.LookupURL(p.URL)
+		return !r4 || p.Name == "_text" || p.Name == "_content" || slices.Contains(v.hide.Params, p.Name)
 	}
-	if slices.ContainsFunc(q.Sort, func(k fhir.SortKey) bool { return tells(k.Param) }) || asks(q.Where, tells) {
+	about := func(e fhir.Expr) bool {
+		switch e := e.(type) {
+		case fhir.Term:
+			return tells(e.Param)
+		case fhir.Chain:
+			return tells(e.Param)
+		}
+		return false
+	}
+	if slices.ContainsFunc(q.Sort, func(k fhir.SortKey) bool { return tells(k.Param) }) || fhir.Some(q.Where, about) {
 		return fhir.Errorf(fhir.CodeForbidden, "http.query", "This token may not search %s in this way.", q.Type)
 	}
 	return nil
-}
-
-// asks reports whether a condition is about a parameter.
-func asks(e fhir.Expr, about func(*fhir.SearchParam) bool) bool {
-	part := func(e fhir.Expr) bool { return asks(e, about) }
-	switch e := e.(type) {
-	case fhir.And:
-		return slices.ContainsFunc(e, part)
-	case fhir.Or:
-		return slices.ContainsFunc(e, part)
-	case fhir.Not:
-		return part(e.Expr)
-	case fhir.Term:
-		return about(e.Param)
-	case fhir.Chain:
-		return about(e.Param)
-	}
-	return false
 }
