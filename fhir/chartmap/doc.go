@@ -18,7 +18,8 @@
 //	rule                       get                                     search
 //	path, {$from: path}        copy                                    equals, starts with
 //	$const: json               always the same                         true or false when compiled
-//	$from + $as                convert: int, date, dateTime, instant,  inverse on the value
+//	$from + $as                convert: int, decimal, boolean,         inverse on the value
+//	                           objectId, date, dateTime, instant,
 //	                           not, binaryUrl, plusMinutes (of two
 //	                           fields), linear {mul, add}
 //	  $stored: text|date       how dates are kept: $as: date reads     text is read to be sure

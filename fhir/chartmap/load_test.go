@@ -80,6 +80,7 @@ func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
 		{"a unit that is no factor", observation("$ucum: kg, $accept: { g: kilo }"), "mul must be a number"},
 		{"a unit that cannot be converted back", observation("$ucum: kg, $accept: { g: 0 }"), "mul 0 cannot be inverted"},
 		{"a unit converted into none", observation("$unit: kg, $accept: { g: 0.001 }"), "$accept converts into the unit of $ucum; add $ucum"},
+		{"an ObjectId where codes are few", patient("gender: { $from: s, $as: objectId }"), "Patient.gender is a code; $as: objectId does not give one"},
 		{"an alias of itself", "chartmap: 1\nmaps: &a [ *a ]", "contains itself"},
 	}
 	for _, tt := range tests {

@@ -37,7 +37,7 @@ func leads() []string {
 
 // conversions are the words of $as.
 func conversions() []string {
-	return []string{"int", "date", "dateTime", "instant", "not", "binaryUrl", "plusMinutes", "linear", "concept", "coding"}
+	return []string{"int", "decimal", "boolean", "objectId", "date", "dateTime", "instant", "not", "binaryUrl", "plusMinutes", "linear", "concept", "coding"}
 }
 
 // directives is a rule as it is written.
@@ -220,6 +220,18 @@ func (c *compiler) from(r directives, elem schema.Element, sc *scope, at string)
 	switch as {
 	case "":
 		return c.plain(r, elem, field, o)
+	case "decimal", "boolean":
+		if elem.Type == as {
+			return c.plain(r, elem, field, o)
+		}
+	case "objectId":
+		switch elem.Type {
+		case "string", "code", "id", "uri":
+			if elem.Codes == nil {
+				c.noDefault(r, at)
+				return &hexID{ref: field, typ: elem.Type, at: o}
+			}
+		}
 	case "not":
 		if elem.Type == "boolean" {
 			return c.boolean2(r, field, true, o)
