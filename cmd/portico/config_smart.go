@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -28,6 +29,8 @@ type SMARTConfig struct {
 	Tokens    TokensConfig     `yaml:"tokens"`
 	Providers []ProviderConfig `yaml:"providers"`
 	Issuers   []IssuerConfig   `yaml:"issuers"`
+	// Networks are private networks in which the key sets of apps may be.
+	Networks []netip.Prefix `yaml:"networks"`
 }
 
 // SessionsConfig says how long a browser stays signed in.
