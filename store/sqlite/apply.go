@@ -111,10 +111,7 @@ func (w *writer) applyChecked(r *request) error {
 			return opError(i, err)
 		}
 	}
-	if err := w.writeEntries(list); err != nil {
-		return fmt.Errorf("%w: %w", errHalf, err)
-	}
-	return nil
+	return w.settle(list)
 }
 
 func (w *writer) applyOne(i int, op store.Op, ready *prepared) error {
@@ -125,7 +122,16 @@ func (w *writer) applyOne(i int, op store.Op, ready *prepared) error {
 	if err := w.carry(&list[0]); err != nil {
 		return opError(i, err)
 	}
-	if err := w.writeEntries(list); err != nil {
+	return w.settle(list)
+}
+
+// settle notes what ops that were carried out change besides the documents.
+func (w *writer) settle(list []pending) error {
+	err := w.writeEntries(list)
+	if err == nil {
+		err = w.countDocuments(list)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errHalf, err)
 	}
 	return nil

@@ -51,10 +51,11 @@ func (r *search) count() (int64, error) {
 		return 0, err
 	}
 	r.stats = store.Plan{}
+	if iid, key, ok := r.counter(len(p.conds) == 0); ok {
+		return r.countLong(iid, key)
+	}
 	a := &r.access
 	switch {
-	case len(p.conds) == 0:
-		return r.conn.number(r.coll.byKey.count, []byte{}, []byte{0xFF}, int64(r.left))
 	case a.ix != nil && a.whole() && !a.dedupe:
 		return r.countSpans()
 	case a.ix != nil && a.whole():
@@ -74,6 +75,35 @@ func (r *search) count() (int64, error) {
 		}
 	}
 	return n, nil
+}
+
+// countLong counts what there may be a counter for, and has one made where that takes
+// long.
+func (r *search) countLong(iid int64, key []byte) (int64, error) {
+	n, ok, err := r.conn.counted(iid, key)
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		if iid > 0 && r.access.ix.multi.Load() != r.access.multi {
+			return 0, errStale
+		}
+		if r.left >= 0 {
+			n = min(n, int64(r.left))
+		}
+		return n, nil
+	}
+	ix := r.access.ix
+	if iid < 0 {
+		ix = nil
+		n, err = r.conn.number(r.coll.byKey.count, []byte{}, []byte{0xFF}, int64(r.left))
+	} else {
+		n, err = r.countSpans()
+	}
+	if err == nil && n >= worthCounting {
+		r.store.count(r.coll, ix, iid, key)
+	}
+	return n, err
 }
 
 // countSpans is for entries of which each document has one at most.

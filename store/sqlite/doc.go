@@ -13,6 +13,7 @@
 //
 //	portico_collections  cid, name
 //	portico_indexes      iid, cid, name, definition, multi
+//	portico_counts       iid, key, n: counters
 //	d<cid>               rid INTEGER PRIMARY KEY, id = key(_id) UNIQUE, doc = form byte + BSON
 //	l<cid>               rid INTEGER PRIMARY KEY, list: a list of strings that doc lacks
 //	i<iid>               key = fence PRIMARY KEY, run; WITHOUT ROWID
@@ -27,6 +28,10 @@
 // out: those few entries that have the same keys are put in order when they are read. multi has
 // a bit for each key that some document has had several values of: only then can
 // a document turn up twice.
+//
+// What took long to count, the documents of a collection or the entries of an index with one
+// string as their first key, has a counter from then on. It changes in the transactions
+// that change what it counts.
 //
 // PRAGMA user_version holds the number of this layout. A file of layout 1, which had a
 // row for each entry, is brought to it when it is opened.

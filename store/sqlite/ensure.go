@@ -119,6 +119,10 @@ func (w *writer) drop(ix *index) error {
 	if err := w.conn.run("DELETE FROM portico_indexes WHERE iid=?", ix.iid); err != nil {
 		return err
 	}
+	if err := w.conn.run(dropCounts, ix.iid); err != nil {
+		return err
+	}
+	delete(w.counters, ix.iid)
 	return w.conn.exec(ix.dropped())
 }
 

@@ -82,6 +82,7 @@ type Store struct {
 	writer  *writer
 	catalog atomic.Pointer[catalog]
 	sweeper *sweeper
+	making  sync.Map // counters on their way
 
 	mu     sync.Mutex
 	calls  sync.WaitGroup // under way
@@ -251,6 +252,7 @@ func (s *Store) prepareFile(c *conn) error {
 			"CREATE TABLE portico_collections(cid INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
 			"CREATE TABLE portico_indexes(iid INTEGER PRIMARY KEY, cid INTEGER NOT NULL, name TEXT NOT NULL, " +
 				"definition TEXT NOT NULL, multi INTEGER NOT NULL, UNIQUE(cid, name))",
+			createCounts,
 		} {
 			if err := c.exec(sql); err != nil {
 				return err

@@ -37,7 +37,7 @@ func (w *writer) writeRuns(ix *index, list []edit) error {
 		}
 		list = list[:n]
 	}
-	return nil
+	return w.writeDeltas(ix)
 }
 
 // writeRun carries out the last edits, those of one run, and gives how many stand before
@@ -51,7 +51,7 @@ func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
 	for n > 0 && !beforeFence(list[n-1].row, w.place.fence) {
 		n--
 	}
-	rows, appended := merge(w.merged[:0], w.place.rows, list[n:])
+	rows, appended := w.merge(ix, w.merged[:0], w.place.rows, list[n:])
 	err = w.putRun(ix, found, rows, appended)
 	clear(rows)
 	w.merged = rows[:0]
@@ -92,9 +92,9 @@ func beforeFence(r row, fence []byte) bool {
 	return r.key[n] < fence[n]
 }
 
-// merge gives what rows become by the edits, and whether all of these went to
+// merge gives what rows of an index become by the edits, and whether all of these went to
 // the end.
-func merge(out, rows []row, list []edit) (_ []row, appended bool) {
+func (w *writer) merge(ix *index, out, rows []row, list []edit) (_ []row, appended bool) {
 	appended = true
 	for i := 0; i < len(list); i++ {
 		e := list[i]
@@ -106,14 +106,21 @@ func merge(out, rows []row, list []edit) (_ []row, appended bool) {
 			n++
 		}
 		out, rows = append(out, rows[:n]...), rows[n:]
+		there := false
 		if len(rows) > 0 {
 			appended = false
-			if compareRows(rows[0], e.row) == 0 {
+			if there = compareRows(rows[0], e.row) == 0; there {
 				rows = rows[1:]
 			}
 		}
 		if !e.gone {
 			out = append(out, e.row)
+		}
+		switch {
+		case there && e.gone:
+			w.changed(ix, e.key, -1)
+		case !there && !e.gone:
+			w.changed(ix, e.key, 1)
 		}
 	}
 	return append(out, rows...), appended

@@ -11,6 +11,7 @@ import (
 // search is one query being answered on one connection.
 type search struct {
 	ctx    context.Context
+	store  *Store
 	conn   *conn
 	query  store.Query
 	coll   *collection
@@ -38,7 +39,7 @@ func newSearch(ctx context.Context, s *Store, c *conn, q store.Query) *search {
 	if coll == nil {
 		return nil
 	}
-	r := &search{ctx: ctx, conn: c, query: q, coll: coll, budget: s.opts.Sort, left: -1}
+	r := &search{ctx: ctx, store: s, conn: c, query: q, coll: coll, budget: s.opts.Sort, left: -1}
 	if q.Limit > 0 {
 		r.left = q.Limit
 	}

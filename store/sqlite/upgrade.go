@@ -12,6 +12,9 @@ func (w *writer) upgrade() error {
 	if err != nil {
 		return err
 	}
+	if err := w.conn.exec(createCounts); err != nil {
+		return err
+	}
 	for _, coll := range cat.collections {
 		if err := w.conn.exec(coll.createLists()); err != nil {
 			return err

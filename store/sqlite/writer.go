@@ -40,6 +40,9 @@ type writer struct {
 	cat   *catalog // with what the transaction under way adds
 	edits []*edits // of index entries, that it has yet to write
 
+	counters counters
+	deltas   map[string]int64 // of those of the index that is being written
+
 	place          run // that was read last
 	fence, encoded []byte
 	merged         []row
@@ -220,7 +223,10 @@ func (w *writer) transact(f func() error) error {
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}
-	err := f()
+	err := w.loadCounters()
+	if err == nil {
+		err = f()
+	}
 	if err == nil {
 		err = w.store.inPlace()
 	}
@@ -232,6 +238,7 @@ func (w *writer) transact(f func() error) error {
 		w.store.catalog.Store(w.cat)
 		return nil
 	}
+	w.counters = nil // it may have made some
 	if !w.conn.broken && w.conn.inTransaction() {
 		if undo := w.conn.run("ROLLBACK"); undo != nil {
 			w.end(undo)
