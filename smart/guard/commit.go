@@ -209,9 +209,14 @@ func (r *Repository) becomes(ctx context.Context, a *access.Access, v *view, old
 		}
 	}
 	if a.Kind == access.Patient || a.Kind == access.Proxy {
-		return r.lay(ctx, a, old, change)
+		if err := r.lay(a, old, change); err != nil {
+			return err
+		}
 	}
-	return nil
+	if a.Kind == access.System {
+		return nil
+	}
+	return r.refersToSeen(ctx, a, old, res)
 }
 
 func otherPatient(t fhir.Type) error {

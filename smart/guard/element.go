@@ -1,10 +1,5 @@
 package guard
 
-import "github.com/portico-fhir/portico/smart/scope"
-
-// createOnly is the permission under which what a creation depends on is looked up.
-const createOnly = scope.Create
-
 // object gives the member that is an object; nil when there is none.
 func (o object) object(name string) object {
 	m, _ := o[name].(map[string]any)

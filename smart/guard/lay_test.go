@@ -26,6 +26,7 @@ var ward = []string{
 	`{"resourceType":"Observation","id":"nurse","status":"final","category":[{"coding":[{"code":"vital-signs"}]}],"subject":{"reference":"Patient/p"},"performer":[{"reference":"Practitioner/d"}]}`,
 	`{"resourceType":"QuestionnaireResponse","id":"answers","status":"in-progress","subject":{"reference":"Patient/p"},"author":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Consent","id":"inForce","status":"active","patient":{"reference":"Patient/p"}}`,
+	`{"resourceType":"Condition","id":"hidden","subject":{"reference":"Patient/q"}}`,
 	`{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Flag","id":"labeled","meta":{"security":[{"code":"R"}]},"subject":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Appointment","id":"labeled","meta":{"security":[{"code":"R"}]},"status":"booked","participant":[{"actor":{"reference":"Patient/p"}}]}`,
@@ -80,6 +81,10 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"lower a label", both, strings.Replace(stored("labeled", `"security":[{"code":"R"}]`, `"security":[{"code":"U"}]`), "Flag", "Appointment", 1), forbidden},
 		{"drop a label", both, `{"resourceType":"Appointment","id":"labeled","status":"cancelled","participant":[{"actor":{"reference":"Patient/p"}}]}`, rule},
 		{"cancel what is labeled", both, `{"resourceType":"Appointment","id":"labeled","meta":{"security":[{"code":"R"}]},"status":"cancelled","participant":[{"actor":{"reference":"Patient/p"}}]}`, ""},
+
+		{"ask for one for what is another's", both, appointment("proposed", `,"reasonReference":[{"reference":"Condition/hidden"}]`), rule},
+		{"ask for one for what is not there", both, appointment("proposed", `,"reasonReference":[{"reference":"Condition/none"}]`), rule},
+		{"ask for one for what is theirs", both, appointment("proposed", `,"reasonReference":[{"reference":"Condition/c"}]`), ""},
 
 		// Messages.
 		{"send a message", "patient", `{"resourceType":"Communication","status":"completed","subject":{"reference":"Patient/p"},"sender":{"reference":"Patient/p"}}`, ""},
