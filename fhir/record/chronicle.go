@@ -34,7 +34,7 @@ func (r *Repository) chronicle(ctx context.Context, q fhir.HistoryQuery) (fhir.P
 		}
 		c.after, c.of = &at, of
 	} else {
-		latest, until, err := r.horizonNow(ctx)
+		latest, until, err := r.horizonNow(ctx, q)
 		if err != nil {
 			return fhir.Page{}, err
 		}

@@ -28,7 +28,7 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		return commit.Prepared{}, err
 	}
 	moved := make(map[string]bool)
-	u := &underWay{horizon: &r.horizon}
+	u := &underWay{horizon: &r.horizon, changes: changes}
 	done := func() {
 		u.end()
 		if defining {

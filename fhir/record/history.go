@@ -51,7 +51,7 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 // begin finds out what the history consists of, and puts the current version on the page
 // where it is the first.
 func (r *Repository) begin(ctx context.Context, q fhir.HistoryQuery, page *fhir.Page) (at historyCursor, err error) {
-	latest, until, err := r.horizonNow(ctx)
+	latest, until, err := r.horizonNow(ctx, q)
 	if err != nil {
 		return at, err
 	}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +17,8 @@ const maxSettle = 2 * time.Second
 // horizon is up to when the history is complete. A version bears the time when it was
 // planned, and is there for readers a little later: whoever polls a history by _since would
 // never see one that was stamped before the poll and committed after. So a history shows what
-// was stamped up to a moment, once every commit of this process that was stamped up to then has ended, and
-// later commits are stamped later.
+// was stamped up to a moment, once every commit of this process that was stamped up to then, and changes
+// what the history is about, has ended; later commits are stamped later.
 type horizon struct {
 	mu      sync.Mutex
 	known   bool // issued takes account of what was written before this process began
@@ -28,13 +29,28 @@ type horizon struct {
 
 // attempt is one plan of a commit on its way.
 type attempt struct {
-	at    time.Time // the earliest that it stamps
-	ended chan struct{}
+	at      time.Time // the earliest that it stamps
+	changes []fhir.Change
+	ended   chan struct{}
+}
+
+// concerns reports whether the attempt may add to a history.
+func (a *attempt) concerns(q fhir.HistoryQuery) bool {
+	return slices.ContainsFunc(a.changes, func(c fhir.Change) bool {
+		switch {
+		case q.Key.ID != "":
+			return c.Key == q.Key
+		case q.Key.Type != "":
+			return c.Key.Type == q.Key.Type
+		}
+		return q.Types == nil || slices.Contains(q.Types, c.Key.Type)
+	})
 }
 
 // underWay is one commit.
 type underWay struct {
 	horizon *horizon
+	changes []fhir.Change
 	attempt *attempt // nil before the first plan
 }
 
@@ -47,7 +63,7 @@ func (u *underWay) stamp(now time.Time) time.Time {
 	if now.Before(h.floor) {
 		now = h.floor
 	}
-	u.attempt = &attempt{at: now, ended: make(chan struct{})}
+	u.attempt = &attempt{at: now, changes: u.changes, ended: make(chan struct{})}
 	if h.pending == nil {
 		h.pending = make(map[*attempt]bool)
 	}
@@ -82,8 +98,8 @@ func (u *underWay) end() {
 
 // horizonNow gives the time of the latest version that a history that begins now shows,
 // zero for any, and the moment before which nothing can be missing from it.
-func (r *Repository) horizonNow(ctx context.Context) (latest, until time.Time, err error) {
-	settled, err := r.settled(ctx)
+func (r *Repository) horizonNow(ctx context.Context, q fhir.HistoryQuery) (latest, until time.Time, err error) {
+	settled, err := r.settled(ctx, q)
 	if r.Settle > 0 {
 		return time.Time{}, settled.Add(-r.Settle), err
 	}
@@ -92,7 +108,7 @@ func (r *Repository) horizonNow(ctx context.Context) (latest, until time.Time, e
 
 // settled gives the moment up to which, it included, the history is complete as far as this
 // process writes it.
-func (r *Repository) settled(ctx context.Context) (time.Time, error) {
+func (r *Repository) settled(ctx context.Context, q fhir.HistoryQuery) (time.Time, error) {
 	if err := r.lookBack(ctx); err != nil {
 		return time.Time{}, err
 	}
@@ -107,7 +123,7 @@ func (r *Repository) settled(ctx context.Context) (time.Time, error) {
 	}
 	var waits []*attempt
 	for a := range h.pending {
-		if !a.at.After(until) {
+		if !a.at.After(until) && a.concerns(q) {
 			waits = append(waits, a)
 		}
 	}

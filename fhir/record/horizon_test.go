@@ -119,6 +119,13 @@ func TestG1_5_AHistoryDoesNotWaitForLong(t *testing.T) {
 		var writer sync.WaitGroup
 		writer.Go(func() { commit(t, r, put("b", "1")) })
 		<-st.entered
+		for _, other := range []fhir.Key{basic("a"), {Type: "Flag"}} {
+			began := time.Now()
+			_, err := r.History(t.Context(), fhir.HistoryQuery{Key: other, Count: 10})
+			if err != nil || time.Since(began) > time.Second {
+				t.Errorf("the history of %s waits for what does not concern it: %s, %v", other, time.Since(began), err)
+			}
+		}
 		page, err := r.History(t.Context(), fhir.HistoryQuery{Key: fhir.Key{Type: "Basic"}, Count: 10})
 		if err != nil || names(page.Resources) != "Basic/a/1" {
 			t.Errorf("%s, %v", names(page.Resources), err)

@@ -205,7 +205,7 @@ func (m *maintenance) backfill(ctx context.Context, ps *parameters, pending []ot
 // barrier waits until every write of this process makes the new entries.
 func (m *maintenance) barrier(ctx context.Context) error {
 	for since := m.now(); ; {
-		until, err := m.settled(ctx)
+		until, err := m.settled(ctx, fhir.HistoryQuery{})
 		if err != nil || !until.Before(since) {
 			return err
 		}
