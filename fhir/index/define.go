@@ -83,23 +83,42 @@ func Define(body []byte) (*fhir.SearchParam, error) {
 	return p, nil
 }
 
-// clash reports whether a parameter is R4's own on all its types; the error tells how
-// it is another of the same name or URL.
+// clash reports whether a parameter is R4's own on all its types, whatever URL it has:
+// implementation guides define those again. The error tells how it is another of the
+// same name or URL.
 func clash(p *fhir.SearchParam) (own bool, err error) {
-	own = len(p.Base) > 0
-	for _, t := range p.On() {
+	types := p.On()
+	same := 0
+	for _, t := range types {
 		r4, ok := search.Lookup(t, p.Name)
 		switch {
-		case !ok:
-			own = false
-		case r4.URL != p.URL || r4.Expression != p.Expression || r4.Type != p.Type:
-			return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.code", "%s has a search parameter %q by R4 itself, %s.", t, p.Name, r4.URL)
+		case ok && restates(t, p, r4):
+			same++
+		case ok:
+			return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.code", "%s has another search parameter %q by R4 itself, %s.", t, p.Name, r4.URL)
 		}
 	}
-	if _, taken := search.LookupURL(p.URL); taken && !own {
-		return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.url", "R4 itself has a search parameter with the URL %s.", p.URL)
+	if same > 0 && same == len(types) {
+		return true, nil
 	}
-	return own, nil
+	if _, taken := search.LookupURL(p.URL); taken {
+		return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.url", "R4 itself has another search parameter with the URL %s.", p.URL)
+	}
+	if same > 0 {
+		return false, fhir.Errorf(fhir.CodeDuplicate, "SearchParameter.code", "Some of the bases have a search parameter %q by R4 itself.", p.Name)
+	}
+	return false, nil
+}
+
+// restates reports whether a parameter is another's definition again, on a type.
+func restates(t fhir.Type, p, r4 *fhir.SearchParam) bool {
+	if p.Type != r4.Type {
+		return false
+	}
+	own, again := operands(t, r4.Expression), operands(t, p.Expression)
+	slices.Sort(own)
+	slices.Sort(again)
+	return len(again) > 0 && slices.Equal(own, again) || p.Expression == r4.Expression
 }
 
 // momentary are functions whose values would change while nothing is written.

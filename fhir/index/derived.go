@@ -43,14 +43,17 @@ func (it *Type) derive(p *param) derived {
 }
 
 // operands are the parts of a parameter's expression that are about this type.
-func (it *Type) operands(p *param) []string {
+func (it *Type) operands(p *param) []string { return operands(it.name, p.Expression) }
+
+// operands are the parts of an expression that are about a type.
+func operands(t fhir.Type, expression string) []string {
 	var out []string
-	for part := range strings.SplitSeq(p.Expression, "|") {
+	for part := range strings.SplitSeq(expression, "|") {
 		part = strings.TrimSpace(part)
 		for strings.HasPrefix(part, "(") && strings.HasSuffix(part, ")") {
 			part = part[1 : len(part)-1]
 		}
-		if strings.HasPrefix(part, string(it.name)+".") {
+		if strings.HasPrefix(part, string(t)+".") {
 			out = append(out, part)
 		}
 	}

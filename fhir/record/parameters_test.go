@@ -304,6 +304,10 @@ func TestG7_20_WhatCannotBeAParameterIsRefused(t *testing.T) {
 		{"a draft that could not be", with(url, "SearchParameter/m3", "active", "draft", ".value", ".value("), ""},
 		{"the same code on another type", with(url, "SearchParameter/m4", `["Basic"]`, `["Patient"]`, "Basic.ext", "Patient.ext"), ""},
 		{"a copy of one of R4's", `"url":"http://hl7.org/fhir/SearchParameter/Basic-code","name":"code","status":"active","description":"x","code":"code","base":["Basic"],"type":"token","expression":"Basic.code"`, ""},
+		{"R4's again, as US Core has it", `"url":"http://hl7.org/fhir/us/core/SearchParameter/us-core-patient-birthdate","name":"x","status":"active","description":"x","code":"birthdate","base":["Patient"],"type":"date","expression":"Patient.birthDate"`, ""},
+		{"one of US Core's own", `"url":"http://hl7.org/fhir/us/core/SearchParameter/us-core-race","name":"x","status":"active","description":"x","code":"race","base":["Patient"],"type":"token","expression":"Patient.extension.where(url = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension.value.code"`, ""},
+		{"R4's with another expression", `"url":"http://example.org/birthdate","name":"x","status":"active","description":"x","code":"birthdate","base":["Patient"],"type":"date","expression":"Patient.deceased"`, fhir.CodeDuplicate},
+		{"R4's and more", `"url":"http://example.org/birthdate","name":"x","status":"active","description":"x","code":"birthdate","base":["Patient","Basic"],"type":"date","expression":"Patient.birthDate | Basic.created"`, fhir.CodeDuplicate},
 	}
 	for i, tt := range tests {
 		_, err := r.Commit(t.Context(), []fhir.Change{parameter(fmt.Sprintf("p%d", i), tt.members)})
