@@ -58,7 +58,7 @@ func (c *Config) authority(ctx context.Context, st store.Store, types fhir.Repos
 	base := c.BaseURL + "/fhir"
 	a := &authority{
 		accounts: accounts(st),
-		clients:  &client.Registry{Store: st, TokenURL: c.BaseURL + "/auth/token", Keys: &jwks.Fetcher{Loopback: c.Demo, Networks: c.SMART.Networks}, Log: log},
+		clients:  &client.Registry{Store: st, TokenURL: c.BaseURL + "/auth/token", Keys: &jwks.Fetcher{Loopback: rest.IsLoopback(c.hostOfBase()), Networks: c.SMART.Networks}, Log: log},
 		keys:     &signing.Keys{Store: st},
 		grants:   &grant.Grants{Store: st, Repository: types, Policy: rules, Location: zone},
 	}
