@@ -221,7 +221,7 @@ func (l *loader) zone(n *yaml.Node, what string) *time.Location {
 }
 
 var mapKeys = []string{
-	"name", "resource", "from", "where", "id", "version", "updated", "compartment", "visible", "labels", "fanout",
+	"name", "resource", "from", "where", "id", "version", "updated", "history", "compartment", "visible", "labels", "fanout",
 	"onCreate", "newId", "transitions", "writable", "review", "unmapped", "concurrency", "elements",
 }
 
@@ -299,6 +299,8 @@ func (l *loader) header(n *yaml.Node) *header {
 			m.version = l.top(e.value, "version", m.scope)
 		case "updated":
 			m.updated = &moment{ref: l.top(e.value, "updated", m.scope), millis: true, zone: time.UTC, loc: l.m.Location}
+		case "history":
+			l.history(m, e.value)
 		case "fanout":
 			h.fanout = l.fanout(e.value)
 		case "elements":
@@ -314,10 +316,30 @@ func (l *loader) header(n *yaml.Node) *header {
 			l.add(n, "add "+key+": …", "%s has no %s", what, key)
 		}
 	}
+	if n := h.keys["history"]; n != nil && h.keys["version"] == nil {
+		l.add(n, "add version: the field that tells them apart", "%s has a history without a version", what)
+	}
 	if m.Resource == "" || m.Collection == "" || h.keys["id"] == nil {
 		return nil
 	}
 	return h
+}
+
+// history reads where old versions are.
+func (l *loader) history(m *Mapping, n *yaml.Node) {
+	for _, e := range l.entries(n, "history") {
+		switch e.name {
+		case "from":
+			m.Archive = l.collection(e.value)
+		case "key":
+			m.archived = newScope(false).field(l.path(e.value, "key"))
+		default:
+			l.unknown(e.key, "history", []string{"from", "key"})
+		}
+	}
+	if m.Archive == "" || m.archived.path == "" {
+		l.add(n, "write { from: collection, key: field with the key of the document }", "history needs from and key")
+	}
 }
 
 func (l *loader) top(n *yaml.Node, what string, sc *scope) ref {

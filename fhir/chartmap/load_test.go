@@ -81,6 +81,8 @@ func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
 		{"a unit that cannot be converted back", observation("$ucum: kg, $accept: { g: 0 }"), "mul 0 cannot be inverted"},
 		{"a unit converted into none", observation("$unit: kg, $accept: { g: 0.001 }"), "$accept converts into the unit of $ucum; add $ucum"},
 		{"an ObjectId where codes are few", patient("gender: { $from: s, $as: objectId }"), "Patient.gender is a code; $as: objectId does not give one"},
+		{"a history without versions", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  history: { from: old, key: pid }", 1), "has a history without a version; add version"},
+		{"a history of nothing", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  version: v\n  history: { from: old }", 1), "history needs from and key"},
 		{"an alias of itself", "chartmap: 1\nmaps: &a [ *a ]", "contains itself"},
 	}
 	for _, tt := range tests {

@@ -27,6 +27,7 @@ type Mapping struct {
 	Collection string // as the store knows it: "database.collection"
 	Line       int
 	Where      store.Filter // nil for all documents
+	Archive    string       // collection of what documents were before; empty for none
 
 	// Visible is the release rule: patients and proxies see only documents
 	// that match. nil releases everything. It is applied where the context says
@@ -55,6 +56,7 @@ type Mapping struct {
 	Rules []*Rule
 
 	id, version ref
+	archived    ref // of Archive: the key of the document that one was
 	updated     *moment
 	scope       *scope
 	fields      []string

@@ -55,7 +55,7 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 		Read: true, VRead: true, HistoryInstance: true, Search: true, Versioning: "versioned",
 		Create: may.Create, Update: may.Update, Delete: may.Delete, NewID: s.newID(),
 		Params: s.params, Sortable: s.sortable,
-		Source: fmt.Sprintf("The EHR's own documents in %s, through the chart map. Only the current version is kept.", s.collections()),
+		Source: fmt.Sprintf("The EHR's own documents in %s, through the chart map. %s", s.collections(), s.past()),
 	}
 }
 
@@ -88,6 +88,16 @@ func (s *served) newID() func([]byte) string {
 		}
 		return ""
 	}
+}
+
+// past says which versions can be read.
+func (s *served) past() string {
+	for _, m := range s.maps {
+		if m.Archive != "" {
+			return "Old versions are those that the EHR keeps."
+		}
+	}
+	return "Only the current version is kept."
 }
 
 func (s *served) collections() string {
@@ -150,48 +160,6 @@ func (r ref) keyIs(v store.Value) store.Filter {
 		return store.Eq{Path: r.path, Value: v}
 	}
 	return r.eq(v)
-}
-
-// Version implements fhir.Repository: the EHR keeps the current version only.
-func (r *Repository) Version(ctx context.Context, key fhir.Key, version string) (fhir.Resource, error) {
-	res, err := r.Read(ctx, key)
-	if err != nil {
-		return fhir.Resource{}, err
-	}
-	if res.Version != version {
-		return fhir.Resource{}, fhir.Errorf(fhir.CodeNotFound, "", "Only the current version of a %s is kept; this is not it.", key.Type)
-	}
-	return res, nil
-}
-
-// History implements fhir.Repository: it is the current version, of one resource.
-// What was current before that one is not known.
-func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
-	if q.Key.ID == "" {
-		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "The EHR keeps no old versions, so that there is no history of a whole type.")
-	}
-	if q.Cursor != "" {
-		return fhir.Page{}, badCursor()
-	}
-	res, err := r.Read(ctx, q.Key)
-	if err != nil {
-		return fhir.Page{}, err
-	}
-	page := fhir.Page{Resources: []fhir.Resource{res}, Total: ptr(int64(1))}
-	if !q.Since.IsZero() && res.Updated.Before(q.Since) {
-		page = fhir.Page{Total: ptr(int64(0))}
-	}
-	if q.At != nil && !r.currentAt(res, *q.At) {
-		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "http._at", "The EHR keeps no old versions: what %s was like then is not known.", q.Key)
-	}
-	return page, nil
-}
-
-// currentAt reports whether the one version that is kept is all that was current
-// within a date.
-func (r *Repository) currentAt(res fhir.Resource, d fhir.Date) bool {
-	low, _ := d.Range(r.Map.Location)
-	return !res.Updated.IsZero() && !low.Before(res.Updated)
 }
 
 // encoder gives an encoder for resources of the repository.

@@ -60,6 +60,9 @@ func repositoryWith(t testing.TB, open backend, m *chartmap.Map, ops []store.Op)
 	for _, mp := range m.Maps {
 		_, name, _ := strings.Cut(mp.Collection, ".")
 		mp.Collection = database + "." + name
+		if _, name, ok := strings.Cut(mp.Archive, "."); ok {
+			mp.Archive = database + "." + name
+		}
 	}
 	for i := range ops {
 		ops[i].Collection = database + "." + ops[i].Collection
