@@ -1,12 +1,16 @@
 package main
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -18,34 +22,64 @@ import (
 	"github.com/portico-fhir/portico/smart/client"
 )
 
-// backend is the demo's backend service, of a server that always has the same address.
+// backend is a backend service, of a server that always has the same address.
 type backend struct {
 	t      *testing.T
+	id     string
 	base   string // without /fhir
 	signer jose.Signer
 }
 
-func newBackend(t *testing.T, address string) *backend {
+func newBackend(t *testing.T, id, address string, alg jose.SignatureAlgorithm, key jose.JSONWebKey) *backend {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, new(jose.SignerOptions).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &backend{t: t, id: id, base: "http://" + strings.Replace(address, "127.0.0.1", "localhost", 1), signer: signer}
+}
+
+// demoKey is the private key of the demo's backend.
+func demoKey(t *testing.T) (key jose.JSONWebKey) {
 	t.Helper()
 	data, err := os.ReadFile("../../testdata/clinic/backend/private.jwk.json")
+	if err == nil {
+		err = json.Unmarshal(data, &key)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var key jose.JSONWebKey
-	if err := json.Unmarshal(data, &key); err != nil {
-		t.Fatal(err)
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES384, Key: key}, new(jose.SignerOptions).WithType("JWT"))
+	return key
+}
+
+// laboratory registers a backend with the store whose keys are at a URL, and gives its
+// private key.
+func laboratory(t *testing.T, bin, store string) jose.JSONWebKey {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &backend{t: t, base: "http://" + strings.Replace(address, "127.0.0.1", "localhost", 1), signer: signer}
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private.Public(), KeyID: "lab-1"}}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if err := json.NewEncoder(w).Encode(set); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	out, err := exec.CommandContext(
+		t.Context(), bin, "client", "add", "lab", "--store", store, "--name", "Laboratory", "--kind", "jwt", "--backend", "--jwks-url", server.URL, "--scope", "system/Patient.r",
+	).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return jose.JSONWebKey{Key: private, KeyID: "lab-1"}
 }
 
 func (b *backend) assertion() string {
 	b.t.Helper()
 	text, err := jwt.Signed(b.signer).Claims(map[string]any{
-		"iss": "demo-backend", "sub": "demo-backend", "aud": b.base + "/auth/token", "jti": client.NewSecret(), "exp": time.Now().Add(4 * time.Minute).Unix(),
+		"iss": b.id, "sub": b.id, "aud": b.base + "/auth/token", "jti": client.NewSecret(), "exp": time.Now().Add(4 * time.Minute).Unix(),
 	}).Serialize()
 	if err != nil {
 		b.t.Fatal(err)
@@ -92,7 +126,7 @@ func (b *backend) read(token string) int {
 	return resp.StatusCode
 }
 
-func TestABackendOfTheDemo(t *testing.T) {
+func TestBackends(t *testing.T) {
 	t.Parallel()
 	bin, err := program.Build(t.Context(), t.TempDir())
 	if err != nil {
@@ -106,9 +140,11 @@ func TestABackendOfTheDemo(t *testing.T) {
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	flags := []string{"--demo", "--listen", address, "--store", "sqlite:" + t.TempDir()}
-	b := newBackend(t, address)
+	store := "sqlite:" + t.TempDir()
+	flags := []string{"--demo", "--listen", address, "--store", store}
+	lab := newBackend(t, "lab", address, jose.RS384, laboratory(t, bin, store))
 	s := program.Start(t, bin, flags...)
+	b := newBackend(t, "demo-backend", address, jose.ES384, demoKey(t))
 	used := b.assertion()
 	status, token := b.token(used)
 	if status != http.StatusOK {
@@ -122,6 +158,13 @@ func TestABackendOfTheDemo(t *testing.T) {
 	}
 	again := func(text string) int { status, _ := b.token(text); return status }
 	check("D1 a read with the token", b.read(token), http.StatusOK)
+	status, byURL := lab.token(lab.assertion())
+	check("D1 RS384 and keys at a URL", status, http.StatusOK)
+	check("D1 a read with that token", lab.read(byURL), http.StatusOK)
+	stranger := *lab
+	stranger.id = b.id
+	status, _ = stranger.token(stranger.assertion())
+	check("D2 a signature with another client's key", status, http.StatusUnauthorized)
 	check("E1 a read without", b.read(""), http.StatusUnauthorized)
 	check("E1 a read with another", b.read(token[:len(token)-1]+"A"), http.StatusUnauthorized)
 	check("E1 a read with the assertion", b.read(b.assertion()), http.StatusUnauthorized)
