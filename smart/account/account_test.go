@@ -126,6 +126,12 @@ func TestAccountsOnEachStore(t *testing.T) {
 		if other, err := a.Upstream(ctx, "https://other.example", "s1", account.Account{Name: "M", Roles: []account.Role{account.Proxy}}); err != nil || other.ID == first.ID {
 			t.Errorf("the same subject of another issuer: %+v, %v", other, err)
 		}
+		if got, err := a.ByUpstream(ctx, "https://idp.example", "s1"); err != nil || got.ID != first.ID {
+			t.Errorf("by issuer and subject: %+v, %v", got, err)
+		}
+		if _, err := a.ByUpstream(ctx, "https://idp.example", "s2"); !errors.Is(err, account.ErrUnknown) {
+			t.Errorf("a subject that never signed in: %v", err)
+		}
 		all, err := a.List(ctx)
 		if err != nil || len(all) != 3 {
 			t.Errorf("accounts %+v, %v", all, err)

@@ -52,3 +52,10 @@ func (a *Accounts) Upstream(ctx context.Context, issuer, subject string, as Acco
 	})
 	return as, err
 }
+
+// ByUpstream gives the account of somebody whom a provider vouches for, ErrUnknown when
+// there is none: the person has never signed in.
+func (a *Accounts) ByUpstream(ctx context.Context, issuer, subject string) (Account, error) {
+	d, err := a.find(ctx, "upstream", digest("upstream", issuer, subject))
+	return d.Account, err
+}

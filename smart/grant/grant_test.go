@@ -457,3 +457,27 @@ func TestMyPatients(t *testing.T) {
 		t.Errorf("a system: %v", err)
 	}
 }
+
+func TestAProxyWhomAProviderVouchesFor(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t, newMemory(t))
+	c.put(t, `{"resourceType":"RelatedPerson","id":"eva-for-lena","patient":{"reference":"Patient/lena"},"identifier":[{"system":"https://id.example","value":"s1"}]}`)
+	request := strings.Replace(parental, "tom-for-lena", "eva-for-lena", 1)
+	if _, err := c.run(t.Context(), t, doctor, "grant-proxy", "", request); codeOf(err) != fhir.CodeBusinessRule {
+		t.Errorf("before she ever signed in: %v", err)
+	}
+	for _, issuer := range []string{"https://other.example", "https://id.example"} {
+		eva, err := c.Accounts.Upstream(t.Context(), issuer, "s1", account.Account{Name: "Eva", Roles: []account.Role{account.Proxy}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if issuer != "https://id.example" {
+			continue // somebody else's subject is nobody here
+		}
+		c.granted(t, request)
+		choices, err := c.Patients(t.Context(), eva.ID)
+		if err != nil || len(choices) != 1 || choices[0].Patient.ID != "lena" {
+			t.Errorf("she acts for %+v, %v", choices, err)
+		}
+	}
+}

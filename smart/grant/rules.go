@@ -156,12 +156,11 @@ func (o *Operations) account(ctx context.Context, in input, p person, g *Grant) 
 			login = id.Value
 		}
 	}
-	if login == "" {
-		return fhir.Errorf(fhir.CodeBusinessRule, "Parameters.parameter",
-			"It is not known which account is that of %s: the RelatedPerson has no identifier of the system %s, and no login is given.", g.Proxy, o.Logins)
-	}
-	who, err := o.Accounts.ByLogin(ctx, login)
+	who, err := o.whose(ctx, login, p)
 	switch {
+	case login == "" && errors.Is(err, account.ErrUnknown):
+		return fhir.Errorf(fhir.CodeBusinessRule, "Parameters.parameter",
+			"It is not known which account is that of %s: the RelatedPerson has no identifier of the system %s, none of an identity provider that the person has signed in at, and no login is given.", g.Proxy, o.Logins)
 	case errors.Is(err, account.ErrUnknown) || (err == nil && who.Disabled):
 		return fhir.Errorf(fhir.CodeBusinessRule, "Parameters.parameter", "There is no account for %s.", g.Proxy)
 	case err != nil:
@@ -171,4 +170,20 @@ func (o *Operations) account(ctx context.Context, in input, p person, g *Grant) 
 	}
 	g.Account = who.ID
 	return nil
+}
+
+// whose gives the account with a login; without one that which an identity provider vouches
+// for under an identifier of the RelatedPerson: its system is the issuer, its value the
+// subject.
+func (o *Operations) whose(ctx context.Context, login string, p person) (account.Account, error) {
+	if login != "" {
+		return o.Accounts.ByLogin(ctx, login)
+	}
+	for _, id := range p.Identifier {
+		who, err := o.Accounts.ByUpstream(ctx, id.System, id.Value)
+		if !errors.Is(err, account.ErrUnknown) {
+			return who, err
+		}
+	}
+	return account.Account{}, account.ErrUnknown
 }

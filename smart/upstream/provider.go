@@ -305,21 +305,6 @@ func recent(claims map[string]any, since time.Time) bool {
 	return ok && !time.Unix(int64(at), 0).Before(since.Add(-skew))
 }
 
-// Origin is where the browser is sent to, as scheme://host[:port]; empty as long as
-// the provider was not reached.
-func (p *Provider) Origin() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil {
-		return ""
-	}
-	u, err := url.Parse(p.known.Endpoint().AuthURL)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
-}
-
 // Validate says what is wrong with the configuration of the provider.
 func (p *Provider) Validate() error {
 	var faults []error

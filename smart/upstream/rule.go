@@ -40,8 +40,8 @@ func (r Rule) Validate() error {
 	if (r.Claim == "") != (r.Type == "Person") {
 		faults = append(faults, errors.New("a rule for Patient or Practitioner names the claim that says which; one for Person has none"))
 	}
-	if r.Type == "Person" && (r.System != "" || len(r.Where) == 0) {
-		faults = append(faults, errors.New("a rule for Person says where it holds, and has no system"))
+	if r.Type == "Person" && r.System != "" {
+		faults = append(faults, errors.New("a rule for Person has no system"))
 	}
 	if !slices.Contains([]fhir.Type{"Patient", "Practitioner", "Person"}, r.Type) {
 		faults = append(faults, fmt.Errorf("the type must be Patient, Practitioner or Person, not %q", r.Type))
