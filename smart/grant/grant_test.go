@@ -475,7 +475,7 @@ func TestAProxyWhomAProviderVouchesFor(t *testing.T) {
 			continue // somebody else's subject is nobody here
 		}
 		c.granted(t, request)
-		choices, err := c.Patients(t.Context(), eva.ID)
+		choices, err := c.Grants.Patients(t.Context(), eva.ID)
 		if err != nil || len(choices) != 1 || choices[0].Patient.ID != "lena" {
 			t.Errorf("she acts for %+v, %v", choices, err)
 		}
