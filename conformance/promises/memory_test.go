@@ -21,7 +21,7 @@ const (
 	memory    = 384 << 20
 	maxBody   = 4 << 20
 	maxBundle = 8 << 20
-	limits    = "memory: 402653184\nhttp: {max-body: 4194304, max-bundle: 8388608, timeout: 5s}\n"
+	limits    = "memory: 402653184\nhttp: {max-body: 4194304, max-bundle: 8388608, timeout: 20s}\n"
 )
 
 // TestMemory sends what is meant to fill the server's memory, of which it may have so
@@ -87,7 +87,7 @@ func flood(t *testing.T, s *program.Server, clients int, request func(i int, c *
 // posted floods with one body.
 func posted(t *testing.T, s *program.Server, path, body string, headers ...string) {
 	t.Helper()
-	flood(t, s, 48, func(_ int, c *client) (answer, error) {
+	flood(t, s, 24, func(_ int, c *client) (answer, error) {
 		return c.send(t.Context(), http.MethodPost, path, body, headers...)
 	})
 }
