@@ -99,9 +99,8 @@ type Change struct {
 	// IfNoneExist makes a creation depend on that nothing meets a condition
 	// (R4 3.1.0.8.1). nil: it depends on nothing.
 	IfNoneExist *Condition
-	// Finish gives the Body in its final form, from what became of the changes before this one
-	// that are written by the same repository; nil: there is nothing to write. It has no effect of
-	// its own. nil: Body is final.
+	// Finish gives the Body in its final form, from what became of the changes before this one;
+	// nil: there is nothing to write. It has no effect of its own. nil: Body is final.
 	Finish func(before []Result) ([]byte, error)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -69,16 +70,20 @@ func Do(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Planner) 
 	if err != nil {
 		return nil, err
 	}
+	// What is made from what becomes of other changes is planned when that is known.
+	slices.SortStableFunc(parts, func(a, b part) int { return a.waits() - b.waits() })
 	for attempt := range MaxAttempts {
 		if err := Pause(ctx, attempt); err != nil {
 			return nil, err
 		}
 		results := make([]fhir.Result, len(changes))
 		var ops []store.Op
+		var known []fhir.Result
 		for i := range parts {
-			if err := parts[i].run(ctx, &ops, results); err != nil {
+			if err := parts[i].run(context.WithValue(ctx, plannedKey{}, known), &ops, results); err != nil {
 				return nil, err
 			}
+			known = append(known, parts[i].plan.Results...)
 		}
 		planned := len(ops)
 		if ops, err = besides(ctx, ops, results); err != nil {
@@ -99,6 +104,22 @@ func Do(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Planner) 
 		}
 	}
 	return nil, fhir.Errorf(fhir.CodeTransient, "", "Too many others are changing the same resource. Try again later.")
+}
+
+type plannedKey struct{}
+
+// Planned gives, within a Plan, what becomes of the changes that other Planners have planned before.
+func Planned(ctx context.Context) []fhir.Result {
+	results, _ := ctx.Value(plannedKey{}).([]fhir.Result)
+	return slices.Clip(results)
+}
+
+// waits orders what must be planned behind others.
+func (p *part) waits() int {
+	if slices.ContainsFunc(p.changes, func(c fhir.Change) bool { return c.Finish != nil }) {
+		return 1
+	}
+	return 0
 }
 
 // part is what one Planner does of a commit.

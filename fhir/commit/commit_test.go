@@ -128,6 +128,44 @@ func TestSeveralPlannersMakeOneWrite(t *testing.T) {
 	}
 }
 
+func TestWhatIsMadeOfOtherChangesIsPlannedBehindThem(t *testing.T) {
+	t.Parallel()
+	st := memory.New()
+	ehr, records := &counter{store: st}, &counter{store: st}
+	var seen []string
+	finishing := &seeing{records, func(ctx context.Context) { seen = versions(commit.Planned(ctx)) }}
+	last := change("Provenance", "c")
+	last.Finish = func([]fhir.Result) ([]byte, error) { return nil, nil }
+	results, err := commit.Do(t.Context(), []fhir.Change{change("Flag", "a"), change("Patient", "b"), last}, func(typ fhir.Type) commit.Planner {
+		if typ == "Patient" {
+			return ehr
+		}
+		return finishing
+	})
+	if diff := cmp.Diff([]string{"Flag/a 1", "Patient/b 1", "Provenance/c 1"}, versions(results)); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if diff := cmp.Diff([]string{"Patient/b 1"}, seen); diff != "" {
+		t.Errorf("known to the last are %s", diff)
+	}
+}
+
+// seeing calls see in each plan of another.
+type seeing struct {
+	commit.Planner
+	see func(context.Context)
+}
+
+func (s *seeing) Prepare(ctx context.Context, changes []fhir.Change) (commit.Prepared, error) {
+	p, err := s.Planner.Prepare(ctx, changes)
+	plan := p.Plan
+	p.Plan = func(ctx context.Context) (*commit.Plan, error) {
+		s.see(ctx)
+		return plan(ctx)
+	}
+	return p, err
+}
+
 func TestARehearsalChecksAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	st := memory.New()

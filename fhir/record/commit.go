@@ -36,7 +36,7 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		}
 	}
 	return commit.Prepared{Store: r.Store, Done: done, Plan: func(ctx context.Context) (*commit.Plan, error) {
-		p := plan{now: u.stamp(r.now()), newID: r.newID, moved: moved}
+		p := plan{now: u.stamp(r.now()), newID: r.newID, moved: moved, before: commit.Planned(ctx)}
 		// Behind the stamp: who waits for what was stamped has all that knew less.
 		ps, err := r.notice(ctx, age(defining))
 		if err != nil {

@@ -41,7 +41,8 @@
 //
 // # Versions
 //
-// Versions count from 1 without gaps, delete markers included. A write moves
+// Versions count from 1 without gaps, delete markers included; a purge removes the
+// oldest of a resource first, and a delete marker last. A write moves
 // the current document to the history and replaces it, in one Apply, on the
 // condition that v is still the version that was read: that condition is the
 // compare-and-swap under all writes. The other way, inserting each

@@ -18,13 +18,14 @@ type plan struct {
 	moved   map[string]bool // history ids that turned out to be taken
 	ops     []store.Op
 	results []fhir.Result
+	before  []fhir.Result // of changes that are planned elsewhere
 }
 
 // add plans one change to a resource whose current version is cur, number 0 when
 // there is none.
 func (p *plan) add(c fhir.Change, cur version) error {
 	if c.Finish != nil {
-		body, err := c.Finish(p.results)
+		body, err := c.Finish(append(p.before, p.results...))
 		if err != nil {
 			return err
 		}

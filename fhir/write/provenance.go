@@ -48,47 +48,37 @@ func (p *Provenance) about(targets []string) []byte {
 }
 
 // with gives the changes and behind them the one that writes the Provenance.
-func (p *Provenance) with(changes []fhir.Change, describe func(fhir.Type) fhir.Capability) ([]fhir.Change, error) {
+func (p *Provenance) with(changes []fhir.Change, describe func(fhir.Type) fhir.Capability) []fhir.Change {
 	all := append(make([]fhir.Change, 0, len(changes)+1), changes...)
 	targets := make([]string, len(changes))
 	for i := range all {
 		c := &all[i]
-		if c.Method == fhir.Create && c.Key.ID == "" {
-			if !describe(c.Key.Type).UpdateCreate {
-				return nil, fhir.Errorf(fhir.CodeNotSupported, "http.X-Provenance", "The id of a new %s is chosen where it lives, so that no Provenance can be written with it.", c.Key.Type)
-			}
+		if c.Method == fhir.Create && c.Key.ID == "" && describe(c.Key.Type).UpdateCreate {
 			c.Key.ID = p.NewID()
 		}
 		targets[i] = c.Key.String()
+		if c.Key.ID == "" {
+			targets[i] += unknown // the EHR chooses it
+		}
 	}
 	return append(all, fhir.Change{
 		Method: fhir.Create, Key: fhir.Key{Type: "Provenance", ID: p.NewID()}, Body: p.about(targets),
-		Finish: func(before []fhir.Result) ([]byte, error) { return p.finish(targets, before), nil },
-	}), nil
+		Finish: func(before []fhir.Result) ([]byte, error) { return p.finish(before), nil },
+	})
 }
 
-// finish names the versions that were made, as far as they are known. When nothing was changed,
-// there is nothing to write.
-func (p *Provenance) finish(targets []string, before []fhir.Result) []byte {
-	versions := make(map[string]string, len(before))
-	idle := make(map[string]bool, len(before))
+// unknown stands for the id of a resource until it is known.
+const unknown = "new"
+
+// finish names the versions that were made. When nothing was changed, there is nothing to
+// write.
+func (p *Provenance) finish(before []fhir.Result) []byte {
+	var made []string
 	for _, res := range before {
-		name := res.Resource.Key.String()
 		switch res.Status {
 		case fhir.Created, fhir.Updated, fhir.Deleted:
-			versions[name] = name + "/_history/" + res.Resource.Version
-		default:
-			idle[name] = true
-		}
-	}
-	var made []string
-	for _, t := range targets {
-		switch {
-		case idle[t]:
-		case versions[t] != "":
-			made = append(made, versions[t])
-		default:
-			made = append(made, t)
+			made = append(made, res.Resource.Key.String()+"/_history/"+res.Resource.Version)
+		case fhir.Unchanged, fhir.Absent:
 		}
 	}
 	if len(made) == 0 {

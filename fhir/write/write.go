@@ -114,10 +114,7 @@ func (w *Writer) Commit(ctx context.Context, changes []fhir.Change, all func(cha
 	n := len(changes)
 	own := func(results []fhir.Result) []fhir.Result { return all(results[:n:n]) }
 	if w.Provenance != nil {
-		var err error
-		if changes, err = w.Provenance.with(changes, w.Repository.Describe); err != nil {
-			return nil, err
-		}
+		changes = w.Provenance.with(changes, w.Repository.Describe)
 	}
 	if w.Receipt != nil {
 		ctx = w.Receipt.Beside(ctx, own)
