@@ -24,25 +24,30 @@ func (t *Tokens) Authenticate(ctx context.Context, bearer string) (*access.Acces
 		return t.Foreign.Authenticate(ctx, bearer)
 	}
 	_, known, err := t.find(ctx, bearer)
+	if err == nil {
+		err = t.check(ctx, known)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if known == nil {
-		return nil, errUnknown
-	}
-	if !t.now().Before(known.expires) {
-		return nil, errExpired
-	}
-	if known.access.Kind == access.Proxy {
-		_, live, err := t.granted(ctx, access.Proxy.String(), known.access.Grant)
-		if err != nil {
-			return nil, err
-		}
-		if !live {
-			return nil, errUnknown
-		}
-	}
 	return known.access, nil
+}
+
+// check reports whether an access token is good now; nil is none that was found.
+func (t *Tokens) check(ctx context.Context, known *held) error {
+	switch {
+	case known == nil:
+		return errUnknown
+	case !t.now().Before(known.expires):
+		return errExpired
+	case known.access.Kind != access.Proxy:
+		return nil
+	}
+	_, live, err := t.granted(ctx, access.Proxy.String(), known.access.Grant)
+	if err == nil && !live {
+		err = errUnknown
+	}
+	return err
 }
 
 var (

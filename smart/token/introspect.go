@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -30,17 +31,20 @@ type Introspection struct {
 	FHIRContext json.RawMessage `json:"fhirContext,omitempty"`
 }
 
-// Introspect says what an access token or a refresh token is good for.
+// Introspect says what an access token or a refresh token of ours is good for.
 func (t *Tokens) Introspect(ctx context.Context, text string) (*Introspection, error) {
-	if _, err := t.Authenticate(ctx, text); err != nil {
-		if refused := new(fhir.Error); !errors.As(err, &refused) {
-			return nil, err
-		}
+	if strings.HasPrefix(text, refreshPrefix) {
 		return t.introspectRefresh(ctx, text)
 	}
 	p, known, err := t.find(ctx, text)
-	if err != nil || known == nil {
-		return new(Introspection), err
+	if err == nil {
+		err = t.check(ctx, known)
+	}
+	if refused := new(fhir.Error); errors.As(err, &refused) {
+		return new(Introspection), nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	i := t.describe(p.record, known.expires, known.at)
 	i.Scope, i.TokenType = known.access.Scopes.String(), "Bearer"
