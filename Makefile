@@ -8,7 +8,7 @@ MISSPELL    := go run github.com/client9/misspell/cmd/misspell@v0.3.4
 PACKAGES := ./... ./testdata/clinic/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test setup lint generated race fuzz check
+.PHONY: help build test setup lint generated race oracle fuzz check
 
 help: ## list what make can do
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ generated: setup ## check that the generated files are up to date
 race: setup ## run the tests of the concurrent packages with the race detector
 	go test -race -short ./store/... ./fhir/record ./fhir/rest
 
+oracle: ## ask 100,000 random requests of the guard, or REQUESTS
+	go test -run '^TestOracle$$/sqlite' -timeout 60m ./smart/guard -args -guard.requests=$(or $(REQUESTS),100000)
+
 fuzz: ## fuzz every target for FUZZTIME (default 30s)
 	@sh scripts/fuzz.sh $(or $(FUZZTIME),30s)
 
-check: lint generated race test ## everything that CI runs
+check: lint generated race test oracle ## everything that CI runs

@@ -146,7 +146,7 @@ func (r *Repository) unseen(change fhir.Change) (fhir.Change, error) {
 	case change.IfMatch != "":
 		return change, fhir.Errorf(fhir.CodeConflict, "http.If-Match", "There is no %s with this id, so that If-Match names no version of it.", change.Key.Type)
 	}
-	change.Key.ID = r.NewID() // which does not exist, whatever else does
+	change.Key.ID = r.newID() // which does not exist, whatever else does
 	return change, nil
 }
 

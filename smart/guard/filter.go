@@ -3,16 +3,18 @@ package guard
 import (
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/smart/scope"
 )
 
-// filters remembers the conditions of granular scopes and of the policy. There are
-// but few: those that apps are registered with.
+// filters remembers the conditions of granular scopes and of the policy for a while:
+// what can be asked may change. There are but few, those that apps are registered with.
 type filters struct {
 	mu    sync.Mutex
+	since time.Time
 	known map[filterKey]condition
 }
 
@@ -26,14 +28,21 @@ type condition struct {
 	ok    bool
 }
 
-// maxFilters bounds what is remembered; then it is forgotten.
-const maxFilters = 10_000
+// Bounds on what is remembered; beyond them it is forgotten.
+const (
+	maxFilters = 10_000
+	filtersFor = time.Minute
+)
 
 // filter gives the condition of a filter on a type; ok is false when it cannot be
 // asked here.
 func (r *Repository) filter(t fhir.Type, filter string) (fhir.Expr, bool) {
 	key := filterKey{t, filter}
+	now := r.now()
 	r.filters.mu.Lock()
+	if age := now.Sub(r.filters.since); r.filters.known == nil || len(r.filters.known) >= maxFilters || age < 0 || age > filtersFor {
+		r.filters.known, r.filters.since = make(map[filterKey]condition), now
+	}
 	c, known := r.filters.known[key]
 	r.filters.mu.Unlock()
 	if known {
@@ -42,9 +51,6 @@ func (r *Repository) filter(t fhir.Type, filter string) (fhir.Expr, bool) {
 	c.where, c.ok = r.readFilter(t, filter)
 	r.filters.mu.Lock()
 	defer r.filters.mu.Unlock()
-	if r.filters.known == nil || len(r.filters.known) >= maxFilters {
-		r.filters.known = make(map[filterKey]condition)
-	}
 	r.filters.known[key] = c
 	return c.where, c.ok
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ type Repository struct {
 	// Location is where dates without a zone are; nil: UTC.
 	Location *time.Location
 	Now      func() time.Time // nil: time.Now
-	// NewID names what does not exist; it must be unguessable.
+	// NewID names what does not exist; it must be unguessable. nil: random text.
 	NewID func() string
 	// Fresh is how long it is remembered whom a clinician treats; 0: 5 seconds.
 	Fresh time.Duration
@@ -54,6 +55,13 @@ func (r *Repository) now() time.Time {
 		return time.Now()
 	}
 	return r.Now()
+}
+
+func (r *Repository) newID() string {
+	if r.NewID == nil {
+		return rand.Text()
+	}
+	return r.NewID()
 }
 
 func (r *Repository) matcher() *index.Matcher {
