@@ -52,6 +52,14 @@ func hostile(t *testing.T, c *client) {
 		"G7.19 a path for a type":                        "Patient%2f..%2f..%2fetc?family=a",
 		"G7.19 a modifier that is a path":                "Observation?subject:..%2f..=1",
 		"G7.19 a search by a type that is none":          "Patient%00?family=a",
+		"G7.19 full text in parentheses without end":     "Basic?_content=" + long("(", 1000) + "a" + long(")", 1000),
+		"G7.19 full text of nothing but operators":       "Basic?_content=" + long("NOT ", 400),
+		"G7.19 full text of nothing but asterisks":       "Basic?_content=" + long("*", 1000),
+		"G7.19 full text of one endless word":            "Basic?_content=" + long("a", 2100),
+		"G7.19 a value set that is a list of thousands":  "Observation?code:in=" + long("urn:x,", 400) + "urn:x",
+		"G7.19 a value set at a path":                    "Observation?code:in=..%2f..%2fValueSet%2f1",
+		"G7.19 a place beyond the numbers":               "Location?near=1e308%7C1e308%7C1e308",
+		"G7.19 a place of hundreds of parts":             "Location?near=" + long("1|", 500) + "1",
 		"G7.19 escapes that lead nowhere, by the number": "Patient?identifier=" + long(`\|`, 500) + "|a|b",
 	}
 	harmless := map[string]string{
