@@ -188,14 +188,23 @@ func (r *Repository) readParameters(ctx context.Context, have *parameters) (*par
 		d.ready = states[stateID(d.id)] == d.state()
 		next.others = append(next.others, d)
 	}
-	if len(next.others) > 0 {
-		var params []*fhir.SearchParam
-		for _, d := range next.others {
-			params = append(params, d.param)
-		}
+	params := next.params()
+	switch {
+	case have != nil && slices.Equal(params, have.params()):
+		next.index = have.index // what it has compiled stays
+	case len(params) > 0:
 		next.index = index.With(params)
 	}
 	return next, nil
+}
+
+// params are the definitions of the others.
+func (ps *parameters) params() []*fhir.SearchParam {
+	var params []*fhir.SearchParam
+	for _, o := range ps.others {
+		params = append(params, o.param)
+	}
+	return params
 }
 
 // state is what the document of a parameter says that is ready.
