@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +34,31 @@ func every(t testing.TB) *chartmap.Map {
 		t.Fatalf("\n%v", err)
 	}
 	return m
+}
+
+// praxisSamples are the documents of the second example.
+func praxisSamples(t testing.TB) map[string][]bson.D {
+	t.Helper()
+	files, err := filepath.Glob("../../examples/praxis/collections/*.jsonl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no collections: %v", err)
+	}
+	out := map[string][]bson.D{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(data) {
+			var d bson.D
+			if err := bson.UnmarshalExtJSON(line, false, &d); err != nil {
+				t.Fatal(err)
+			}
+			name := strings.TrimSuffix(filepath.Base(file), ".jsonl")
+			out[name] = append(out[name], d)
+		}
+	}
+	return out
 }
 
 // samples are well-formed documents for it, by collection.
@@ -113,7 +140,7 @@ func spoilIn(r *rand.Rand, v any, odds int) any {
 func randomOps(t testing.TB, r *rand.Rand, samples map[string][]bson.D, n int) []store.Op {
 	t.Helper()
 	var ops []store.Op
-	for _, name := range []string{"people", "measured", "drugs", "patients", "relatives", "staff", "locations", "slots", "vitals_labs", "prescriptions", "appointments", "messages"} {
+	for _, name := range []string{"people", "measured", "drugs", "patients", "relatives", "staff", "locations", "slots", "vitals_labs", "prescriptions", "appointments", "messages", "aerzte", "diagnosen", "laborwerte", "messungen", "patienten", "rezepte", "termine"} {
 		from := samples[name]
 		if len(from) == 0 {
 			continue
