@@ -47,17 +47,23 @@ func (r *row) Kinds() []kind {
 type ask struct {
 	scopes scope.Set
 	rows   []*row
+	at     map[spot]*row
 	// possible is what could be permitted; the rest is neither asked nor granted.
 	possible func(fhir.Type) scope.Letters
+}
+
+// spot says in which row a type is; without a type, the row of all that "*" stands for and
+// that have none of their own.
+type spot struct {
+	context scope.Context
+	filter  string
+	typ     fhir.Type
 }
 
 // newAsk makes the rows for the scopes that an app asks for. Types are all that the
 // server has: what "*" stands for. Possible may be nil: everything is.
 func newAsk(scopes scope.Set, types []fhir.Type, possible func(fhir.Type) scope.Letters) *ask {
-	if possible == nil {
-		possible = func(fhir.Type) scope.Letters { return scope.AllV1 }
-	}
-	a := &ask{scopes: scopes, possible: possible}
+	a := &ask{scopes: scopes, at: make(map[spot]*row), possible: once(possible)}
 	for s := range scopes.All() {
 		if s.Name != "" {
 			continue
@@ -67,39 +73,65 @@ func newAsk(scopes scope.Set, types []fhir.Type, possible func(fhir.Type) scope.
 			one = types
 		}
 		for _, t := range one {
-			if letters := s.Letters & possible(t); letters != 0 {
+			if letters := s.Letters & a.possible(t); letters != 0 {
 				a.add(s, t, letters)
 			}
 		}
 	}
-	slices.SortStableFunc(a.rows, func(x, y *row) int { return x.place() - y.place() })
+	slices.SortStableFunc(a.rows, func(x, y *row) int { return x.rank() - y.rank() })
 	return a
 }
 
-// add adds what a scope asks for about a type.
+// once is a function that asks possible about each type once.
+func once(possible func(fhir.Type) scope.Letters) func(fhir.Type) scope.Letters {
+	if possible == nil {
+		return func(fhir.Type) scope.Letters { return scope.AllV1 }
+	}
+	known := make(map[fhir.Type]scope.Letters)
+	return func(t fhir.Type) scope.Letters {
+		letters, ok := known[t]
+		if !ok {
+			letters = possible(t)
+			known[t] = letters
+		}
+		return letters
+	}
+}
+
+// add adds what a scope asks for about a type. The types of "*" that have no words of their
+// own share a row; with a restriction all do, so that the page stays as long as what
+// was asked.
 func (a *ask) add(s scope.Scope, t fhir.Type, letters scope.Letters) {
 	_, named := groupOf(t)
-	rest := !named && s.Type == ""
-	i := slices.IndexFunc(a.rows, func(r *row) bool {
-		if r.Context != s.Context || r.Filter != s.Filter {
-			return false
+	own, shared := spot{s.Context, s.Filter, t}, spot{s.Context, s.Filter, ""}
+	r := a.at[own]
+	if r == nil && s.Type == "" && (!named || s.Filter != "") {
+		if r = a.at[shared]; r == nil {
+			r = a.row(s)
+			r.Rest = true
+			a.at[shared] = r
 		}
-		return slices.Contains(r.Types, t) || rest && r.Rest
-	})
-	if i < 0 {
-		a.rows = append(a.rows, &row{Context: s.Context, Filter: s.Filter, Rest: rest})
-		i = len(a.rows) - 1
 	}
-	r := a.rows[i]
-	if !slices.Contains(r.Types, t) {
+	if r == nil {
+		r = a.row(s)
+	}
+	if a.at[own] == nil {
+		a.at[own] = r
 		r.Types = append(r.Types, t)
 	}
 	r.Read |= letters & scope.ReadV1
 	r.Write |= letters & scope.WriteV1
 }
 
-// place orders rows as the groups do.
-func (r *row) place() int {
+// row adds a row.
+func (a *ask) row(s scope.Scope) *row {
+	r := &row{Context: s.Context, Filter: s.Filter}
+	a.rows = append(a.rows, r)
+	return r
+}
+
+// rank orders rows as the groups do.
+func (r *row) rank() int {
 	at := int(r.Context) * 1000
 	if r.Rest {
 		return at + 999
@@ -159,28 +191,25 @@ func (a *ask) read(form url.Values) (answer, error) {
 	if got.offline && !a.scopes.Has(scope.OfflineAccess) {
 		return answer{}, errTampered
 	}
-	find := func(key string) *row {
-		i := slices.IndexFunc(a.rows, func(r *row) bool { return r.Key() == key })
-		if i < 0 {
-			return nil
-		}
-		return a.rows[i]
+	rows := make(map[string]*row, len(a.rows))
+	for _, r := range a.rows {
+		rows[r.Key()] = r
 	}
 	for _, key := range form[fieldSee] {
-		if r := find(key); r == nil || r.Read == 0 {
+		if r := rows[key]; r == nil || r.Read == 0 {
 			return answer{}, errTampered
 		}
 		got.see[key] = true
 	}
 	for _, key := range form[fieldWrite] {
-		if r := find(key); r == nil || r.Write == 0 {
+		if r := rows[key]; r == nil || r.Write == 0 {
 			return answer{}, errTampered
 		}
 		got.write[key] = true
 	}
 	for name, values := range form {
 		if key, ok := strings.CutPrefix(name, fieldKinds); ok && slices.Contains(values, "some") {
-			r := find(key)
+			r := rows[key]
 			if r == nil || r.Kinds() == nil {
 				return answer{}, errTampered
 			}

@@ -1,9 +1,11 @@
 package pages_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,5 +166,24 @@ func TestNobodyIsAskedForWhatIsImpossible(t *testing.T) {
 		if got := w.granted(b.submit(p, "/auth/consent", nil)); got.Scope != want {
 			t.Errorf("B11 %s grants %q, want %q", asks, got.Scope, want)
 		}
+	}
+}
+
+func TestAConsentIsAsLongAsWhatIsAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pages.Types = fhir.Types()
+	var asks []string
+	for i := range 380 {
+		asks = append(asks, fmt.Sprintf("patient/*.r?a=%d", i))
+	}
+	b := w.browser()
+	begin := time.Now()
+	p := b.signIn(b.post("/auth/authorize", w.parameters(scopes(strings.Join(asks, " ")))), "amy.shaw")
+	if n := len(p.all("input")); n > 1000 || !strings.Contains(p.text, "See all information, only where a = 379") {
+		t.Errorf("B11 %d scopes make %d fields: %.500s", len(asks), n, p.text)
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("the page took %v", took)
 	}
 }

@@ -320,6 +320,8 @@ func (v *visit) rowView(a *ask, r *row, got answer) rowView {
 func (v *visit) what(r *row) string {
 	what := string(r.Types[0])
 	switch {
+	case r.Rest && r.Filter != "":
+		what = v.words.say("what.all")
 	case r.Rest:
 		what = v.words.say("what.rest", "n", len(r.Types))
 	case v.words.has("what." + what):

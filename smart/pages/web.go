@@ -202,6 +202,8 @@ func (v *visit) fail(err error) {
 	case errors.As(err, &p):
 	case errors.As(err, &tooLarge):
 		p = &problem{status: http.StatusRequestEntityTooLarge, what: "error.request", err: err}
+	case errors.Is(err, context.Canceled):
+		return // nobody waits for the page
 	case errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded):
 		p = &problem{status: http.StatusServiceUnavailable, what: "error.server", err: err}
 	default:

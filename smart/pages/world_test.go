@@ -298,6 +298,9 @@ func (p *page) all(name string) []*html.Node {
 // form gives where a form leads and what it sends as it stands.
 func (p *page) form(action string) (address string, values url.Values) {
 	p.t.Helper()
+	if p.doc == nil {
+		p.t.Fatalf("no form %s: the browser was sent to %s", action, p.out)
+	}
 	for _, f := range p.all("form") {
 		to, _ := attr(f, "action")
 		method, _ := attr(f, "method")
@@ -335,6 +338,11 @@ func (b *browser) submit(p *page, action string, change func(url.Values)) *page 
 
 // request is the address of an authorization request.
 func (w *world) request(change func(url.Values)) string {
+	return w.base + "/auth/authorize?" + w.parameters(change).Encode()
+}
+
+// parameters are those of an authorization request.
+func (w *world) parameters(change func(url.Values)) url.Values {
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {redirect}, "scope": {defaultAsks}, "state": {"s t&a=te"},
 		"aud": {w.base + "/fhir"}, "code_challenge": {token.Challenge(verifier)}, "code_challenge_method": {"S256"}, "nonce": {"n"},
@@ -342,7 +350,7 @@ func (w *world) request(change func(url.Values)) string {
 	if change != nil {
 		change(q)
 	}
-	return w.base + "/auth/authorize?" + q.Encode()
+	return q
 }
 
 func scopes(s string) func(url.Values) { return func(q url.Values) { q.Set("scope", s) } }
