@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 	defaultAge   = 5 * time.Minute  // of a key set that does not say how long it is good for
 	maxAge       = time.Hour        // of any
 	retryAfter   = 10 * time.Second // between fetches for the sake of an unknown kid, or after a failure
+	maxWaiting   = 128              // requests at a time for one key set that has to be fetched
 )
 
 // Fetcher gets key sets from URLs that somebody registered, and keeps them as long as
@@ -46,14 +48,29 @@ type Fetcher struct {
 	http *http.Client
 }
 
-// fetched is what is known of one URL. Whoever has taken the token of turn may look
-// and fetch, so that one fetch serves all who wait.
+// fetched is what is known of one URL. Whoever has taken the token of turn may fetch,
+// so that one fetch serves all who wait.
 type fetched struct {
-	turn  chan struct{}
+	turn    chan struct{}
+	waiting atomic.Int32
+	last    atomic.Pointer[outcome]
+}
+
+// outcome is that of the last fetch.
+type outcome struct {
 	keys  Set
-	err   error // of the last fetch
+	err   error
 	at    time.Time
 	until time.Time
+}
+
+// serves reports whether an outcome is to be taken as it is for a kid.
+func (o *outcome) serves(kid string, now time.Time) bool {
+	waited := now.Sub(o.at) >= retryAfter
+	if o.err != nil {
+		return !waited
+	}
+	return now.Before(o.until) && (len(o.keys[kid]) > 0 || !waited)
 }
 
 func (f *Fetcher) now() time.Time {
@@ -68,6 +85,14 @@ func (f *Fetcher) now() time.Time {
 // fetched anew, but not more often than every ten seconds.
 func (f *Fetcher) Get(ctx context.Context, url, kid string, algorithms []jose.SignatureAlgorithm) (Set, error) {
 	s := f.set(url)
+	if o := s.last.Load(); o != nil && o.serves(kid, f.now()) {
+		return o.keys, o.err
+	}
+	// A slow server must not hold up all that this one can do at a time.
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > maxWaiting {
+		return nil, errors.New("too many wait for the key set")
+	}
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -75,18 +100,14 @@ func (f *Fetcher) Get(ctx context.Context, url, kid string, algorithms []jose.Si
 		return nil, ctx.Err()
 	}
 	now := f.now()
-	waited := now.Sub(s.at) >= retryAfter
-	switch {
-	case s.err != nil && !waited:
-		return nil, s.err
-	case s.err == nil && now.Before(s.until) && (len(s.keys[kid]) > 0 || !waited):
-		return s.keys, nil
+	if o := s.last.Load(); o != nil && o.serves(kid, now) {
+		return o.keys, o.err
 	}
 	// An app that goes away does not stop what others wait for.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
 	keys, age, err := f.fetch(ctx, url, algorithms)
-	s.keys, s.err, s.at, s.until = keys, err, now, now.Add(age)
+	s.last.Store(&outcome{keys, err, now, now.Add(age)})
 	return keys, err
 }
 

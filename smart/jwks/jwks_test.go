@@ -136,6 +136,41 @@ func with(t testing.TB, member string) string {
 	return strings.Replace(string(public(t, "k", testKeys().p384)), `"kty"`, member+`"kty"`, 1)
 }
 
+func TestASlowServerHoldsUpFew(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	body := public(t, "one", testKeys().p384)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		w.Header().Set("Cache-Control", "max-age=60")
+		_, _ = w.Write(body)
+	}))
+	defer s.Close()
+	f := &Fetcher{Loopback: true}
+	answers := make(chan error)
+	const asked = maxWaiting + 20
+	for range asked {
+		go func() {
+			_, err := f.Get(t.Context(), s.URL, "one", algorithms)
+			answers <- err
+		}()
+	}
+	for range asked - maxWaiting {
+		if err := <-answers; err == nil || !strings.Contains(err.Error(), "too many wait") {
+			t.Errorf("D5 got %v", err)
+		}
+	}
+	close(release)
+	for range maxWaiting {
+		if err := <-answers; err != nil {
+			t.Errorf("D5 got %v", err)
+		}
+	}
+	if _, err := f.Get(t.Context(), s.URL, "one", algorithms); err != nil {
+		t.Errorf("D5 afterwards: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(public(f, "k", testKeys().p384))
 	f.Add([]byte(`{"keys":[{"kty":"RSA","kid":"x","n":"AQAB","e":"AQAB"}]}`))
