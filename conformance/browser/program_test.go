@@ -85,11 +85,8 @@ const (
 
 func newDemo(t *testing.T) *demo {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes a browser and a server of its own")
-	}
-	script := cache(t, "fhirclient/build/fhir-client.js")
 	d := &demo{T: t, dir: t.TempDir(), tab: browser.Open(t)}
+	script := cache(t, "fhirclient/build/fhir-client.js")
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/fhir-client.js" {
 			http.ServeFile(w, r, script)

@@ -32,10 +32,13 @@ type Tab struct {
 // timeout bounds all that happens in one browser.
 const timeout = time.Minute
 
-// Open starts a browser that ends with the test. Without one on this machine the test is
-// skipped: scripts/test-browser.sh installs one.
+// Open starts a browser that ends with the test. Without one on this machine, and
+// with -short, the test is skipped: scripts/test-browser.sh installs one.
 func Open(t testing.TB) *Tab {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("takes a browser of its own")
+	}
 	path := os.Getenv(Env)
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path == "" {

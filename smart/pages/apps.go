@@ -160,12 +160,12 @@ func (v *visit) endSessions() error {
 	return nil
 }
 
-// logoutPage asks whether to sign out.
+// logoutPage asks whether to sign out. An app's request, when there is one, goes on with
+// whoever signs in then.
 func logoutPage(v *visit) error {
 	if err := v.open(); err != nil {
 		return err
 	}
-	v.pending, v.handle = nil, ""
 	if v.who == nil {
 		return v.signedOut()
 	}
@@ -197,6 +197,9 @@ func logoutForm(v *visit) error {
 // signedOut says that nobody is signed in any more.
 func (v *visit) signedOut() error {
 	v.setCookie(v.w, sessionCookie, "", -1)
+	if v.pending != nil {
+		return v.step("/auth/login")
+	}
 	v.who = nil
 	return v.show(http.StatusOK, "logout", struct {
 		common

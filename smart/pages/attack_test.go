@@ -189,7 +189,7 @@ func TestGuessingPasswords(t *testing.T) {
 	if !strings.Contains(known[0], "The username or the password is not right.") || !strings.Contains(known[11], "There were too many attempts from here. Wait ") {
 		t.Errorf("first %q, then %q", known[0], known[11])
 	}
-	if p := b.submit(p, "/auth/login", signInAs("amy.shaw", password)); p.url.Path != "/auth/login" || p.status != http.StatusTooManyRequests {
+	if p := b.submit(p, "/auth/login", signInAs("amy.shaw", password)); p.url.Path != "/auth/login" || p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") == "" {
 		t.Errorf("the right password at once: %d %s", p.status, p.url)
 	}
 	w.clock.add(3 * time.Minute)

@@ -162,6 +162,20 @@ func TestLettingAnAppIn(t *testing.T) {
 			}
 		}
 	})
+	t.Run("B10 another person can take over before anything is allowed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		b := w.browser()
+		p := b.signIn(b.get(w.request(nil)), "tom.shaw")
+		p = b.get("/auth/logout?" + p.url.RawQuery)
+		p = b.submit(p, "/auth/logout", nil)
+		if p.url.Path != "/auth/login" || !strings.Contains(p.text, "Sign in to continue to Blood Sugar Diary.") {
+			t.Fatalf("%s: %s", p.url, p.text)
+		}
+		if got := w.granted(b.submit(b.signIn(p, "amy.shaw"), "/auth/consent", nil)); got.Patient != "amy-shaw" {
+			t.Errorf("granted %+v", got)
+		}
+	})
 	t.Run("B1 the request may be posted by the app", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

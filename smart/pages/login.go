@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/authorize"
@@ -181,7 +183,9 @@ func loginForm(v *visit) error {
 		f.general = v.words.say("login.error.match")
 		return v.showLogin(http.StatusUnprocessableEntity, f)
 	case errors.As(err, &wait):
-		f.general = v.words.say("login.error.wait", "wait", v.words.duration(wait.Until.Sub(v.now())))
+		left := wait.Until.Sub(v.now())
+		v.w.Header().Set("Retry-After", strconv.Itoa(int(left/time.Second)+1))
+		f.general = v.words.say("login.error.wait", "wait", v.words.duration(left))
 		return v.showLogin(http.StatusTooManyRequests, f)
 	case errors.Is(err, account.ErrBusy):
 		f.general = v.words.say("login.error.busy")
