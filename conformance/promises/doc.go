@@ -10,8 +10,8 @@
 //	P6 memory stays within the configured bound, whatever is sent
 //	P7 a server that stops, or has too much to do, says so: nothing hangs
 //
-// That each operation of a store may fail, and each write to a file, is tested
-// where these are: fhir/bundle, fhir/record and store/sqlite.
+// That any one operation of the store may fail is tested in cmd/portico, with the server
+// in the test's process; that any one write to a file may, in store/sqlite.
 //
 // The package is test files only, but for this one; it imports none of Portico's
 // packages but other support for tests.

@@ -66,7 +66,8 @@ func TestKilledWhileWritingToTheEHR(t *testing.T) {
 				for _, p := range patrons {
 					wg.Go(func() { p.work(ctx, t, s) })
 				}
-				time.Sleep(50*time.Millisecond + rand.N(200*time.Millisecond))
+				awaitOne(patrons)
+				time.Sleep(rand.N(200 * time.Millisecond))
 				s.Kill(t)
 				cancel()
 				wg.Wait()
@@ -82,6 +83,20 @@ func TestKilledWhileWritingToTheEHR(t *testing.T) {
 				t.Error("that shows nothing")
 			}
 		})
+	}
+}
+
+// awaitOne returns when one more transaction was acknowledged, or none is.
+func awaitOne(patrons []*patron) {
+	sum := func() (n int64) {
+		for _, p := range patrons {
+			n += p.stored.Load()
+		}
+		return n
+	}
+	before := sum()
+	for began := time.Now(); sum() == before && time.Since(began) < 5*time.Second; {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -73,8 +73,8 @@ func TestStoppedUnderLoad(t *testing.T) {
 	}
 }
 
-// slowly sends the beginning of a creation over a connection of its own. The rest
-// is finish's to send; wait reads the answer.
+// slowly sends the beginning of a creation over a connection of its own, when the
+// server has begun to read it. The rest is finish's to send; wait reads the answer.
 func slowly(t *testing.T, s *program.Server) (finish func(), wait func() (*http.Response, error)) {
 	t.Helper()
 	address := strings.TrimSuffix(strings.TrimPrefix(s.Base, "http://"), "/fhir")
@@ -92,9 +92,13 @@ func slowly(t *testing.T, s *program.Server) (finish func(), wait func() (*http.
 			t.Error(err)
 		}
 	}
-	write(fmt.Sprintf("POST /fhir/Basic HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:20]))
-	time.Sleep(100 * time.Millisecond) // so that its handler has begun
-	return func() { write(body[20:]) }, func() (*http.Response, error) { return http.ReadResponse(bufio.NewReader(conn), nil) }
+	write(fmt.Sprintf("POST /fhir/Basic HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(body)))
+	in := bufio.NewReader(conn)
+	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusContinue {
+		t.Fatalf("to go on it says %v, %v", res, err)
+	}
+	write(body[:20])
+	return func() { write(body[20:]) }, func() (*http.Response, error) { return http.ReadResponse(in, nil) }
 }
 
 // configured writes a configuration file with these lines and gives the flag.
