@@ -260,7 +260,7 @@ func TestG8_6_AJobIsForItsCallerOnly(t *testing.T) {
 				if token == "amy-for-tom" {
 					token = "tom"
 				}
-				return context.WithValue(ctx, whoKey{}, token), Caller{Name: token}, err
+				return context.WithValue(ctx, whoKey{}, token), Caller{Name: token, Client: "app-of-" + token}, err
 			}
 		}
 		e, idle := deferring(t, st, false, who), deferring(t, st, false, who)
@@ -269,13 +269,22 @@ func TestG8_6_AJobIsForItsCallerOnly(t *testing.T) {
 		if status, answer := outcomeOf(t, e, path, "Authorization", "Bearer amy"); status != "200 OK" {
 			t.Errorf("%s: %s", status, answer)
 		}
+		stop()
+		named := 0
+		for line := range strings.Lines(e.log.String()) {
+			if strings.Contains(line, `"interaction":"transaction"`) && strings.Contains(line, `"client":"app-of-amy"`) {
+				named++
+			}
+		}
+		if named != 2 { // when it was submitted and when it was carried out
+			t.Errorf("the log says %d times whose job it was: %s", named, e.log)
+		}
 		for _, method := range []string{"GET", "DELETE"} {
 			if r := e.do(t, method, path, "", "Authorization", "Bearer tom"); r.Code != 404 {
 				t.Errorf("%s by another: %d", method, r.Code)
 			}
 		}
 		// A token that is ended meanwhile is not good any more.
-		stop()
 		ended := submit(t, idle, "POST", "/fhir", creates, "Authorization", "Bearer tom")
 		gone.Store(true)
 		work(t, idle)

@@ -41,13 +41,13 @@ func (s *Server) serveJobs(ctx context.Context) (wait func()) {
 
 // runJob carries out the request of a job as if it came in now. What is only busy is waited for.
 func (s *Server) runJob(ctx context.Context, j job.Job, progress func(string)) job.Answer {
-	ctx, err := s.permit(ctx, j)
+	ctx, who, err := s.permit(ctx, j)
 	if err != nil {
 		status, issues := explain(err)
 		return jobFailed(status, &fhir.Error{Issues: issues})
 	}
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		a, again := s.tryJob(ctx, j, progress)
+		a, again := s.tryJob(ctx, j, who, progress)
 		if !again || pause(ctx, wait) != nil {
 			return a
 		}
@@ -56,12 +56,12 @@ func (s *Server) runJob(ctx context.Context, j job.Job, progress func(string)) j
 
 // permit sees to it that a job may still be carried out: its token may have been ended, or have
 // expired, since it was submitted. Who lost what the client sent with it cannot know.
-func (s *Server) permit(ctx context.Context, j job.Job) (context.Context, error) {
+func (s *Server) permit(ctx context.Context, j job.Job) (context.Context, Caller, error) {
 	if s.Authenticate == nil {
-		return ctx, nil
+		return ctx, Caller{}, nil
 	}
 	if !j.Known {
-		return nil, fhir.Errorf(fhir.CodeLogin, "",
+		return nil, Caller{}, fhir.Errorf(fhir.CodeLogin, "",
 			"The server was started again before this was done, and with that ended the authorization that it was asked for with. %s", s.traces(ctx, j))
 	}
 	header := http.Header{}
@@ -70,17 +70,18 @@ func (s *Server) permit(ctx context.Context, j job.Job) (context.Context, error)
 	if err == nil && caller.Name != j.Caller {
 		err = fhir.Errorf(fhir.CodeLogin, "", "The access token stands for something else than when this was submitted.")
 	}
-	return permitted, err
+	return permitted, caller, err
 }
 
 // tryJob carries out the request of a job once; again says that it was refused only since others
 // were in the way.
-func (s *Server) tryJob(ctx context.Context, j job.Job, progress func(string)) (a job.Answer, again bool) {
+func (s *Server) tryJob(ctx context.Context, j job.Job, who Caller, progress func(string)) (a job.Answer, again bool) {
 	sub, err := s.jobRequest(ctx, j)
 	if err != nil {
 		return jobFailed(http.StatusInternalServerError, fhir.Errorf(fhir.CodeException, "", "The server failed.")), false
 	}
 	sub.progress = progress
+	sub.event.Client, sub.event.Account = who.Client, who.Account
 	defer sub.share.release()
 	if err := sub.share.hold(int64(len(j.Request.Body))); err != nil {
 		status, issues := explain(err)
