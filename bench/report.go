@@ -68,9 +68,14 @@ type row struct {
 	Size    float64 `json:"size_bytes,omitempty"` // of a resource as sent
 	Disk    float64 `json:"disk_bytes,omitempty"` // each resource, indexes included
 	Entries float64 `json:"entries,omitempty"`    // of an answer, on average
-	Shared  float64 `json:"writes_per_commit,omitempty"`
-	Budget  budget  `json:"budget"`
-	Over    bool    `json:"over,omitempty"` // the budget
+	// Of the first query, as portico explain counts: index entries and documents looked at
+	// for each one returned, and allocations below HTTP.
+	Keys   float64 `json:"keys_per_returned,omitempty"`
+	Docs   float64 `json:"documents_per_returned,omitempty"`
+	Allocs float64 `json:"allocations,omitempty"`
+	Shared float64 `json:"writes_per_commit,omitempty"`
+	Budget budget  `json:"budget"`
+	Over   bool    `json:"over,omitempty"` // the budget
 }
 
 // report is what a run found out.
@@ -109,12 +114,12 @@ func (r *report) writeJSON(w io.Writer) error {
 
 func (r *report) writeText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "\tclients\tops\tops/s\tp50 µs\tp99 µs\tserver CPU µs/op\tbudget\tentries\t")
+	_, _ = fmt.Fprintln(t, "\tclients\tops\tops/s\tp50 µs\tp99 µs\tserver CPU µs/op\tbudget\tentries\tkeys/entry\tdocs/entry\tallocs\t")
 	for _, m := range r.Rows {
 		if m.Skipped != "" || m.Ops == 0 {
 			continue
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, number(float64(m.Clients)), m.Ops, m.Rate, number(m.P50), number(m.P99), number(m.CPU), m.limit(), number(m.Entries))
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, number(float64(m.Clients)), m.Ops, m.Rate, number(m.P50), number(m.P99), number(m.CPU), m.limit(), number(m.Entries), ratio(m.Keys), ratio(m.Docs), number(m.Allocs))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -170,4 +175,12 @@ func number(f float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.0f", f)
+}
+
+// ratio is number with one digit more.
+func ratio(f float64) string {
+	if f == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", f)
 }

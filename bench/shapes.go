@@ -50,8 +50,15 @@ func measureShapes(ctx context.Context, o options, dir string, rep *report) (err
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
 	b := &bench{options: o, client: newClient(s.base+"/fhir", busy), cpu: s.cpu, rep: rep}
+	if err := errors.Join(b.allShapes(ctx), s.stop()); err != nil {
+		return err
+	}
+	// A store is for one process at a time.
+	return explainRows(ctx, rep.Rows, data)
+}
+
+func (b *bench) allShapes(ctx context.Context) error {
 	found, err := b.sample(ctx)
 	if err != nil {
 		return err

@@ -62,6 +62,7 @@ type Query struct {
 	Order      []Key    // ties are always broken by _id ascending, or in the direction of the last key
 	After      Cursor   // yield only what comes strictly after this position in Order
 	Limit      int      // 0 means no limit
+	Expect     int      // without a limit: how many the caller is likely to take, for the choice of an index; 0 means all
 	MaxSort    int      // how many documents may be sorted where no index gives the order; more are ErrTooCostly. 0 means no limit
 	Fields     []string // top-level fields to return; _id always is; nil means all
 }

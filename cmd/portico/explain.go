@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 
@@ -46,6 +48,8 @@ func explain(ctx context.Context, args []string, env func(string) string, std st
 		asked, args = args[0], args[1:]
 	}
 	f := explainFlags(&c)
+	var asJSON bool
+	f.BoolVar(&asJSON, "json", false, "write JSON, with the allocations of one search")
 	if help, err := parse(f, args, std.out); help || err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func explain(ctx context.Context, args []string, env func(string) string, std st
 	}
 	types.Describe("Patient") // reads the search parameters, as a server has long since done
 	watched.steps = nil
-	return explainSearch(ctx, c, types, watched, asked, std.out)
+	return explainSearch(ctx, c, types, watched, asked, asJSON, std.out)
 }
 
 // openAside opens the store of a tool that looks at what a server has, filled with
@@ -93,7 +97,7 @@ func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log
 }
 
 // explainSearch answers one search and prints what that took.
-func explainSearch(ctx context.Context, c Config, types *router.Router, st *watchedStore, asked string, out io.Writer) error {
+func explainSearch(ctx context.Context, c Config, types *router.Router, st *watchedStore, asked string, asJSON bool, out io.Writer) error {
 	base := c.BaseURL + "/fhir"
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: types, Base: base}, Base: base}
 	cursors, err := search.NewCursors(make([]byte, 32), nil) // for none that leaves this process
@@ -116,6 +120,14 @@ func explainSearch(ctx context.Context, c Config, types *router.Router, st *watc
 	page, err := repo.Search(ctx, req.Query)
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		st.quiet = true
+		allocations, err := allocated(ctx, repo, req.Query)
+		if err != nil {
+			return err
+		}
+		return st.writeJSON(out, len(page.Resources), allocations)
 	}
 	if err := st.print(out); err != nil {
 		return err
@@ -165,8 +177,8 @@ func verdict(types *router.Router, st *watchedStore, q *fhir.Query, page fhir.Pa
 	case st.finds() > 1 || !ok:
 		return found + "."
 	}
-	if exact, err := records.Exact(q); err != nil || !exact {
-		return found + ". The index narrows down; each document that was read was looked at."
+	if names, err := records.Undecided(q); err != nil || len(names) > 0 {
+		return fmt.Sprintf("%s. The index narrows down; each document that was read was looked at, for %s.", found, strings.Join(names, ", "))
 	}
 	return found + ". The index decides what matches."
 }
@@ -176,6 +188,7 @@ func verdict(types *router.Router, st *watchedStore, q *fhir.Query, page fhir.Pa
 type watchedStore struct {
 	store.Store
 	steps []step
+	quiet bool // and notes nothing
 }
 
 type step struct {
@@ -189,6 +202,10 @@ type step struct {
 // Find implements [store.Store].
 func (s *watchedStore) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
+		if s.quiet {
+			s.Store.Find(ctx, q)(yield)
+			return
+		}
 		n, whole := 0, true
 		for doc, err := range s.Store.Find(ctx, q) {
 			if err == nil {
@@ -211,7 +228,7 @@ func (s *watchedStore) SortsWithin() bool { return store.SortsWithin(s.Store) }
 // Count implements [store.Store].
 func (s *watchedStore) Count(ctx context.Context, q store.Query) (int64, error) {
 	n, err := s.Store.Count(ctx, q)
-	if err == nil {
+	if err == nil && !s.quiet {
 		s.steps = append(s.steps, step{what: "count", collection: q.Collection, read: n})
 	}
 	return n, err
@@ -254,4 +271,47 @@ func (s *watchedStore) print(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", st.what, st.collection, index, keys, docs, st.read, order)
 	}
 	return w.Flush()
+}
+
+// explained is what explain --json writes.
+type explained struct {
+	Steps       []explainedStep `json:"steps"`
+	Returned    int             `json:"returned"`    // on the first page
+	Allocations float64         `json:"allocations"` // of one search, below HTTP
+}
+
+type explainedStep struct {
+	Step       string `json:"step"`
+	Collection string `json:"collection"`
+	Index      string `json:"index,omitempty"`
+	Keys       int64  `json:"keys"`
+	Documents  int64  `json:"documents"`
+	Returned   int64  `json:"returned"`
+	Sorted     bool   `json:"sorted,omitempty"`
+}
+
+func (s *watchedStore) writeJSON(out io.Writer, returned int, allocations float64) error {
+	e := explained{Returned: returned, Allocations: allocations}
+	for _, st := range s.steps {
+		one := explainedStep{Step: st.what, Collection: st.collection, Returned: st.read}
+		if p := st.plan; p != nil {
+			one.Index, one.Keys, one.Documents, one.Sorted = p.Index, p.Keys, p.Docs, p.Sorted
+		}
+		e.Steps = append(e.Steps, one)
+	}
+	return json.NewEncoder(out).Encode(e)
+}
+
+// allocated gives how many allocations a search takes, on average of some.
+func allocated(ctx context.Context, repo fhir.Repository, q *fhir.Query) (float64, error) {
+	const times = 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range times {
+		if _, err := repo.Search(ctx, q); err != nil {
+			return 0, err
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / times, nil
 }

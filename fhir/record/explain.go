@@ -1,13 +1,43 @@
 package record
 
-import "github.com/portico-fhir/portico/fhir"
+import (
+	"slices"
 
-// Exact reports whether the index decides what matches q, or only narrows down
-// what Search then looks at one by one. The query has no chains, as for Search.
-func (r *Repository) Exact(q *fhir.Query) (bool, error) {
-	f, err := r.finding(q)
-	if err != nil {
-		return false, err
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/index"
+)
+
+// Undecided lists the parameters of q whose conditions the index only narrows down,
+// so that Search looks at what it finds one by one; none when the index decides what
+// matches. The query has no chains, as for Search.
+func (r *Repository) Undecided(q *fhir.Query) ([]string, error) {
+	c := index.Compiler{Indexer: *r.indexer(), Field: fieldKeys, Now: r.now(), Own: r.own}
+	var names []string
+	var list func(e fhir.Expr) error
+	list = func(e fhir.Expr) error {
+		plan, err := c.Compile(q.Type, e)
+		if err != nil || plan.Exact {
+			return err
+		}
+		parts := []fhir.Expr(nil)
+		switch e := e.(type) {
+		case fhir.And:
+			parts = e
+		case fhir.Or:
+			parts = e
+		case fhir.Not:
+			parts = []fhir.Expr{e.Expr}
+		case fhir.Term:
+			if !slices.Contains(names, e.Param.Name) {
+				names = append(names, e.Param.Name)
+			}
+		}
+		for _, part := range parts {
+			if err := list(part); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return f.plan.Exact, nil
+	return names, list(q.Where)
 }

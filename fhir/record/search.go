@@ -118,7 +118,7 @@ func (f *finding) ask(i, limit int) store.Query {
 	if f.after != nil && i == f.reached(f.after) {
 		q.After = f.after[part.skip:]
 	}
-	if f.plan.Exact {
+	if q.Expect = limit; f.plan.Exact {
 		q.Limit = limit
 	}
 	if slices.ContainsFunc(f.order, func(k store.Key) bool { return k.Within != nil }) {

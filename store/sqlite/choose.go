@@ -90,6 +90,9 @@ func (p *planner) cheapest(c *conn, q store.Query, counting bool) (access, error
 		return access{}, err
 	}
 	limit := q.Limit
+	if limit == 0 {
+		limit = q.Expect
+	}
 	if counting {
 		limit = 0
 	}

@@ -92,8 +92,8 @@ func (p *planner) pin(a access, prefixes [][]byte) {
 			p.pin(next, product(prefixes, spans))
 		}
 	}
-	if !extended && len(p.found) < maxAccesses {
-		p.finish(a, prefixes)
+	if len(p.found) < maxAccesses {
+		p.finish(a, prefixes, extended)
 	}
 }
 
@@ -117,14 +117,15 @@ func product(prefixes [][]byte, spans []span) [][]byte {
 }
 
 // finish adds the accesses with these prefixes: one for each range that a
-// condition puts on the next key, or else one with all that follows.
-func (p *planner) finish(a access, prefixes [][]byte) {
-	ranged := false
+// condition puts on the next key, or else one with all that follows. When the prefixes
+// were also extended by values of that key, only other ranges are of use.
+func (p *planner) finish(a access, prefixes [][]byte, extended bool) {
+	ranged := extended
 	if i := len(a.pins); i < len(a.ix.keys) {
 		key := a.ix.keys[i]
 		for j := range p.cons {
 			c := &p.cons[j]
-			if c.path != key.Path {
+			if c.path != key.Path || extended && c.points && len(prefixes)*len(c.pieces) <= maxLanes {
 				continue
 			}
 			b := a
