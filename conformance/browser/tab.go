@@ -30,7 +30,7 @@ type Tab struct {
 }
 
 // timeout bounds all that happens in one browser.
-const timeout = time.Minute
+const timeout = 3 * time.Minute
 
 // Open starts a browser that ends with the test. Without one on this machine, and
 // with -short, the test is skipped: scripts/test-browser.sh installs one.
