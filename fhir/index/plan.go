@@ -19,7 +19,13 @@ type Plan struct {
 	// Walk, if not nil, is a way through entries that finds the same in their order,
 	// for where no order is asked for and the index would have to be read as a whole.
 	Walk *Walk
+	// Apart, if not nil, divides what Where finds: for counting.
+	Apart *Apart
 }
+
+// Apart are what matches for certain, and the others, which are few and have to be
+// looked at.
+type Apart struct{ Sure, Doubt store.Filter }
 
 // Compiler turns conditions into filters on the entries. Safe for concurrent
 // use.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/path"
@@ -187,7 +188,13 @@ func (c *compiler) words(p *param, t fhir.Term) (Plan, error) {
 	if len(words) == 0 {
 		return Plan{}, fhir.Errorf(fhir.CodeInvalid, "http."+p.Name, "There is no word in what is searched for.")
 	}
-	return Plan{Where: c.allWords(p, words, v.Prefix)}, nil
+	plan := Plan{Where: c.allWords(p, words, v.Prefix)}
+	// An entry of full length may be that of a longer word.
+	if len(words) == 1 && utf8.RuneCountInString(words[0]) < maxWord {
+		sure := c.word(p, words[0], v.Prefix, false)
+		plan.Apart = &Apart{Sure: sure, Doubt: store.And{c.more(p), store.Not{Filter: sure}}}
+	}
+	return plan, nil
 }
 
 // allWords finds the resources that have all the words, the last of which may be the
@@ -199,7 +206,7 @@ func (c *compiler) allWords(p *param, words []string, prefix bool) store.Filter 
 	var all store.And
 	for _, w := range slices.Compact(words) {
 		key, whole := cut(w)
-		all = append(all, c.word(p, key, prefix && w == last && whole))
+		all = append(all, c.word(p, key, prefix && w == last && whole, true))
 	}
 	if len(all) == 1 {
 		return all[0]
@@ -217,24 +224,35 @@ func (c *compiler) printed(s string) store.Filter {
 	return c.allWords(content, words, true)
 }
 
-// word finds the resources that have a word, or may have.
-func (c *compiler) word(p *param, w string, beginning bool) store.Filter {
+// word finds the resources that have a word, and with doubt those that may have.
+func (c *compiler) word(p *param, w string, beginning, doubt bool) store.Filter {
 	codes := []string{p.code}
 	if text := c.typ.byName[paramText]; text != nil && p.Name == paramContent {
 		codes = append(codes, text.code)
 	}
 	if beginning {
-		any := store.Or{c.in([]store.Value{store.String(p.code + more)})}
+		var any store.Or
 		for _, code := range codes {
 			any = append(any, c.prefix(code+w))
 		}
+		if doubt {
+			any = append(any, c.more(p))
+		}
 		return any
 	}
-	keys := []store.Value{store.String(p.code + more)}
+	var keys []store.Value
 	for _, code := range codes {
 		keys = append(keys, store.String(code+w))
 	}
+	if doubt {
+		keys = append(keys, store.String(p.code+more))
+	}
 	return c.in(keys)
+}
+
+// more finds the resources with more words than entries.
+func (c *compiler) more(p *param) store.Filter {
+	return c.in([]store.Value{store.String(p.code + more)})
 }
 
 // says reports whether the words stand one after the other in one text.

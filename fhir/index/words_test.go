@@ -91,6 +91,9 @@ func TestG7_19_TheWordsOfAResourceAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if sure, doubt := store.Match(plan.Apart.Sure, doc), store.Match(plan.Apart.Doubt, doc); sure && (doubt || !want) || want && !sure && !doubt {
+			t.Errorf("%s: for sure %v, in doubt %v", word, sure, doubt)
+		}
 		got, err := m.Match("Basic", body, term)
 		if err != nil || got != want || want && !store.Match(plan.Where, doc) {
 			t.Errorf("%s: matches %v, %v; by the index %v", word, got, err, store.Match(plan.Where, doc))

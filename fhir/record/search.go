@@ -198,6 +198,13 @@ func (f *finding) count(ctx context.Context) (int64, error) {
 	q := f.find
 	q.Order = byDate(true)
 	var n int64
+	if apart := f.plan.Apart; apart != nil {
+		var err error
+		if n, err = f.countWhere(ctx, apart.Sure); err != nil {
+			return 0, err
+		}
+		q.Where = apart.Doubt
+	}
 	for _, err := range f.matches(ctx, q, maxCounted) {
 		if err != nil {
 			return 0, err
