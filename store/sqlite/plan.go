@@ -12,8 +12,8 @@ import (
 
 // Bounds of what the planner looks at.
 const (
-	maxAccesses = 16 // ways to answer one query
-	maxLanes    = 64 // that are merged, each with a statement of its own
+	maxAccesses = 16   // ways to answer one query
+	maxLanes    = 5000 // that are merged
 )
 
 // access is one way to find all documents that a query can match: the entries

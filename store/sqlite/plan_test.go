@@ -220,3 +220,50 @@ func TestCounting(t *testing.T) {
 		}
 	}
 }
+
+// However many values there are, a page of them in order looks at little more than
+// what is on it.
+func TestManyValuesAreMerged(t *testing.T) {
+	t.Parallel()
+	s := charts(t)
+	var values []store.Value
+	for i := range 100 {
+		values = append(values, store.V(fmt.Sprint("rare", i)))
+	}
+	for i := range 3000 {
+		values = append(values, store.V(fmt.Sprint("none", i)))
+	}
+	for _, desc := range []bool{true, false} {
+		q := store.Query{
+			Collection: "A", Where: store.In{Path: "k", Values: values},
+			Order: []store.Key{{Path: "dt", Desc: desc}, {Path: "_id", Desc: !desc}}, Limit: 90,
+		}
+		plan, err := s.Explain(t.Context(), q)
+		if err != nil || plan.Docs > 90 || plan.Sorted {
+			t.Errorf("%+v, %v", plan, err)
+		}
+		var got, want []string
+		for d, err := range s.Find(t.Context(), store.Query{Collection: "A", Order: q.Order}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, store.ID(d).StringValue())
+		}
+		for len(got) < 2000 {
+			before := len(got)
+			for d, err := range s.Find(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, store.ID(d).StringValue())
+				q.After = store.Position(q.Order, d)
+			}
+			if len(got) == before {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("descending %v: %d documents in another order than all %d have", desc, len(got), len(want))
+		}
+	}
+}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/portico-fhir/portico/store"
 )
@@ -20,6 +21,7 @@ type entry struct {
 type walk struct {
 	access  *access
 	cursors []cursor
+	opened  []*stmt
 	current *cursor // whose entry was given last
 	merging bool
 	started bool
@@ -36,9 +38,20 @@ type cursor struct {
 	entry entry
 
 	runs bool // the statement gives runs, not documents
-	run  run
+	run  *run
 	rows []row // of the run, still to give
+
+	// sparing: many lanes are merged, most of which give little. They share one statement
+	// and run, and each takes a few entries at a time.
+	sparing bool
+	last    row // that was taken in this span
 }
+
+// Lanes that are merged by reading a few entries at a time.
+const (
+	manyLanes = 16 // from how many on
+	fewRows   = 8  // taken at a time
+)
 
 // newWalk opens the statements. coll is read through when the access has no
 // index, else it may be nil.
@@ -58,13 +71,23 @@ func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
 	if len(lanes) > 1 && !w.merging {
 		lanes = []lane{{spans: allSpans(lanes)}}
 	}
+	runs := a.ix != nil && a.ix.find != ""
+	shared := cursor{runs: runs, run: new(run), sparing: runs && len(lanes) >= manyLanes}
+	w.cursors = make([]cursor, 0, len(lanes))
 	for i := range lanes {
-		s, err := c.prepare(sql)
-		if err != nil {
-			w.close()
-			return nil, err
+		one := shared
+		if !one.sparing || i == 0 {
+			s, err := c.prepare(sql)
+			if err != nil {
+				w.close()
+				return nil, err
+			}
+			w.opened = append(w.opened, s)
+			one.stmt, one.run = s, new(run)
+			shared.stmt, shared.run = one.stmt, one.run
 		}
-		w.cursors = append(w.cursors, cursor{stmt: s, lane: &lanes[i], bound: a.ix == nil, runs: a.ix != nil && a.ix.find != ""})
+		one.lane, one.bound = &lanes[i], a.ix == nil
+		w.cursors = append(w.cursors, one)
 	}
 	return w, nil
 }
@@ -79,10 +102,10 @@ func allSpans(lanes []lane) []span {
 
 // close gives the statements back.
 func (w *walk) close() {
-	for _, c := range w.cursors {
-		c.stmt.release()
+	for _, s := range w.opened {
+		s.release()
 	}
-	w.cursors = nil
+	w.cursors, w.opened = nil, nil
 }
 
 // next gives the next entry, or nil at the end.
@@ -152,6 +175,12 @@ func (c *cursor) advance(down bool) error {
 		if !c.bound && c.next == len(c.lane.spans) {
 			return nil
 		}
+		if c.sparing {
+			if err := c.take(down); err != nil {
+				return err
+			}
+			continue
+		}
 		if !c.bound {
 			if err := c.bind(down); err != nil {
 				return err
@@ -175,14 +204,84 @@ func (c *cursor) advance(down bool) error {
 	}
 }
 
-// bind turns to the next span.
-func (c *cursor) bind(down bool) error {
+// take reads the next few entries of the span, or turns to the next one.
+func (c *cursor) take(down bool) error {
+	defer c.stmt.reset()
+	if !c.bound {
+		c.turn(down)
+		c.bound, c.last = true, row{}
+	}
+	s := c.span
+	if c.last.key != nil {
+		// Others may have the same key.
+		if down {
+			s.high = append(bytes.Clone(c.last.key), 0)
+		} else {
+			s.low = c.last.key
+		}
+	}
+	if err := c.stmt.bindBlob(0, s.low); err != nil {
+		return err
+	}
+	if err := c.stmt.bindBlob(1, s.high); err != nil {
+		return err
+	}
+	for {
+		more, err := c.stmt.step()
+		if err != nil {
+			return err
+		}
+		if !more {
+			c.bound = false
+			return nil
+		}
+		if err := c.run.read(c.stmt.blob(0), c.stmt.blob(1)); err != nil {
+			return err
+		}
+		if c.keep(c.run.within(s), down); len(c.rows) > 0 {
+			return nil
+		}
+	}
+}
+
+// keep copies the next few of rows that were not taken yet.
+func (c *cursor) keep(rows []row, down bool) {
+	if c.last.key != nil {
+		rows = slices.DeleteFunc(rows, func(r row) bool {
+			n := compareRows(r, c.last)
+			return n == 0 || n < 0 != down
+		})
+	}
+	n := min(len(rows), fewRows)
+	if down {
+		rows = rows[len(rows)-n:]
+	} else {
+		rows = rows[:n]
+	}
+	c.rows = make([]row, 0, n)
+	for _, r := range rows {
+		c.rows = append(c.rows, row{bytes.Clone(r.key), r.rid})
+	}
+	if n > 0 && down {
+		c.last = c.rows[0]
+	} else if n > 0 {
+		c.last = c.rows[n-1]
+	}
+}
+
+// turn goes to the next span.
+func (c *cursor) turn(down bool) {
 	at := c.next
 	if down {
 		at = len(c.lane.spans) - 1 - at
 	}
 	c.next++
 	c.span = c.lane.spans[at]
+}
+
+// bind turns to the next span and reads it.
+func (c *cursor) bind(down bool) error {
+	c.turn(down)
 	if err := c.stmt.bindBlob(0, c.span.low); err != nil {
 		return err
 	}
