@@ -19,7 +19,7 @@ func commands() []command {
 	return []command{
 		{"serve", "[flags]", "answer FHIR requests; --demo needs nothing else", serve},
 		{"load", "[flags] FILE|DIR|-", "bring in resources, Bundles and NDJSON, gzipped or not", loadFiles},
-		{"chart", "lint [flags] [FILE]", "check a chart map", chart},
+		{"chart", "lint|test|explain|coverage|doctor|infer", "what a chart map makes of an EHR", chart},
 		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explain},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
 		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -109,7 +110,7 @@ func TestEndToEnd(t *testing.T) {
 	})
 	t.Run("the tour of the README works", func(t *testing.T) {
 		t.Parallel()
-		tour(t, start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir()))
+		tour(t, start(t, bin, "--demo", "--store", "sqlite:"+t.TempDir()))
 	})
 	t.Run("SIGTERM ends it cleanly, and what was acknowledged is there after a restart", func(t *testing.T) {
 		t.Parallel()
@@ -166,23 +167,27 @@ func TestEndToEnd(t *testing.T) {
 	})
 }
 
-// tour sends the GET requests of the README. Each finds something, but those
-// that the next line says are refused.
+// tour sends the GET requests of the README, with the token that it gets. Each finds
+// something, but those that the next line says are refused.
 func tour(t *testing.T, p *process) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps := regexp.MustCompile(`(?m)^curl -s "\$base/([^"]+)".*\n(# \d+)?`).FindAllStringSubmatch(string(readme), -1)
+	steps := regexp.MustCompile(`(?m)^get '([^']+)'.*\n(# \d+)?`).FindAllStringSubmatch(string(readme), -1)
 	if len(steps) < 3 {
 		t.Fatalf("found only %d requests in the README", len(steps))
 	}
+	_, body := p.exchange(t, http.MethodPost, strings.TrimSuffix(p.Base, "/fhir")+"/auth/token", "grant_type=client_credentials&scope=system/*.cruds",
+		"Content-Type", "application/x-www-form-urlencoded", "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("demo-script:"+demoSecret)))
+	_, token, _ := strings.Cut(body, `"access_token":"`)
+	token, _, _ = strings.Cut(token, `"`)
 	for _, step := range steps {
 		want := http.StatusOK
 		if refused, ok := strings.CutPrefix(step[2], "# "); ok {
 			want, _ = strconv.Atoi(refused)
 		}
-		res, body := p.exchange(t, http.MethodGet, p.Base+"/"+step[1], "")
+		res, body := p.exchange(t, http.MethodGet, p.Base+"/"+step[1], "", "Authorization", "Bearer "+token)
 		if res.StatusCode != want {
 			t.Errorf("%s: %d, want %d: %.300s", step[1], res.StatusCode, want, body)
 		}
