@@ -2,18 +2,39 @@ package fhir
 
 import "context"
 
-// Permitter is a Repository that does not let every caller search every type.
+// Use is what somebody wants to do with resources of a type.
+type Use uint8
+
+// The uses.
+const (
+	ToRead Use = iota + 1 // one resource, its versions
+	ToSearch
+	ToCreate
+	ToUpdate
+	ToDelete
+)
+
+// Permitter is a Repository that does not let every caller do everything with every
+// type.
 type Permitter interface {
-	// MaySearch reports whether the caller that the context carries may search
-	// resources of a type at all. Asking for them is refused otherwise, with
-	// CodeForbidden; what was not asked for by its type is to be left out.
-	MaySearch(ctx context.Context, t Type) bool
+	// Permits gives the error with which the caller that the context carries is
+	// refused whatever they ask for of this kind on the type (CodeForbidden, CodeLogin);
+	// nil where it depends on the resource.
+	Permits(ctx context.Context, t Type, u Use) error
 }
 
-// MaySearch asks a repository that is a Permitter; others let everybody search.
+// Permits asks a repository that is a Permitter; others permit everything.
+func Permits(ctx context.Context, r Repository, t Type, u Use) error {
+	if p, ok := r.(Permitter); ok {
+		return p.Permits(ctx, t, u)
+	}
+	return nil
+}
+
+// MaySearch reports whether the caller may search resources of a type at all. Asking for
+// them is refused otherwise; what was not asked for by its type is to be left out.
 func MaySearch(ctx context.Context, r Repository, t Type) bool {
-	p, ok := r.(Permitter)
-	return !ok || p.MaySearch(ctx, t)
+	return Permits(ctx, r, t, ToSearch) == nil
 }
 
 // changeKey is that of the Method in a context.

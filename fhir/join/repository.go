@@ -57,9 +57,9 @@ var (
 	_ fhir.Permitter  = (*Repository)(nil)
 )
 
-// MaySearch implements [fhir.Permitter]: what Inner says.
-func (r *Repository) MaySearch(ctx context.Context, t fhir.Type) bool {
-	return fhir.MaySearch(ctx, r.Inner, t)
+// Permits implements [fhir.Permitter]: what Inner says.
+func (r *Repository) Permits(ctx context.Context, t fhir.Type, u fhir.Use) error {
+	return fhir.Permits(ctx, r.Inner, t, u)
 }
 
 // Read implements [fhir.Repository].

@@ -21,6 +21,9 @@ func (s *Server) dispatch(w *response, r *request) error {
 	if r.Method == http.MethodOptions {
 		return s.options(w, r)
 	}
+	if err := s.permitted(r); err != nil {
+		return s.refused(r, err)
+	}
 	r.params, err = parseQuery(nil, r.URL.RawQuery)
 	if err != nil {
 		return err

@@ -30,9 +30,9 @@ var (
 	_ fhir.Permitter  = (*Repository)(nil)
 )
 
-// MaySearch implements [fhir.Permitter]: what the wrapped repository says.
-func (r *Repository) MaySearch(ctx context.Context, t fhir.Type) bool {
-	return fhir.MaySearch(ctx, r.Repository, t)
+// Permits implements [fhir.Permitter]: what the wrapped repository says.
+func (r *Repository) Permits(ctx context.Context, t fhir.Type, u fhir.Use) error {
+	return fhir.Permits(ctx, r.Repository, t, u)
 }
 
 // Search implements [fhir.Repository]. CodeInvalid for a value set or code that is

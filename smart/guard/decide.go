@@ -48,12 +48,9 @@ func (v *view) whole() bool {
 //  9. (Audit, then the answer: the trail is not kept yet.)
 func (r *Repository) decide(ctx context.Context, t fhir.Type, letters scope.Letters, action policy.Action) (*view, error) {
 	a := access.From(ctx)
-	if a == nil || a.Kind == 0 {
-		return nil, fhir.Errorf(fhir.CodeLogin, "", "This needs an access token.")
-	}
-	scopes := permitted(a, t, letters) // of step 6: the refusal depends on nothing else
-	if len(scopes) == 0 {
-		return nil, fhir.Errorf(fhir.CodeForbidden, "", "The token has no scope for this on %s.", t)
+	scopes, err := scopesOf(a, t, letters) // steps 1 and 6: these refusals depend on nothing else
+	if err != nil {
+		return nil, err
 	}
 	v := &view{typ: t, actor: behind(ctx, a)}
 	for _, s := range scopes {
@@ -74,16 +71,23 @@ type permission struct {
 	filters []string // nil: without restriction
 }
 
-// permitted gives what the scopes permit, by context. A context that is not for the
-// kind of caller permits nothing.
-func permitted(a *access.Access, t fhir.Type, letters scope.Letters) []permission {
+// scopesOf gives what the scopes permit, by context. A context that is not for the
+// kind of caller permits nothing. CodeForbidden when nothing is permitted, CodeLogin
+// without an Access.
+func scopesOf(a *access.Access, t fhir.Type, letters scope.Letters) ([]permission, error) {
+	if a == nil || a.Kind == 0 {
+		return nil, fhir.Errorf(fhir.CodeLogin, "", "This needs an access token.")
+	}
 	var all []permission
 	for _, c := range contexts[a.Kind] {
 		if granted, filters := a.Scopes.Allows(c, t, letters); granted {
 			all = append(all, permission{c, filters})
 		}
 	}
-	return all
+	if all == nil {
+		return nil, fhir.Errorf(fhir.CodeForbidden, "", "The token has no scope for this on %s.", t)
+	}
+	return all, nil
 }
 
 var contexts = map[access.Kind][]scope.Context{

@@ -87,7 +87,7 @@ func (r *Repository) chronicle(ctx context.Context, q fhir.HistoryQuery) (fhir.P
 		return fhir.Page{}, refusedHistory()
 	case types == nil:
 		for _, t := range fhir.Types() {
-			if r.Inner.Describe(t).HistoryType && r.MaySearch(ctx, t) {
+			if r.Inner.Describe(t).HistoryType && fhir.MaySearch(ctx, r, t) {
 				types = append(types, t)
 			}
 		}

@@ -82,13 +82,14 @@ func behind(ctx context.Context, a *access.Access) context.Context {
 // Describe implements [fhir.Repository]: what Inner can do, whoever asks.
 func (r *Repository) Describe(t fhir.Type) fhir.Capability { return r.Inner.Describe(t) }
 
-// MaySearch implements [fhir.Permitter].
-func (r *Repository) MaySearch(ctx context.Context, t fhir.Type) bool {
-	a := access.From(ctx)
-	if a == nil {
-		return false
-	}
-	return len(permitted(a, t, scope.Search)) > 0
+// Permits implements [fhir.Permitter]: what the scopes say.
+func (r *Repository) Permits(ctx context.Context, t fhir.Type, u fhir.Use) error {
+	_, err := scopesOf(access.From(ctx), t, letters[u])
+	return err
+}
+
+var letters = map[fhir.Use]scope.Letters{
+	fhir.ToRead: scope.Read, fhir.ToSearch: scope.Search, fhir.ToCreate: scope.Create, fhir.ToUpdate: scope.Update, fhir.ToDelete: scope.Delete,
 }
 
 // letter is the permission that a call needs: its own, or that of the change which it

@@ -41,7 +41,7 @@ func TestWithoutAnAccessNothingIsPermitted(t *testing.T) {
 				t.Errorf("E1 E2 %s, %d: %v", name, i, err)
 			}
 		}
-		if f.MaySearch(tt.ctx, "Patient") {
+		if fhir.MaySearch(tt.ctx, f, "Patient") {
 			t.Errorf("E2 %s: may search", name)
 		}
 	}
