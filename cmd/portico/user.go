@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -19,82 +17,6 @@ import (
 	"github.com/portico-fhir/portico/smart/token"
 	"github.com/portico-fhir/portico/store"
 )
-
-// deed is one of the things that a subcommand with an administrator's registry does.
-type deed struct {
-	name, synopsis string
-	run            func(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error
-}
-
-// do runs the deed that args begin with.
-func do(ctx context.Context, command string, deeds []deed, later, args []string, env func(string) string, std streams) error {
-	var names []string
-	for _, d := range deeds {
-		names = append(names, d.name)
-	}
-	if len(args) == 0 {
-		return usageError{fmt.Errorf("%s: say what to do: %s", command, strings.Join(names, ", "))}
-	}
-	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
-		for _, d := range deeds {
-			fmt.Fprintf(std.out, "portico %s %s %s\n", command, d.name, d.synopsis)
-		}
-		fmt.Fprintf(std.out, "\nEach explains its flags with -h.\n")
-		return nil
-	}
-	for _, d := range deeds {
-		if d.name == args[0] {
-			return d.run(ctx, newFlags(command+" "+d.name), args[1:], env, std)
-		}
-	}
-	if slices.Contains(later, args[0]) {
-		return usageError{fmt.Errorf("%s %s is not available in this version", command, args[0])}
-	}
-	return usageError{fmt.Errorf("%s: there is no %q. There are: %s", command, args[0], strings.Join(names, ", "))}
-}
-
-// registry declares the flags that say in which store accounts and clients are, reads
-// all flags, and opens it. The one argument may stand before the flags. Done is nil
-// when only help was asked for.
-func registry(ctx context.Context, f *flag.FlagSet, args []string, wants string, env func(string) string, std streams) (st store.Store, arg string, done func() error, err error) {
-	c := defaultConfig()
-	if uri := env("PORTICO_STORE"); uri != "" {
-		c.Store.URI = storeURI(uri)
-	}
-	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "sqlite:`DIR` or mongodb://…")
-	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal, for trying things out")
-	if wants != "" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		arg, args = args[0], args[1:]
-	}
-	if help, err := parse(f, args, std.out); help || err != nil {
-		return nil, "", nil, err
-	}
-	rest := f.Args()
-	if wants != "" && arg == "" && len(rest) > 0 {
-		arg, rest = rest[0], rest[1:]
-	}
-	switch {
-	case len(rest) > 0:
-		return nil, "", nil, usageError{fmt.Errorf("%s: %q is too much", f.Name(), rest[0])}
-	case wants != "" && arg == "":
-		return nil, "", nil, usageError{fmt.Errorf("%s: give the %s", f.Name(), wants)}
-	case !c.Store.URI.known() || c.Store.URI == "memory:":
-		return nil, "", nil, usageError{fmt.Errorf("%s: --store must be sqlite:DIR or mongodb://HOST/DATABASE", f.Name())}
-	}
-	log, lines := newLogger(std.err, c.Log.Level)
-	if st, err = openStore(ctx, c.Store, log); err != nil {
-		return nil, "", nil, errors.Join(err, lines.Close())
-	}
-	return st, arg, func() error { return errors.Join(st.Close(), lines.Close()) }, nil
-}
-
-// texts is a flag that may be given several times.
-type texts []string
-
-func (t *texts) String() string { return strings.Join(*t, " ") }
-
-// Set implements flag.Value.
-func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
 
 // users administers local accounts.
 func users(ctx context.Context, args []string, env func(string) string, std streams) error {
@@ -201,7 +123,8 @@ func findUser(ctx context.Context, a *account.Accounts, login string) (found acc
 	return found, err
 }
 
-func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
+// onUser opens the store and does something to the account that the arguments name.
+func onUser(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams, do func(st store.Store, a *account.Accounts, who account.Account) error) (err error) {
 	st, login, done, err := registry(ctx, f, args, "login", env, std)
 	if err != nil || done == nil {
 		return err
@@ -209,18 +132,27 @@ func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(
 	defer func() { err = errors.Join(err, done()) }()
 	a := accounts(st)
 	who, err := findUser(ctx, a, login)
-	if err != nil {
-		return fmt.Errorf("user passwd: %w", err)
+	if err == nil {
+		err = do(st, a, who)
 	}
-	password, err := readPassword(std, who.Login)
 	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
+	return onUser(ctx, f, args, env, std, func(_ store.Store, a *account.Accounts, who account.Account) error {
+		password, err := readPassword(std, who.Login)
+		if err != nil {
+			return err
+		}
+		if err := a.SetPassword(ctx, who.ID, password); err != nil {
+			return oneLine(err)
+		}
+		_, err = fmt.Fprintf(std.out, "changed the password of %s; all sessions have ended\n", who.Login)
 		return err
-	}
-	if err := a.SetPassword(ctx, who.ID, password); err != nil {
-		return fmt.Errorf("user passwd: %w", oneLine(err))
-	}
-	_, err = fmt.Fprintf(std.out, "changed the password of %s; all sessions have ended\n", who.Login)
-	return err
+	})
 }
 
 func userDisable(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
@@ -231,32 +163,22 @@ func userEnable(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	return setDisabled(ctx, f, args, env, std, false)
 }
 
-func setDisabled(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams, disabled bool) (err error) {
-	st, login, done, err := registry(ctx, f, args, "login", env, std)
-	if err != nil || done == nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	a := accounts(st)
-	who, err := findUser(ctx, a, login)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	if err := a.SetDisabled(ctx, who.ID, disabled); err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	said := "enabled"
-	if disabled {
-		said = "disabled %s; all sessions, and all access of apps, have ended\n"
+func setDisabled(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams, disabled bool) error {
+	return onUser(ctx, f, args, env, std, func(st store.Store, a *account.Accounts, who account.Account) error {
+		if err := a.SetDisabled(ctx, who.ID, disabled); err != nil {
+			return err
+		}
+		if !disabled {
+			_, err := fmt.Fprintf(std.out, "enabled %s\n", loginOf(who))
+			return err
+		}
 		// After the account: whoever is just signing in gets nothing new.
 		if err := (&token.Tokens{Store: st}).EndAccount(ctx, who.ID); err != nil {
-			return fmt.Errorf("%s: the account is disabled, but the access of apps has not ended; do it again: %w", f.Name(), err)
+			return fmt.Errorf("the account is disabled, but the access of apps has not ended; do it again: %w", err)
 		}
-	} else {
-		said += " %s\n"
-	}
-	_, err = fmt.Fprintf(std.out, said, loginOf(who))
-	return err
+		_, err := fmt.Fprintf(std.out, "disabled %s; all sessions, and all access of apps, have ended\n", loginOf(who))
+		return err
+	})
 }
 
 // readPassword reads a new password: from the terminal twice, without showing it, else
@@ -273,15 +195,6 @@ func readPassword(std streams, login string) (string, error) {
 		return "", usageError{errors.New("no password came in: type it at a terminal, or send it to standard input")}
 	}
 	return password, checkPassword(login, password)
-}
-
-// firstLine reads a secret that comes in.
-func firstLine(in io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(in, 2*account.MaxPassword)).ReadString('\n')
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return strings.TrimRight(line, "\r\n"), err
 }
 
 func askPassword(terminal *os.File, w io.Writer, login string) (string, error) {
@@ -310,9 +223,4 @@ func checkPassword(login, password string) error {
 		return usageError{err}
 	}
 	return nil
-}
-
-// oneLine puts errors that were joined into one line.
-func oneLine(err error) error {
-	return fmt.Errorf("%w", errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")))
 }
