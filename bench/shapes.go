@@ -195,6 +195,10 @@ func shapes(s *samples) []shape {
 		{name: "procedures-by-code", queries: each("Procedure?code=%s", []string{snomed + "430193006", snomed + "73761001"})},
 		{name: "encounters-by-participant", queries: each("Encounter?participant=Practitioner/%s", s.practitioners)},
 		{name: "encounters-by-location", queries: each("Encounter?location=Location/%s", s.locations)},
+		{name: "patients-sorted", queries: []string{"Patient?_sort=-birthdate", "Patient?_sort=family&gender=female"}},
+		{name: "content", queries: each("Observation?_content=%s", []string{"pressure", "glucose"})},
+		{name: "narrative", queries: each("Condition?_text=%s", []string{"hypertension", "asthma"})},
+		{name: "code-text", queries: each("Condition?code:text=%s", []string{"hyper", "asthma"})},
 		{name: "slots-free", queries: []string{"Slot?status=free&start=ge2025"}},
 		{name: "observations-by-family", queries: each("Observation?subject:Patient.family=%s", s.families[:3])},
 	}

@@ -100,7 +100,7 @@ func (r *search) countLong(iid int64, key []byte) (int64, error) {
 	} else {
 		n, err = r.countSpans()
 	}
-	if err == nil && n >= worthCounting {
+	if err == nil && (n >= worthCounting || iid < 0 && n >= worthAll) {
 		r.store.count(r.coll, ix, iid, key)
 	}
 	return n, err

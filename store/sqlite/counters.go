@@ -17,7 +17,8 @@ import (
 
 // Bounds of counters.
 const (
-	worthCounting = 8192 // what is counted in no time needs no counter
+	worthCounting = 8192 // entries: what is counted in no time needs no counter
+	worthAll      = 512  // documents, which takes longer
 	maxCounters   = 2000
 )
 
