@@ -162,6 +162,19 @@ func (p *planner) document(ctx context.Context, b *branch, id store.Value) (*wor
 
 // change plans one change.
 func (p *planner) change(ctx context.Context, c fhir.Change) error {
+	if c.Finish != nil {
+		own, err := p.results()
+		if err != nil {
+			return err
+		}
+		if c.Body, err = c.Finish(append(commit.Planned(ctx), own...)); err != nil {
+			return err
+		}
+		if c.Body == nil {
+			p.done = append(p.done, outcome{status: fhir.Absent, key: c.Key})
+			return nil
+		}
+	}
 	if c.Method == fhir.Create {
 		return p.create(ctx, c)
 	}

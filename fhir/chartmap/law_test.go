@@ -47,8 +47,8 @@ func writable(t testing.TB, name, unmapped string) *chartmap.Map {
 		"valueDateTime: { $from: at, $as: dateTime }": "valueDateTime: { $from: at, $as: dateTime, $write: derived }",
 		"$once: true": "$once: false",
 		"low: { $quantity: norm.von, $unitFrom: einheit }, high: { $quantity: norm.bis, $unitFrom: einheit }": "low: { $quantity: norm.von, $unitFrom: einheit, $write: derived }, high: { $quantity: norm.bis, $unitFrom: einheit, $write: derived }",
-		"low: { $quantity: lo, $unitFrom: unit }, high: { $quantity: hi, $unitFrom: unit }": "low: { $quantity: lo, $unitFrom: unit, $write: derived }, high: { $quantity: hi, $unitFrom: unit, $write: derived }",
-		"actor: { $list1: { $ref: Practitioner, $from: _id } }":                             "actor: { $list1: { $ref: Practitioner, $from: _id, $write: derived } }",
+		"low: { $quantity: lo, $unitFrom: unit }, high: { $quantity: hi, $unitFrom: unit }":                   "low: { $quantity: lo, $unitFrom: unit, $write: derived }, high: { $quantity: hi, $unitFrom: unit, $write: derived }",
+		"actor: { $list1: { $ref: Practitioner, $from: _id } }":                                               "actor: { $list1: { $ref: Practitioner, $from: _id, $write: derived } }",
 	} {
 		text = strings.ReplaceAll(text, old, by)
 	}

@@ -189,6 +189,13 @@ func TestUpdatesOfTheClinic(t *testing.T) {
 		{claim: "what the EHR has no place for changes its version alone", typ: "Patient", id: "amy-shaw", collection: "patients", edit: func(m object) {
 			m["maritalStatus"] = object{"text": "married"}
 		}, want: object{}},
+		{claim: "a part of a resource does not take the place of the whole", typ: "Patient", id: "amy-shaw", edit: func(m object) {
+			m["meta"] = object{"tag": []any{object{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}}}
+		}, refused: "business-rule Patient.meta.tag"},
+		{claim: "tags and profiles are kept", typ: "Patient", id: "amy-shaw", collection: "patients", edit: func(m object) {
+			m["meta"].(object)["tag"] = []any{object{"code": "vip"}}
+			m["meta"].(object)["profile"] = []any{"http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"}
+		}, want: object{}},
 		{claim: "a reference must be to something here", typ: "Patient", id: "amy-shaw", edit: func(m object) {
 			m["generalPractitioner"] = []any{object{"reference": "https://elsewhere.example/Practitioner/1"}}
 		}, refused: "business-rule Patient.generalPractitioner[0]"},

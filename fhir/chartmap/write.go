@@ -2,6 +2,7 @@ package chartmap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -14,7 +15,10 @@ func (p *planner) wanted(body []byte) (*node, error) {
 	if err != nil || n.kind != nodeObject {
 		return nil, fhir.Errorf(fhir.CodeStructure, "", "The content is not a JSON object with a resourceType.")
 	}
-	if at := n.longList(string(n.member("resourceType").string())); at != "" {
+	if tags := n.member("meta").member("tag"); tags != nil && slices.ContainsFunc(tags.items, func(t *node) bool { return t.member("code").string() == "SUBSETTED" }) {
+		return nil, fhir.Errorf(fhir.CodeBusinessRule, n.member("resourceType").string()+".meta.tag", "This says that it is a part of a resource. The rest would be lost.")
+	}
+	if at := n.longList(n.member("resourceType").string()); at != "" {
 		return nil, fhir.Errorf(fhir.CodeTooCostly, at, "The EHR takes at most %d entries of a list.", maxEntries)
 	}
 	n.relative(p.Base)

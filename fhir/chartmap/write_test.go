@@ -135,6 +135,9 @@ func TestAnUpdateOfAPatientChangesOnlyWhatDiffers(t *testing.T) {
 	body := edited(t, r, patientID, func(m map[string]any) {
 		m["telecom"] = []any{map[string]any{"system": "phone", "use": "mobile", "value": "+47 00 11 22 33"}}
 		m["maritalStatus"] = map[string]any{"text": "married"}
+		m["meta"].(map[string]any)["tag"] = []any{map[string]any{"system": "urn:x", "code": "vip"}}
+		m["text"] = map[string]any{"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Gro Anna Bakke</div>"}
+		m["_birthDate"] = map[string]any{"extension": []any{map[string]any{"url": "urn:time", "valueString": "noon"}}}
 		name := m["name"].([]any)[0].(map[string]any)
 		name["given"] = []any{"Gro", "Anna", "Third"}
 		name["period"] = map[string]any{"start": "1990"}
@@ -184,7 +187,7 @@ func TestAnUpdateOfAPatientChangesOnlyWhatDiffers(t *testing.T) {
 	}
 	renamed := content(t, must(r.Read(t.Context(), patientID)).Body)
 	name := renamed["name"].([]any)[0].(map[string]any)
-	if name["period"] != nil || renamed["maritalStatus"] == nil {
+	if name["period"] != nil || renamed["text"] != nil || renamed["maritalStatus"] == nil || renamed["_birthDate"] == nil {
 		t.Errorf("after the EHR changed the name: %v", renamed)
 	}
 }
