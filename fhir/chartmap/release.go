@@ -15,4 +15,6 @@ func lay(ctx context.Context) bool {
 }
 
 // released reports whether those whom release rules are for see a document.
-func (m *Mapping) released(doc store.Doc) bool { return m.Visible == nil || store.Match(m.Visible, doc) }
+func (m *Mapping) released(doc store.Doc) bool {
+	return m.Visible == nil || store.Match(m.Visible, doc)
+}
