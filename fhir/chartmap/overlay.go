@@ -90,7 +90,7 @@ func (d *differ) object(made, wanted *node, at string, root bool) *overlay {
 			part := &overlay{Value: m.node.append(nil)}
 			switch {
 			case root && m.name == "text":
-				part.With = made.content()
+				part.With = made.whole()
 			case strings.HasPrefix(m.name, "_"):
 				part.With = contentOf(wanted.member(m.name[1:]))
 			}
@@ -235,9 +235,16 @@ func (o *overlay) additions(at string) []addition {
 func (o *overlay) merge(made *node) {
 	content := ""
 	if o.Members["text"] != nil {
-		content = made.content()
+		content = made.whole()
 	}
 	o.addTo(made, content)
+}
+
+// whole gives the content of a resource but for what the server owns.
+func (n *node) whole() string {
+	rest := *n
+	rest.members = slices.DeleteFunc(slices.Clone(n.members), func(m named) bool { return m.name == "id" || m.name == "meta" })
+	return rest.content()
 }
 
 // addTo merges into an object. Whole is the content of the resource before anything
