@@ -190,7 +190,7 @@ func (d *demo) pick(name string) {
 		d.Fatalf("%s is not offered: %s", name, d.tab.Text("#people"))
 	}
 	d.tab.Click("#" + id)
-	d.tab.Follow(`form[method=post][action$="/auth/patient"] button`)
+	d.tab.Follow(`form:has(#people) button`)
 }
 
 // allow agrees to all that the app asks for.

@@ -240,7 +240,7 @@ func TestPickerTampering(t *testing.T) {
 	t.Run("B10 a clinician who does not treat the patient", func(t *testing.T) {
 		b := w.browser()
 		p := b.signIn(b.get(w.request(scopes("launch/patient patient/Patient.rs"))), "dr.okafor")
-		p = b.get(p.url.String() + "&find=amy")
+		p = b.submit(p, "search", find("amy"))
 		if got := b.submit(p, "/auth/patient", choose("tom-shaw")); !refused(got) {
 			t.Errorf("taken: %s", got.url)
 		}
@@ -311,7 +311,7 @@ func TestInjection(t *testing.T) {
 	pages["a scope's filter"] = b.submit(b.get(w.request(scopes(filter))), "/auth/patient", choose("max-shaw"))
 	doctor := w.browser()
 	found := doctor.signIn(doctor.get(w.request(scopes("launch/patient patient/Patient.rs"))), "dr.okafor")
-	pages["search"] = doctor.get(found.url.String() + "&find=" + url.QueryEscape(evil))
+	pages["search"] = doctor.submit(found, "search", find(evil))
 	pages["error"] = b.get(w.request(func(q url.Values) { q.Set("client_id", evil); q.Set("redirect_uri", evil) }))
 	pages["missing"] = b.get("/auth/" + url.PathEscape(evil))
 	for name, p := range pages {

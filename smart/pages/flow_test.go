@@ -86,14 +86,15 @@ func TestLettingAnAppIn(t *testing.T) {
 		if len(p.all("fieldset")) != 0 {
 			t.Errorf("patients before a search: %s", p.text)
 		}
-		search := p.url.String() + "&find="
-		if p = b.get(search + "x"); !strings.Contains(p.text, "at least two letters") {
+		if p = b.submit(p, "search", find("x")); !strings.Contains(p.text, "at least two letters") {
 			t.Errorf("one letter: %s", p.text)
 		}
-		if p = b.get(search + "tom"); !strings.Contains(p.text, "No patient whom you treat") {
+		if p = b.submit(p, "search", find("tom")); !strings.Contains(p.text, "No patient whom you treat") {
 			t.Errorf("somebody else's patient: %s", p.text)
 		}
-		p = b.get(search + "lena")
+		if p = b.submit(p, "search", find("lena")); strings.Contains(p.url.String(), "lena") {
+			t.Errorf("a name is in the address %s", p.url)
+		}
 		p = b.submit(p, "/auth/patient", choose("lena-shaw"))
 		if !strings.Contains(p.text, "about all patients whom you may see") || !strings.Contains(p.text, "In the record of Lena Shaw") {
 			t.Errorf("consent: %s", p.text)

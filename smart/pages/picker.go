@@ -2,7 +2,6 @@ package pages
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -106,13 +105,13 @@ func (v *visit) showPicker(status int, choices []Choice, wrong string) error {
 	return v.show(status, "picker", data)
 }
 
-// search finds the patients for whom a clinician asks.
+// search finds the patients for whom a clinician asks, by a form: names do not belong into
+// addresses, which end up in logs.
 func (v *visit) search(text *string) (found []Choice, note string, err error) {
-	query := v.r.URL.Query()
-	if !query.Has("find") {
+	if !v.form.Has("find") {
 		return nil, "", nil
 	}
-	*text = strings.TrimSpace(query.Get("find"))
+	*text = strings.TrimSpace(v.form.Get("find"))
 	if n := utf8.RuneCountInString(*text); n < 2 || n > 100 {
 		return nil, v.words.say("picker.short"), nil
 	}
@@ -146,7 +145,7 @@ func (v *visit) person(c Choice) person {
 	return p
 }
 
-// pickerForm takes the choice, when it is one that the person has.
+// pickerForm takes the choice, when it is one that the person has, or searches.
 func pickerForm(v *visit) error {
 	if err := v.submit(); err != nil {
 		return err
@@ -156,6 +155,13 @@ func pickerForm(v *visit) error {
 	}
 	if v.launched() != "" || !v.needsPatient() {
 		return &problem{status: http.StatusBadRequest, what: "error.tampered"}
+	}
+	choices, err := v.People.Patients(v.r.Context(), v.who)
+	if err != nil {
+		return err
+	}
+	if v.form.Has("find") {
+		return v.showPicker(http.StatusOK, choices, "")
 	}
 	patient := v.form.Get("patient")
 	wrong := "picker.none-chosen"
@@ -169,9 +175,5 @@ func pickerForm(v *visit) error {
 		}
 		wrong = "picker.not-yours"
 	}
-	choices, err := v.People.Patients(v.r.Context(), v.who)
-	if err != nil {
-		return err
-	}
-	return v.showPicker(http.StatusUnprocessableEntity, slices.Clone(choices), wrong)
+	return v.showPicker(http.StatusUnprocessableEntity, choices, wrong)
 }

@@ -295,7 +295,8 @@ func (p *page) all(name string) []*html.Node {
 	return all
 }
 
-// form gives where a form leads and what it sends as it stands.
+// form gives where a form leads and what it sends as it stands. Action is the end of its
+// address, or its role.
 func (p *page) form(action string) (address string, values url.Values) {
 	p.t.Helper()
 	if p.doc == nil {
@@ -304,7 +305,8 @@ func (p *page) form(action string) (address string, values url.Values) {
 	for _, f := range p.all("form") {
 		to, _ := attr(f, "action")
 		method, _ := attr(f, "method")
-		if !strings.HasSuffix(to, action) || method != "post" {
+		role, _ := attr(f, "role")
+		if !strings.HasSuffix(to, action) && role != action || method != "post" || role != "" && role != action {
 			continue
 		}
 		values = url.Values{}
@@ -358,6 +360,8 @@ func scopes(s string) func(url.Values) { return func(q url.Values) { q.Set("scop
 func signInAs(login, word string) func(url.Values) {
 	return func(v url.Values) { v.Set("login", login); v.Set("password", word) }
 }
+
+func find(text string) func(url.Values) { return func(v url.Values) { v.Set("find", text) } }
 
 func choose(id string) func(url.Values) { return func(v url.Values) { v.Set("patient", id) } }
 
