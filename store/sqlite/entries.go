@@ -65,10 +65,10 @@ func (w *writer) writeEntries(list []pending) error {
 		for _, c := range list[i].changes {
 			e := w.editsOf(c.ix)
 			for _, key := range c.removed {
-				e.list = append(e.list, edit{row{key, list[i].rid}, true})
+				e.list = append(e.list, edit{row: row{key, list[i].rid}, gone: true})
 			}
 			for _, key := range c.added {
-				e.list = append(e.list, edit{row{key, list[i].rid}, false})
+				e.list = append(e.list, edit{row: row{key, list[i].rid}})
 			}
 			if c.ix.def.Unique {
 				if err := w.flush(e); err != nil {

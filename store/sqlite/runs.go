@@ -9,6 +9,7 @@ import (
 type edit struct {
 	row
 	gone bool
+	turn int // in which it came; set when they are written
 }
 
 // edits are what is to become of the entries of one index. They are collected
@@ -24,7 +25,15 @@ type edits struct {
 // from the last run to the first: what stands behind the fence of the run that has
 // its place there is all of that run.
 func (w *writer) writeRuns(ix *index, list []edit) error {
-	slices.SortStableFunc(list, func(a, b edit) int { return compareRows(a.row, b.row) })
+	for i := range list {
+		list[i].turn = i
+	}
+	slices.SortFunc(list, func(a, b edit) int {
+		if c := compareRows(a.row, b.row); c != 0 {
+			return c
+		}
+		return a.turn - b.turn
+	})
 	find, err := w.conn.prepare(ix.find)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func TestRunsHoldWhatASetDoes(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(t, "batches") {
 			var list []edit
 			for range rapid.SampledFrom([]int{1, 5, 100}).Draw(t, "edits") {
-				e := edit{row{keys.Draw(t, "key"), rapid.Int64Range(1, 300).Draw(t, "rid")}, rapid.IntRange(0, 2).Draw(t, "gone") == 0}
+				e := edit{row: row{keys.Draw(t, "key"), rapid.Int64Range(1, 300).Draw(t, "rid")}, gone: rapid.IntRange(0, 2).Draw(t, "gone") == 0}
 				list = append(list, e)
 				name := fmt.Sprintf("%s/%d", e.key, e.rid)
 				if delete(model, name); !e.gone {
@@ -105,7 +105,7 @@ func TestRunsHoldWhatASetDoes(t *testing.T) {
 		}
 		var clear []edit
 		for _, r := range rows {
-			clear = append(clear, edit{r, true})
+			clear = append(clear, edit{row: r, gone: true})
 		}
 		if err := writeEdits(s, ix, clear); err != nil {
 			t.Fatal(err)
