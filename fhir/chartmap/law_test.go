@@ -333,7 +333,14 @@ func (l *laws) edit(m, other map[string]any) {
 			delete(m, own[l.rnd.IntN(len(own))])
 		}
 	case 3:
-		m["language"] = "nb"
+		switch l.rnd.IntN(3) {
+		case 0:
+			m["language"] = "nb"
+		case 1:
+			m["text"] = map[string]any{"status": "additional", "div": `<div xmlns="http://www.w3.org/1999/xhtml">x</div>`}
+		default:
+			m["meta"] = map[string]any{"tag": []any{map[string]any{"code": "t"}}}
+		}
 	case 4:
 		m["extension"] = []any{map[string]any{"url": "urn:x", "valueString": fmt.Sprint(l.rnd.IntN(3))}}
 	default:
