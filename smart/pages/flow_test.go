@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -358,4 +359,35 @@ func TestYourApps(t *testing.T) {
 			t.Error("the app goes on")
 		}
 	})
+}
+
+func TestPagesBelowAPath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	below := *w.pages
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
+	t.Cleanup(server.Close)
+	below.Base = server.URL + "/portico"
+	var err error
+	handler, err = below.Handler(t.Context())
+	w.must(err)
+	w.base = below.Base
+	b := w.browser()
+	p := b.get("/auth/apps")
+	if p.status != http.StatusOK || p.url.Path != "/portico/auth/login" {
+		t.Fatalf("%d %s", p.status, p.url)
+	}
+	for _, link := range p.all("link") {
+		if href, _ := attr(link, "href"); strings.Contains(href, ".css") {
+			if style := b.get(server.URL + href); style.status != http.StatusOK || !strings.HasPrefix(style.header.Get("Content-Type"), "text/css") {
+				t.Errorf("the style at %s: %d", href, style.status)
+			}
+		}
+	}
+	address, values := p.form("/auth/login")
+	signInAs("amy.shaw", password)(values)
+	if p = b.post(server.URL+address, values, "Origin", server.URL); p.url.Path != "/portico/auth/apps" || p.status != http.StatusOK {
+		t.Errorf("after signing in: %d %s %s", p.status, p.url, p.text)
+	}
 }
