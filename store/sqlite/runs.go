@@ -23,7 +23,8 @@ type edits struct {
 
 // writeRuns carries out edits. Of several about one entry the last counts. It goes
 // from the last run to the first: what stands behind the fence of the run that has
-// its place there is all of that run.
+// its place there is all of that run. What comes of that is written from the first to the
+// last, which fills SQLite's pages better.
 func (w *writer) writeRuns(ix *index, list []edit) error {
 	for i := range list {
 		list[i].turn = i
@@ -46,7 +47,41 @@ func (w *writer) writeRuns(ix *index, list []edit) error {
 		}
 		list = list[:n]
 	}
+	if err := w.writePuts(); err != nil {
+		return err
+	}
 	return w.writeDeltas(ix)
+}
+
+// put is a row to be written: a run that is there, a new one, or one to be removed.
+type put struct {
+	sql        string
+	run, fence []byte // no run: it is removed
+	last       bool   // of those that come of one run
+}
+
+// writePuts writes what was put by, in the order of the fences.
+func (w *writer) writePuts() error {
+	puts := w.puts
+	w.puts = w.puts[:0]
+	for end := len(puts); end > 0; {
+		start := end - 1
+		for start > 0 && !puts[start-1].last {
+			start--
+		}
+		for _, p := range puts[start:end] {
+			args := []any{p.run, p.fence}
+			if p.run == nil {
+				args = args[1:]
+			}
+			if err := w.conn.run(p.sql, args...); err != nil {
+				return err
+			}
+		}
+		end = start
+	}
+	clear(puts)
+	return nil
 }
 
 // writeRun carries out the last edits, those of one run, and gives how many stand before
@@ -61,10 +96,10 @@ func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
 		n--
 	}
 	rows, appended := w.merge(ix, w.merged[:0], w.place.rows, list[n:])
-	err = w.putRun(ix, found, rows, appended)
+	w.putRun(ix, found, rows, appended)
 	clear(rows)
 	w.merged = rows[:0]
-	return n, err
+	return n, nil
 }
 
 // findRun reads the run in which an entry has its place; found is false when the
@@ -135,9 +170,9 @@ func (w *writer) merge(ix *index, out, rows []row, list []edit) (_ []row, append
 	return append(out, rows...), appended
 }
 
-// putRun writes the rows in the place of the run that was read, as several runs when
-// they have become too many for one.
-func (w *writer) putRun(ix *index, found bool, rows []row, appended bool) error {
+// putRun puts by the rows to be written in the place of the run that was read, as
+// several runs when they have become too many for one.
+func (w *writer) putRun(ix *index, found bool, rows []row, appended bool) {
 	w.encoded = appendRun(w.encoded[:0], w.place.fence, rows)
 	parts := 1 + (len(w.encoded)+len(w.place.fence))/maxRun
 	size := len(w.encoded)/parts + 1
@@ -155,18 +190,16 @@ func (w *writer) putRun(ix *index, found bool, rows []row, appended bool) error 
 		if first && found {
 			sql = ix.update
 			if n == 0 && len(fence) > 0 {
-				return w.conn.run(ix.remove, fence)
+				w.puts = append(w.puts, put{sql: ix.remove, fence: bytes.Clone(fence), last: true})
+				return
 			}
 		}
-		if err := w.conn.run(sql, w.encoded, fence); err != nil {
-			return err
-		}
+		w.puts = append(w.puts, put{sql: sql, run: bytes.Clone(w.encoded), fence: bytes.Clone(fence), last: n == len(rows)})
 		if n < len(rows) {
 			fence = fenceBetween(rows[n-1], rows[n])
 		}
 		rows = rows[n:]
 	}
-	return nil
 }
 
 // fit gives how many rows make a run of about size bytes: at least one.

@@ -45,6 +45,7 @@ type writer struct {
 
 	place          run // that was read last
 	fence, encoded []byte
+	puts           []put
 	merged         []row
 }
 
@@ -219,7 +220,7 @@ func (w *writer) transact(f func() error) error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	w.cat, w.edits = w.store.catalog.Load(), nil
+	w.cat, w.edits, w.puts = w.store.catalog.Load(), nil, nil
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}
