@@ -29,11 +29,10 @@ type table struct {
 
 // drafter drafts the map of one sample.
 type drafter struct {
-	sample   *Sample
-	patients string              // collection of the patients; empty when there is none
-	types    map[string]string   // of collections
-	used     map[*Field]bool     // by a rule already
-	shared   map[string]struct{} // names of tables that are taken
+	sample *Sample
+	types  map[string]string   // of collections
+	used   map[*Field]bool     // by a rule already
+	shared map[string]struct{} // names of tables that are taken
 }
 
 // pick is the best field of no rule yet that answers to the words and has one of

@@ -100,16 +100,6 @@ type Sample struct {
 	Fields     []*Field
 }
 
-// field gives the field at the path, nil when it was not met.
-func (s *Sample) field(path string) *Field {
-	for _, f := range s.Fields {
-		if f.Path == path {
-			return f
-		}
-	}
-	return nil
-}
-
 // Look reads up to limit documents of each collection, and follows some of their
 // values to the keys of the others.
 func Look(ctx context.Context, st store.Store, collections []string, limit int) ([]*Sample, error) {
