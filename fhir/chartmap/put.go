@@ -123,21 +123,22 @@ func (s *scope) frame(doc store.Doc) *frame {
 // finish carries out what was put and gives the document. It is not ok where
 // what stands in the way is told to the writer.
 func (w *writer) finish(at string) (store.Doc, bool) {
-	doc, ok := w.apply(at)
-	if !ok || len(w.later) == 0 {
-		return doc, ok
+	doc, set, ok := w.apply(at)
+	if ok && len(w.later) > 0 {
+		f := w.scope.frame(doc)
+		for _, put := range w.later {
+			put(f)
+		}
+		w.later = nil
+		doc, set, ok = w.apply(at)
 	}
-	f := w.scope.frame(doc)
-	for _, put := range w.later {
-		put(f)
-	}
-	w.later = nil
-	return w.apply(at)
+	w.set = set
+	return doc, ok
 }
 
-// apply makes the document, after null parents have been replaced: a field can only be
-// set in a document.
-func (w *writer) apply(at string) (store.Doc, bool) {
+// apply makes the document, and gives the fields to set when null parents have been
+// replaced: a field can only be set in a document.
+func (w *writer) apply(at string) (store.Doc, []store.Field, bool) {
 	var set []store.Field
 	parents := map[string]store.Doc{}
 	var order []string
@@ -146,7 +147,7 @@ func (w *writer) apply(at string) (store.Doc, bool) {
 		switch {
 		case !ok:
 			w.fail(fhir.CodeBusinessRule, at, "What the EHR has in %q is not of the kind that the chart map expects. It must be put right there first.", parent)
-			return nil, false
+			return nil, nil, false
 		case !isNull:
 			set = append(set, f)
 			continue
@@ -158,7 +159,7 @@ func (w *writer) apply(at string) (store.Doc, bool) {
 		inner, err := store.Updated(parents[parent], []store.Field{{Path: f.Path[len(parent)+1:], Value: f.Value}}, nil)
 		if err != nil {
 			w.fail(fhir.CodeBusinessRule, at, "The EHR cannot hold this.")
-			return nil, false
+			return nil, nil, false
 		}
 		parents[parent] = inner
 	}
@@ -168,10 +169,9 @@ func (w *writer) apply(at string) (store.Doc, bool) {
 	doc, err := store.Updated(w.doc, set, w.unset)
 	if err != nil {
 		w.fail(fhir.CodeBusinessRule, at, "The EHR's document cannot be changed like this.")
-		return nil, false
+		return nil, nil, false
 	}
-	w.set = set
-	return doc, true
+	return doc, set, true
 }
 
 func emptyDoc() store.Doc { return store.Doc{5, 0, 0, 0, 0} }

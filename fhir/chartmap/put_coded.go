@@ -25,7 +25,9 @@ func (c *coded) put(w *writer, f *frame, v *node, at string) {
 		c.write(w, f, []*node{v}, at)
 		return
 	case v.member("coding") == nil:
-		w.remove(c.ref, f)
+		if c.shows(f.value(c.ref)) {
+			w.remove(c.ref, f)
+		}
 	default:
 		c.write(w, f, v.member("coding").items, at+".coding")
 	}
@@ -33,6 +35,12 @@ func (c *coded) put(w *writer, f *frame, v *node, at string) {
 		label := &text{ref: *c.label, typ: "string", at: c.at}
 		label.put(w, f, v.member("text"), at+".text")
 	}
+}
+
+// shows reports whether a code of the clinic can be seen, and so be taken away.
+func (c *coded) shows(v bson.RawValue) bool {
+	local, isText := textOf(v)
+	return c.table.find(v) != nil || isText && c.keeps(string(local))
 }
 
 // write writes the first of the codings that the EHR has a code for.

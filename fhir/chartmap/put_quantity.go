@@ -56,10 +56,11 @@ func (q *quantity) putUnit(w *writer, f *frame, v *node, at string) {
 		v.set("unit", v.member("code"))
 	}
 	unit := v.member("unit")
-	if now, ok := textOf(f.value(*q.unitFrom)); ok && unit.string() == string(now) {
+	now, there := textOf(f.value(*q.unitFrom))
+	switch {
+	case unit.string() == string(now): // both nothing, or a unit that nobody can see
 		return
-	}
-	if unit.string() == "" {
+	case unit.string() == "" && there:
 		w.remove(*q.unitFrom, f)
 		return
 	}

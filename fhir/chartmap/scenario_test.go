@@ -611,3 +611,61 @@ func TestConditionalCreationsAtTheSameTimeMakeOneDocument(t *testing.T) {
 		t.Errorf("%d were made", made)
 	}
 }
+
+// TestWhatNobodySeesIsNotTakenAway lets documents have values that no rule can read, or
+// null where a document would be.
+func TestWhatNobodySeesIsNotTakenAway(t *testing.T) {
+	t.Parallel()
+	const chart = `
+chartmap: 1
+defaults: { onUnknownCode: data-absent, timezone: UTC }
+codes: { st: { map: { A: booked } }, why: { system: "urn:w", map: { X: x } } }
+maps:
+- name: a
+  resource: Appointment
+  from: a
+  id: _id
+  elements:
+    status: { $from: st, $codes: st }
+    cancelationReason: { $from: why, $codes: why, $as: concept, $text: why_text }
+    start: { $from: when.at, $as: instant }
+    end: { $from: [when.at, when.mins], $as: plusMinutes }
+    participant: { $list1: { actor: { $ref: Patient, $from: p }, status: { $const: accepted } } }
+`
+	m, err := chartmap.Load([]byte(chart), "c.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := memory.New()
+	t.Cleanup(func() { st.Close() })
+	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: "a1"}, {Key: "st", Value: "A"}, {Key: "why", Value: "odd"}, {Key: "when", Value: nil}, {Key: "p", Value: "p1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "a", Doc: doc}}); err != nil {
+		t.Fatal(err)
+	}
+	r := &chartmap.Repository{Store: st, Map: m}
+	key := fhir.Key{Type: "Appointment", ID: "a1"}
+	put(t, r, key, edited(t, r, key, func(m object) {
+		m["cancelationReason"] = object{"text": "Ill"}
+		m["start"], m["end"] = "2026-06-04T10:00:00Z", "2026-06-04T10:45:00Z"
+	}))
+	at, err := time.Parse(time.RFC3339, "2026-06-04T10:00:00Z")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bson.M
+	for doc, err := range st.Find(t.Context(), store.Query{Collection: "a"}) {
+		if err != nil || bson.Unmarshal(doc, &got) != nil {
+			t.Fatal(err)
+		}
+	}
+	want := bson.M{
+		"_id": "a1", "st": "A", "why": "odd", "why_text": "Ill", "p": "p1",
+		"when": bson.D{{Key: "at", Value: bson.NewDateTimeFromTime(at)}, {Key: "mins", Value: int32(45)}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
