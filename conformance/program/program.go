@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +28,30 @@ func Build(ctx context.Context, dir string) (string, error) {
 	}
 	return bin, nil
 }
+
+// lookAtSources reads the directories below that of go.mod: go test remembers what a test
+// has opened, and so runs it again when the program has changed.
+var lookAtSources = sync.OnceValue(func() error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		if root == filepath.Dir(root) {
+			return errors.New("program: not inside Portico's repository")
+		}
+		root = filepath.Dir(root)
+	}
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != root && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		return err
+	})
+})
 
 // Server is a running portico serve. It ends with the test that started it.
 type Server struct {
@@ -50,6 +76,9 @@ func Start(t testing.TB, bin string, flags ...string) *Server {
 // Begin starts a server and does not wait for it.
 func Begin(t testing.TB, bin string, flags ...string) *Server {
 	t.Helper()
+	if err := lookAtSources(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error"}, flags...)...) //nolint:noctx // a cleanup ends it
 	cmd.Stderr = testLog{t}
 	out, err := cmd.StdoutPipe()
