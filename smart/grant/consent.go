@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/policy"
 )
 
 // The code systems of what R4 has no codes for.
 const (
 	categorySystem = "https://portico-fhir.github.io/CodeSystem/proxy-category"
 	actionSystem   = "https://portico-fhir.github.io/CodeSystem/proxy-action"
-	basisSystem    = "https://portico-fhir.github.io/CodeSystem/proxy-basis"
 )
 
 type (
@@ -71,7 +71,7 @@ func (g Grant) consent() ([]byte, error) {
 	c := consent{
 		ResourceType: "Consent", Status: "active",
 		Scope:        concept{Coding: []coding{{"http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"}}},
-		Category:     []concept{{Coding: []coding{{"http://loinc.org", "59284-0"}}}, {Coding: []coding{{basisSystem, g.Basis}}}},
+		Category:     []concept{{Coding: []coding{{"http://loinc.org", "59284-0"}}}, {Coding: []coding{{policy.BasisSystem, g.Basis}}}},
 		Patient:      reference{Reference: "Patient/" + g.Patient},
 		DateTime:     g.Made.UTC().Format(time.RFC3339),
 		PolicyRule:   concept{Text: "The clinic's policy for those who act for others, " + g.Policy},

@@ -76,6 +76,8 @@ func (r *Repository) judge(ctx context.Context, changes []fhir.Change) (*judged,
 			if change, err = r.narrowed(ctx, a, v, change, c); err != nil {
 				return nil, err
 			}
+		} else if err := r.notGranted(v.actor, change); err != nil {
+			return nil, err
 		}
 		c.changes = append(c.changes, change)
 		c.views = append(c.views, v)
@@ -99,6 +101,9 @@ func (r *Repository) narrowed(ctx context.Context, a *access.Access, v *view, ch
 	if change.Method == fhir.Create {
 		return r.creation(ctx, a, v, change)
 	}
+	if err := staff(a, change); err != nil {
+		return change, err
+	}
 	seen, err := r.decide(ctx, change.Key.Type, letterOf(change.Method), policy.See)
 	if err != nil {
 		return change, err
@@ -109,7 +114,7 @@ func (r *Repository) narrowed(ctx context.Context, a *access.Access, v *view, ch
 	case is(err, fhir.CodeNotFound):
 		return r.unseen(change)
 	case is(err, fhir.CodeDeleted):
-		return r.revival(a, v, old, change)
+		return r.revival(ctx, a, v, old, change)
 	case err != nil:
 		return change, err
 	}
@@ -120,11 +125,11 @@ func (r *Repository) narrowed(ctx context.Context, a *access.Access, v *view, ch
 	if change.IfMatch == "" && !change.IfNoneMatch {
 		change.IfMatch = old.Version
 	}
-	if change.Method == fhir.Delete {
-		if a.Kind == access.Patient || a.Kind == access.Proxy {
-			return change, fhir.Errorf(fhir.CodeForbidden, "", "Patients and those who act for them delete nothing. What is no longer wanted is canceled.")
-		}
-		return change, nil
+	if change.Method == fhir.Delete && (a.Kind == access.Patient || a.Kind == access.Proxy) {
+		return change, fhir.Errorf(fhir.CodeForbidden, "", "Patients and those who act for them delete nothing. What is no longer wanted is canceled.")
+	}
+	if err := operationsOnly(change, old); err != nil || change.Method == fhir.Delete {
+		return change, err
 	}
 	return change, r.becomes(ctx, a, v, old, &change)
 }
@@ -151,7 +156,7 @@ func (r *Repository) unseen(change fhir.Change) (fhir.Change, error) {
 }
 
 // revival is for a change of what the caller saw before it was deleted.
-func (r *Repository) revival(a *access.Access, v *view, marker fhir.Resource, change fhir.Change) (fhir.Change, error) {
+func (r *Repository) revival(ctx context.Context, a *access.Access, v *view, marker fhir.Resource, change fhir.Change) (fhir.Change, error) {
 	if change.Method == fhir.Delete {
 		return change, nil // of what is deleted: nothing happens
 	}
@@ -161,15 +166,14 @@ func (r *Repository) revival(a *access.Access, v *view, marker fhir.Resource, ch
 	if change.IfMatch == "" && !change.IfNoneMatch {
 		change.IfMatch = marker.Version
 	}
-	ok, err := r.shows(v, fhir.Resource{Key: change.Key, Body: change.Body})
-	if err != nil || !ok {
-		return change, orForbidden(err, change)
-	}
-	return change, nil
+	return change, r.becomes(ctx, a, v, fhir.Resource{}, &change) // judged like what is new
 }
 
 // creation judges what would be created, and narrows what it depends on.
 func (r *Repository) creation(ctx context.Context, a *access.Access, v *view, change fhir.Change) (fhir.Change, error) {
+	if err := staff(a, change); err != nil {
+		return change, err
+	}
 	if err := r.becomes(ctx, a, v, fhir.Resource{}, &change); err != nil {
 		return change, err
 	}
@@ -181,6 +185,9 @@ func (r *Repository) creation(ctx context.Context, a *access.Access, v *view, ch
 		return change, err
 	}
 	q := *change.IfNoneExist.Query
+	if err := seen.mayAsk(&q); err != nil {
+		return change, err
+	}
 	where, never, err := r.narrow(seen, q.Where)
 	if err != nil {
 		return change, err

@@ -1,7 +1,10 @@
 package guard
 
 import (
+	"context"
+
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/policy"
 )
 
 // statusProposed is that of a Consent that nobody has put into force.
@@ -35,4 +38,36 @@ func proposed(body []byte) []byte {
 		}
 	}
 	return body
+}
+
+// operationsOnly keeps the Consent of a grant as it is, whoever writes: what it says would
+// no longer be what is enforced. Least of all may it look revoked and not be.
+func operationsOnly(change fhir.Change, old fhir.Resource) error {
+	if change.Key.Type != "Consent" {
+		return nil
+	}
+	granted := false
+	follow(old.Body, []string{"category", "coding"}, func(coding []byte) bool {
+		granted = granted || text(member(coding, "system")) == policy.BasisSystem
+		return !granted
+	})
+	if granted {
+		return fhir.Errorf(fhir.CodeBusinessRule, "", "This Consent is a grant to act for somebody. It is changed by $narrow-proxy and $revoke-proxy only.")
+	}
+	return nil
+}
+
+// notGranted is operationsOnly for backend services, of which nothing else is asked.
+func (r *Repository) notGranted(ctx context.Context, change fhir.Change) error {
+	if change.Key.Type != "Consent" || change.Method == fhir.Create {
+		return nil
+	}
+	old, err := r.Inner.Read(ctx, change.Key)
+	if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return operationsOnly(change, old)
 }

@@ -194,11 +194,28 @@ func (l *laying) appointment() error {
 	if l.old == nil {
 		return nil
 	}
-	path := []string{"participant", "actor"}
-	if !reflect.DeepEqual(l.old.references(path), l.new.references(path)) {
+	was, _ := l.old["participant"].([]any)
+	is, _ := l.new["participant"].([]any)
+	if len(was) != len(is) {
 		return l.refuse("participant", "Who takes part cannot be changed.")
 	}
+	for i := range was {
+		before, _ := was[i].(map[string]any)
+		after, _ := is[i].(map[string]any)
+		if !reflect.DeepEqual(before["actor"], after["actor"]) {
+			return l.refuse("participant", "Who takes part cannot be changed.")
+		}
+		if !l.self(object(before).object("actor").text("reference")) && !reflect.DeepEqual(before, after) {
+			return l.refuse("participant", "Nobody answers for others.")
+		}
+	}
 	return nil
+}
+
+// self reports whether a reference is to the patient of the token or to the writer.
+func (l *laying) self(reference string) bool {
+	ref := fhir.ParseReference(reference, l.Base)
+	return ref.Kind == fhir.RefLocal && (ref.Key == l.access.Actor || ref.Key == fhir.Key{Type: "Patient", ID: l.patient()})
 }
 
 // message lets a new message be from its writer, and an old one only be received.
@@ -248,6 +265,9 @@ func (l *laying) refill() error {
 	if ref.Kind != fhir.RefLocal || ref.Key.Type != "MedicationRequest" || ref.Version != "" {
 		return l.refuse("priorPrescription", "priorPrescription must be written MedicationRequest/[id].")
 	}
+	if err := l.mineOrNobody(l.new, "recorder"); err != nil {
+		return err
+	}
 	return l.mineOrNobody(l.new, "requester")
 }
 
@@ -282,13 +302,19 @@ func (l *laying) answers() error {
 	if l.old != nil && len(l.old.references([]string{"author"})) == 0 {
 		return fhir.Errorf(fhir.CodeForbidden, "", "A patient changes only answers of their own.")
 	}
-	return nil
+	if reflect.DeepEqual(l.old["source"], l.new["source"]) {
+		return nil
+	}
+	return l.mineOrNobody(l.new, "source")
 }
 
-// consent is for patients themselves.
+// consent is for patients themselves, as long as it is proposed.
 func (l *laying) consent() error {
 	if l.access.Kind != access.Patient {
 		return fhir.Errorf(fhir.CodeForbidden, "", "Those who act for a patient do not write the patient's consents.")
+	}
+	if l.old != nil && l.old.text("status") != statusProposed {
+		return l.refuse("status", "A patient changes only a Consent that is proposed.")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/policy"
 )
 
 // What is there when patients and proxies write.
@@ -26,6 +27,7 @@ var ward = []string{
 	`{"resourceType":"Observation","id":"nurse","status":"final","category":[{"coding":[{"code":"vital-signs"}]}],"subject":{"reference":"Patient/p"},"performer":[{"reference":"Practitioner/d"}]}`,
 	`{"resourceType":"QuestionnaireResponse","id":"answers","status":"in-progress","subject":{"reference":"Patient/p"},"author":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Consent","id":"inForce","status":"active","patient":{"reference":"Patient/p"}}`,
+	`{"resourceType":"Consent","id":"granted","status":"active","category":[{"coding":[{"system":"` + policy.BasisSystem + `","code":"parental"}]}],"patient":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Condition","id":"hidden","subject":{"reference":"Patient/q"}}`,
 	`{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Flag","id":"labeled","meta":{"security":[{"code":"R"}]},"subject":{"reference":"Patient/p"}}`,
@@ -73,6 +75,9 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"move what is booked", both, stored("fixed", "06-01", "06-02"), rule},
 		{"cancel and move what is booked", both, strings.Replace(stored("fixed", `"booked"`, `"cancelled"`), "06-01", "06-02", 1), rule},
 		{"leave what is booked out of the calendar of the practitioner", both, stored("fixed", `,{"actor":{"reference":"Practitioner/d"},"status":"accepted"}`, ""), rule},
+		{"cancel what is booked and say so for themselves", both, strings.Replace(stored("fixed", `"booked"`, `"cancelled"`), `"accepted"}`, `"declined"}`, 1), ""},
+		{"answer for the practitioner", both, strings.Replace(stored("asked", `"tentative"`, `"accepted"`), "06-01", "06-02", 1), rule},
+		{"call the practitioner something else", both, stored("asked", `"Practitioner/d"`, `"Practitioner/d","display":"x"`), rule},
 		{"give what is booked to another patient", both, stored("fixed", "Patient/p", "Patient/q"), forbidden},
 		{"cancel what has been", both, stored("done", `"fulfilled"`, `"cancelled"`), rule},
 		{"cancel what is another's", both, stored("others", `"booked"`, `"cancelled"`), unseen},
@@ -108,6 +113,7 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"prescribe", both, `{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/p"},"priorPrescription":{"reference":"MedicationRequest/rx"}}`, rule},
 		{"propose what is completed", both, `{"resourceType":"MedicationRequest","status":"completed","intent":"proposal","subject":{"reference":"Patient/p"},"priorPrescription":{"reference":"MedicationRequest/rx"}}`, rule},
 		{"ask in the name of a practitioner", both, `{"resourceType":"MedicationRequest","status":"draft","intent":"proposal","subject":{"reference":"Patient/p"},"requester":{"reference":"Practitioner/d"},"priorPrescription":{"reference":"MedicationRequest/rx"}}`, rule},
+		{"have a practitioner record it", both, `{"resourceType":"MedicationRequest","status":"draft","intent":"proposal","subject":{"reference":"Patient/p"},"recorder":{"reference":"Practitioner/d"},"priorPrescription":{"reference":"MedicationRequest/rx"}}`, rule},
 		{"change a prescription", both, stored("rx", `"active"`, `"stopped"`), forbidden},
 
 		// Measurements and answers.
@@ -122,6 +128,7 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"change a laboratory's result", "patient", stored("lab", `"final"`, `"amended"`), forbidden},
 		{"make a laboratory's result theirs", both, stored("lab", `laboratory`, `vital-signs`), forbidden},
 		{"answer questions", both, `{"resourceType":"QuestionnaireResponse","status":"completed","subject":{"reference":"Patient/p"}}`, ""},
+		{"answer with the words of a practitioner", both, `{"resourceType":"QuestionnaireResponse","status":"completed","subject":{"reference":"Patient/p"},"source":{"reference":"Practitioner/d"}}`, rule},
 		{"answer for another patient", both, `{"resourceType":"QuestionnaireResponse","status":"completed","subject":{"reference":"Patient/q"}}`, forbidden},
 		{"complete their answers", "patient", stored("answers", "in-progress", "completed"), ""},
 		{"complete the patient's answers", "proxy", stored("answers", "in-progress", "completed"), rule},
@@ -131,6 +138,8 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"propose a consent", "patient", `{"resourceType":"Consent","status":"proposed","patient":{"reference":"Patient/p"}}`, ""},
 		{"propose a consent", "proxy", `{"resourceType":"Consent","status":"proposed","patient":{"reference":"Patient/p"}}`, forbidden},
 		{"withdraw a consent by a plain write", "patient", stored("inForce", "active", "rejected"), rule},
+		{"change what a consent in force says", "patient", stored("inForce", `"status"`, `"dateTime":"2026","status"`), rule},
+		{"change what a grant says", "patient", stored("granted", `"status"`, `"dateTime":"2026","status"`), rule},
 		{"change their own record's contact points", both, stored("p", `"1"`, `"2"`), forbidden},
 		{"write a condition", both, `{"resourceType":"Condition","subject":{"reference":"Patient/p"}}`, forbidden},
 		{"change a condition", both, stored("c", `"subject"`, `"note":[{"text":"x"}],"subject"`), forbidden},

@@ -12,14 +12,15 @@ import (
 
 // refersToSeen lets what is written refer only to those parts of patients' records that
 // the caller sees: whether others exist would show where references must lead
-// somewhere. What old refers to may stay.
+// somewhere. An attachment would open what it leads to. What old refers to may stay.
 func (r *Repository) refersToSeen(ctx context.Context, a *access.Access, old, changed fhir.Resource) error {
 	had := make(map[fhir.Key]bool)
 	for _, key := range r.referred(old.Body) {
 		had[key] = true
 	}
 	for _, key := range r.referred(changed.Body) {
-		if had[key] || key == a.Actor || key == changed.Key || r.Policy.Class(key.Type) != policy.Record {
+		class := r.Policy.Class(key.Type)
+		if had[key] || key == a.Actor || key == changed.Key || class != policy.Record && class != policy.AsAttached {
 			continue
 		}
 		had[key] = true
@@ -47,7 +48,7 @@ func (r *Repository) sees(ctx context.Context, a *access.Access, key fhir.Key) (
 		}
 		v.branches = append(v.branches, bases...)
 	}
-	if r.Policy.Record[key.Type].Self { // no matter whether it is kept here
+	if rule := r.Policy.Record[key.Type]; rule != nil && rule.Self { // no matter whether it is kept here
 		return slices.ContainsFunc(v.branches, func(b branch) bool { return b.of.has(key.ID) }), nil
 	}
 	res, err := r.Inner.Read(v.actor, key)
@@ -58,7 +59,8 @@ func (r *Repository) sees(ctx context.Context, a *access.Access, key fhir.Key) (
 	return err == nil, err
 }
 
-// referred gives the resources of this server that a resource refers to.
+// referred gives the resources of this server that a resource refers to, or has the URL
+// of, as an attachment.
 func (r *Repository) referred(body []byte) []fhir.Key {
 	var all []fhir.Key
 	var look func(any)
@@ -69,7 +71,8 @@ func (r *Repository) referred(body []byte) []fhir.Key {
 				look(one)
 			}
 		case map[string]any:
-			if text, ok := v["reference"].(string); ok {
+			for _, name := range []string{"reference", "url"} {
+				text, _ := v[name].(string)
 				if ref := fhir.ParseReference(text, r.Base); ref.Kind == fhir.RefLocal {
 					all = append(all, ref.Key)
 				}

@@ -7,6 +7,10 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 )
 
+// BasisSystem is the system of the category by which a Consent says on which basis
+// somebody was granted to act: only such a Consent stands for a grant.
+const BasisSystem = "https://portico-fhir.github.io/CodeSystem/proxy-basis"
+
 // Subject is what is known of the patient that a grant is about.
 type Subject struct {
 	Birth       string // Patient.birthDate; empty when it is not known
