@@ -84,7 +84,10 @@ func (r *search) open() error {
 	r.seen, r.ties = nil, ties{}
 	r.behind = r.query.After == nil || !r.access.tied && !r.access.partial
 	r.rest = r.access.residual(r.query.Where)
-	r.fields = touched(r.rest, r.order)
+	r.fields = touched(r.rest, nil)
+	if r.sorted != nil || !r.behind {
+		r.fields = touched(r.rest, r.order)
+	}
 	var err error
 	if r.docs == nil {
 		if r.docs, err = r.conn.prepare(r.coll.fetch); err != nil {
