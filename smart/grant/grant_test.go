@@ -117,10 +117,10 @@ func scopes(s string) scope.Set {
 }
 
 var (
-	doctor = &access.Access{Kind: access.Clinician, Actor: fhir.Key{Type: "Practitioner", ID: "okafor"}, Account: "dr", Scopes: scopes("user/Consent.cruds")}
+	doctor = &access.Access{Kind: access.Clinician, Actor: fhir.Key{Type: "Practitioner", ID: "okafor"}, Account: "dr", Scopes: scopes("user/Consent.cruds user/RelatedPerson.c")}
 	ada    = &access.Access{Kind: access.Patient, Actor: fhir.Key{Type: "Patient", ID: "ada"}, Patient: "ada", Account: "ada", Scopes: scopes("patient/Consent.cru")}
 	lena   = &access.Access{Kind: access.Patient, Actor: fhir.Key{Type: "Patient", ID: "lena"}, Patient: "lena", Account: "lena", Scopes: scopes("patient/*.cruds")}
-	system = &access.Access{Kind: access.System, Client: "ehr", Scopes: scopes("system/Consent.cruds")}
+	system = &access.Access{Kind: access.System, Client: "ehr", Scopes: scopes("system/Consent.cruds system/RelatedPerson.c")}
 )
 
 // run invokes an operation by its name; parameters are written without their frame.
@@ -440,7 +440,7 @@ func TestMyPatients(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t, newMemory(t))
 	id := c.granted(t, parental)
-	tom := &access.Access{Kind: access.Proxy, Account: c.tom.ID, Patient: "lena"}
+	tom := &access.Access{Kind: access.Proxy, Account: c.tom.ID, Patient: "lena", Scopes: scopes("user/Patient.rs")}
 	body, err := c.run(t.Context(), t, tom, "my-patients", "", "")
 	if err != nil {
 		t.Fatal(err)
@@ -451,6 +451,19 @@ func TestMyPatients(t *testing.T) {
 	for _, want := range []string{`{"reference":"Patient/lena","display":"Lena Shaw"}`, `{"reference":"RelatedPerson/tom-for-lena"}`, `Consent/` + id, `"valueCode":"labs"`, `"valueInstant":"2024-05-19T22:00:00.000Z"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%s lacks %s", body, want)
+		}
+	}
+	for claim, tt := range map[string]struct {
+		patient, scopes, lacks string
+	}{
+		"for another patient":     {"max", "patient/Patient.rs", "lena"},
+		"for some patients only":  {"max", "user/Patient.rs?gender=male", "lena"},
+		"without a scope to read": {"lena", "patient/Observation.rs user/Patient.c", "Shaw"},
+		"for nobody":              {"", "patient/Patient.rs", "lena"},
+	} {
+		body, err := c.run(t.Context(), t, &access.Access{Kind: access.Proxy, Account: c.tom.ID, Patient: tt.patient, Scopes: scopes(tt.scopes)}, "my-patients", "", "")
+		if err != nil || strings.Contains(body, tt.lacks) || strings.Contains(body, "Patient/lena") != (tt.patient == "lena") {
+			t.Errorf("a token %s is told %s, %v", claim, body, err)
 		}
 	}
 	if _, err := c.run(t.Context(), t, system, "my-patients", "", ""); codeOf(err) != fhir.CodeForbidden {

@@ -57,7 +57,7 @@ func (o *Operations) Definitions() []operation.Definition {
 // grant carries out Consent/$grant-proxy.
 func (o *Operations) grant(ctx context.Context, c operation.Call) (operation.Result, error) {
 	a := access.From(ctx)
-	if err := permits(a, scope.Create); err != nil {
+	if err := permits(a, "Consent", scope.Create); err != nil {
 		return operation.Result{}, err
 	}
 	in, err := o.read(c, "patient", "proxy", "relatedPerson", "login", "basis", "category", "action", "period", "evidence", "ordered")
@@ -161,7 +161,7 @@ func (o *Operations) revoke(ctx context.Context, c operation.Call) (operation.Re
 // change writes a grant anew, and its Consent. Whoever sees the Consent may make less of
 // it: the patient, the proxy, who treats the patient.
 func (o *Operations) change(ctx context.Context, c operation.Call, edit func(*Grant) error) (operation.Result, error) {
-	if err := permits(access.From(ctx), scope.Update); err != nil {
+	if err := permits(access.From(ctx), "Consent", scope.Update); err != nil {
 		return operation.Result{}, err
 	}
 	seen, err := o.Guarded.Read(ctx, c.Key)
@@ -196,18 +196,36 @@ func (o *Operations) change(ctx context.Context, c operation.Call, edit func(*Gr
 	})
 }
 
-// permits asks the scopes for Consents.
-func permits(a *access.Access, want scope.Letters) error {
+// permits asks the scopes for a type.
+func permits(a *access.Access, t fhir.Type, want scope.Letters) error {
 	context := map[access.Kind]scope.Context{access.Patient: scope.Patient, access.Proxy: scope.Patient, access.Clinician: scope.User, access.System: scope.System}
 	if a != nil {
-		if granted, filters := a.Scopes.Allows(context[a.Kind], "Consent", want); granted && filters == nil {
+		if granted, filters := a.Scopes.Allows(context[a.Kind], t, want); granted && filters == nil {
 			return nil
 		}
-		if granted, filters := a.Scopes.Allows(scope.User, "Consent", want); granted && filters == nil && a.Kind != access.System {
+		if granted, filters := a.Scopes.Allows(scope.User, t, want); granted && filters == nil && a.Kind != access.System {
 			return nil
 		}
 	}
-	return fhir.Errorf(fhir.CodeForbidden, "", "This token does not permit that on Consent: it wants a scope such as patient/Consent.%s.", want)
+	return fhir.Errorf(fhir.CodeForbidden, "", "This token does not permit that on %s: it wants a scope such as patient/%[1]s.%s.", t, want)
+}
+
+// told gives those of the choices that an app may hear of: with a scope for the Patients
+// whom the user may see all of them, else the one that the token is for; their names only
+// if it may read Patients at all.
+func told(a *access.Access, choices []Choice) []Choice {
+	all, filters := a.Scopes.Allows(scope.User, "Patient", scope.Read)
+	if all && filters == nil {
+		return choices
+	}
+	of := func(c Choice) bool { return a.Patient != "" && c.Patient.ID == a.Patient }
+	kept := slices.DeleteFunc(slices.Clone(choices), func(c Choice) bool { return !of(c) })
+	if permits(a, "Patient", scope.Read) != nil {
+		for i := range kept {
+			kept[i].Name = ""
+		}
+	}
+	return kept
 }
 
 // mine carries out $my-patients: for whom the account of the caller may act now.
@@ -237,7 +255,7 @@ func (o *Operations) mine(ctx context.Context, c operation.Call) (operation.Resu
 		ResourceType string  `json:"resourceType"`
 		Parameter    []entry `json:"parameter,omitempty"`
 	}{ResourceType: "Parameters"}
-	for _, choice := range choices {
+	for _, choice := range told(a, choices) {
 		e := entry{Name: "patient", Part: []part{
 			{Name: "patient", Reference: &reference{choice.Patient.String(), choice.Name}},
 			{Name: "actor", Reference: &reference{Reference: choice.Actor.String()}},

@@ -9,6 +9,7 @@ import (
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/policy"
+	"github.com/portico-fhir/portico/smart/scope"
 )
 
 // proposed makes the grant that is asked for, when the caller may give it.
@@ -94,6 +95,9 @@ func (o *Operations) proxy(ctx context.Context, in input, g *Grant) (made []fhir
 	case (in.proxy == fhir.Key{}) == (in.related == nil):
 		return nil, fhir.Errorf(fhir.CodeRequired, "Parameters.parameter", "Either proxy or relatedPerson is wanted: who is to act.")
 	case in.related != nil:
+		if err := permits(access.From(ctx), "RelatedPerson", scope.Create); err != nil {
+			return nil, err
+		}
 		body, g.Proxy = in.related, fhir.Key{Type: "RelatedPerson", ID: newID()}
 		if !o.Grants.Repository.Describe("RelatedPerson").Create {
 			return nil, fhir.Errorf(fhir.CodeNotSupported, "Parameters.parameter", "A RelatedPerson cannot be made here: the clinic keeps them. Give a proxy.")
