@@ -70,7 +70,7 @@ func explain(ctx context.Context, args []string, env func(string) string, std st
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	watched := &watchedStore{Store: st}
-	types, err := repository(c, c.BaseURL+"/fhir", watched, log)
+	types, err := repository(c, c.BaseURL+"/fhir", watched, log, nil)
 	if err != nil {
 		return err
 	}

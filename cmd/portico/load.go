@@ -53,7 +53,7 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	repo, err := repository(c, c.BaseURL+"/fhir", st, log)
+	repo, err := repository(c, c.BaseURL+"/fhir", st, log, nil)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,6 @@ func serveMetrics(ctx context.Context, c Config, server *rest.Server, st store.S
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s for metrics: %w. Choose another with --metrics-listen", c.Metrics.Listen, plainCause(err))
 	}
-	server.Metrics = rest.NewMetrics()
 	if s, ok := st.(store.Committer); ok {
 		server.Metrics.Count("portico_store_writes_total", "Writes that the store has committed.", func() float64 {
 			calls, _ := s.Commits()

@@ -38,7 +38,11 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 			return nil, err
 		}
 	}
-	types, err := repository(c, base, st, log)
+	var metrics *rest.Metrics // nil: nothing is counted
+	if c.Metrics.Listen != "" {
+		metrics = rest.NewMetrics()
+	}
+	types, err := repository(c, base, st, log, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +90,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Metadata:     metadata.statement,
 		Log:          log,
 		Limits:       c.limits(),
+		Metrics:      metrics,
 		Origins:      c.HTTP.Origins,
 		Proxies:      c.HTTP.Proxies,
 		LoopbackOnly: c.open() || c.Demo,
@@ -126,7 +131,7 @@ func (c *Config) location() (*time.Location, error) {
 }
 
 // repository is the EHR through the chart map, beside Portico's own records.
-func repository(c Config, base string, st store.Store, log *slog.Logger) (*router.Router, error) {
+func repository(c Config, base string, st store.Store, log *slog.Logger, metrics *rest.Metrics) (*router.Router, error) {
 	location, err := c.location()
 	if err != nil {
 		return nil, err
@@ -140,6 +145,7 @@ func repository(c Config, base string, st store.Store, log *slog.Logger) (*route
 		log.Warn("chart map", "at", w.String())
 	}
 	repo.Mapped = &chartmap.Repository{Store: st, Map: chart, Base: base, Report: func(f chartmap.Fault) {
+		metrics.ChartFault(f.Map, f.Path)
 		log.Debug("a value of the EHR does not fit its rule", "map", f.Map, "line", f.Line, "element", f.Path, "resource", f.Key.String())
 	}}
 	return repo, nil

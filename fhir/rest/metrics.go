@@ -18,6 +18,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	entries  *prometheus.CounterVec
+	faults   *prometheus.CounterVec
 	duration [interactions]prometheus.Observer
 	bytes    prometheus.Counter
 	inFlight prometheus.Gauge
@@ -35,6 +36,10 @@ func NewMetrics() *Metrics {
 			Name: "portico_bundle_entries_total",
 			Help: "Entries of batches and transactions carried out, by FHIR interaction and HTTP status.",
 		}, []string{"interaction", "status"}),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portico_chart_faults_total",
+			Help: "Values of the EHR that a rule of the chart map could not read, each time that one was met.",
+		}, []string{"map", "element"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "portico_http_response_bytes_total",
 			Help: "Bytes of response bodies as sent.",
@@ -52,7 +57,7 @@ func NewMetrics() *Metrics {
 	for i := range interactions {
 		m.duration[i] = duration.WithLabelValues(i.String())
 	}
-	m.registry.MustRegister(m.requests, m.entries, m.bytes, m.inFlight, duration,
+	m.registry.MustRegister(m.requests, m.entries, m.faults, m.bytes, m.inFlight, duration,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -81,6 +86,14 @@ func (m *Metrics) Serve(ctx context.Context, ln net.Listener) error {
 		err := srv.Close()
 		<-failed
 		return err
+	}
+}
+
+// ChartFault counts a value of the EHR that a rule could not read: element names the
+// rule, never the value. A nil m counts nothing.
+func (m *Metrics) ChartFault(mapping, element string) {
+	if m != nil {
+		m.faults.WithLabelValues(mapping, element).Inc()
 	}
 }
 
