@@ -60,6 +60,7 @@ type Access struct {
 	Client             string // client_id
 	Grant              string // id of the ProxyGrant, for Proxy
 	Token              string // id of the authorization, the same after a refresh
+	Terms              string // what the grant permits now, for Proxy: another when that is narrowed
 
 	caller string // what Caller gives, when that is known already
 }
@@ -68,6 +69,17 @@ type Access struct {
 func (a Access) Shared() *Access {
 	a.caller = a.Caller()
 	return &a
+}
+
+// Under gives a with the terms that a grant has now. What was kept for the caller under
+// other terms (answers, positions) is somebody else's then.
+func (a *Access) Under(terms string) *Access {
+	c := *a
+	c.Terms, c.caller = terms, ""
+	if a.Terms == "" {
+		c.caller = named(a.Caller(), terms)
+	}
+	return &c
 }
 
 // key is that of the Access in a context.
@@ -86,7 +98,7 @@ func From(ctx context.Context) *Access {
 
 // Caller names the caller, for what is bound to one, such as the positions of
 // pages: the same for another token only when that stands for the same person,
-// patient, client and scopes. The name of nobody is "nobody".
+// patient, client, scopes and terms. The name of nobody is "nobody".
 func (a *Access) Caller() string {
 	if a == nil || a.Kind == 0 {
 		return Kind(0).String()
@@ -100,5 +112,13 @@ func (a *Access) Caller() string {
 		b.WriteByte(' ')
 		b.WriteString(strconv.Quote(part))
 	}
-	return b.String()
+	return named(b.String(), a.Terms)
+}
+
+// named adds the terms to the name of a caller.
+func named(caller, terms string) string {
+	if terms == "" {
+		return caller
+	}
+	return caller + " " + strconv.Quote(terms)
 }

@@ -34,6 +34,7 @@ func TestCallersDifferInAllThatCounts(t *testing.T) {
 		"account": func(a *access.Access) { a.Account = "b" },
 		"client":  func(a *access.Access) { a.Client = "d" },
 		"grant":   func(a *access.Access) { a.Grant = "h" },
+		"terms":   func(a *access.Access) { a.Terms = "less" },
 		"split":   func(a *access.Access) { a.Account, a.Client = `a" "c`, "" },
 	}
 	for name, f := range change {
@@ -41,6 +42,13 @@ func TestCallersDifferInAllThatCounts(t *testing.T) {
 		f(&other)
 		if other.Caller() == base.Caller() {
 			t.Errorf("E6 another %s is the same caller %s", name, base.Caller())
+		}
+	}
+	less := base
+	less.Terms = "less"
+	for _, a := range []*access.Access{&base, base.Shared(), base.Under("more")} {
+		if got := a.Under("less"); got.Terms != "less" || got.Caller() != less.Caller() {
+			t.Errorf("E11 under less it is %s, want %s", got.Caller(), less.Caller())
 		}
 	}
 	refreshed := base

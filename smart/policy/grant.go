@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,6 +50,7 @@ type Effective struct {
 	Cells   map[string]Cell      // what is permitted, by category
 	Hide    map[fhir.Type]Hidden // what is not shown of resources that are
 	Until   time.Time            // when it may become less; zero: not foreseen
+	Terms   string               // another one whenever a grant was narrowed, by somebody or by age
 }
 
 // Effective gives what a grant permits now; ok is false when it has no effect. Loc is
@@ -76,6 +78,10 @@ func (p *Policy) Effective(g Grant, s Subject, now time.Time, loc *time.Location
 	e = Effective{
 		Grant: g.ID, Proxy: g.Proxy, Patient: g.Patient, Basis: g.Basis, Band: band, Column: basis.column(band, g.Ordered),
 		Cells: column.cells(g), Hide: column.Hide, Until: end,
+	}
+	e.Terms = e.Column
+	if g.Categories != nil || g.Actions != nil {
+		e.Terms = fmt.Sprintf("%s %q %q", e.Column, g.Categories, g.Actions)
 	}
 	if next := ages.Next(now); !next.IsZero() && (end.IsZero() || next.Before(end)) {
 		e.Until = next

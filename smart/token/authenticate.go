@@ -24,30 +24,30 @@ func (t *Tokens) Authenticate(ctx context.Context, bearer string) (*access.Acces
 		return t.Foreign.Authenticate(ctx, bearer)
 	}
 	_, known, err := t.find(ctx, bearer)
-	if err == nil {
-		err = t.check(ctx, known)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return known.access, nil
+	return t.check(ctx, known)
 }
 
-// check reports whether an access token is good now; nil is none that was found.
-func (t *Tokens) check(ctx context.Context, known *held) error {
+// check gives what an access token stands for if it is good now; nil is none that was found.
+func (t *Tokens) check(ctx context.Context, known *held) (*access.Access, error) {
 	switch {
 	case known == nil:
-		return errUnknown
+		return nil, errUnknown
 	case !t.now().Before(known.expires):
-		return errExpired
+		return nil, errExpired
 	case known.access.Kind != access.Proxy:
-		return nil
+		return known.access, nil
 	}
-	_, live, err := t.granted(ctx, access.Proxy.String(), known.access.Grant)
-	if err == nil && !live {
-		err = errUnknown
+	now, live, err := t.granted(ctx, access.Proxy.String(), known.access.Grant)
+	switch {
+	case err != nil:
+		return nil, err
+	case !live:
+		return nil, errUnknown
 	}
-	return err
+	return known.access.Under(now.Terms), nil
 }
 
 var (

@@ -254,6 +254,24 @@ func checkBirthday(t *testing.T, s *server, c *client.Client, a token.Authorizat
 	is(t, err, oauth.InvalidGrant, "may not act")
 }
 
+// checkTerms: what was kept for a proxy is no longer theirs once the grant was narrowed.
+func checkTerms(t *testing.T, s *server, bearer string) {
+	t.Helper()
+	caller := func(terms string) string {
+		e := s.grants["grant"]
+		e.Terms = terms
+		s.grants["grant"] = e
+		a, err := s.Authenticate(t.Context(), bearer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Caller()
+	}
+	if wide := caller("wide"); wide != caller("wide") || wide == caller("narrow") {
+		t.Errorf("E11 the caller is %s, whatever the grant permits", wide)
+	}
+}
+
 func TestAProxysTokenEndsWithWhatTheyMayDo(t *testing.T) {
 	t.Parallel()
 	s := simple(t)
@@ -268,6 +286,7 @@ func TestAProxysTokenEndsWithWhatTheyMayDo(t *testing.T) {
 		t.Errorf("E11 the token lasts %d s, past the birthday in 600", resp.ExpiresIn)
 	}
 	s.works(t, resp.AccessToken, true)
+	checkTerms(t, s, resp.AccessToken)
 	checkBirthday(t, s, c, a)
 	delete(s.grants, "grant")
 	s.works(t, resp.AccessToken, false) // E11 at once

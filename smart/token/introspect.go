@@ -38,7 +38,7 @@ func (t *Tokens) Introspect(ctx context.Context, text string) (*Introspection, e
 	}
 	p, known, err := t.find(ctx, text)
 	if err == nil {
-		err = t.check(ctx, known)
+		_, err = t.check(ctx, known)
 	}
 	if refused := new(fhir.Error); errors.As(err, &refused) {
 		return new(Introspection), nil
