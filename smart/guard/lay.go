@@ -95,10 +95,11 @@ func (l *laying) refuse(element, format string, args ...any) error {
 	return fhir.Errorf(fhir.CodeBusinessRule, string(l.typ)+"."+element, format, args...)
 }
 
-// meta lets nobody change what the server owns: security labels, tags, profiles.
+// meta lets nobody change what the server owns: security labels, tags, profiles, where
+// something comes from.
 func (l *laying) meta() error {
 	was, is := l.old.object("meta"), l.new.object("meta")
-	for _, name := range []string{"security", "tag", "profile"} {
+	for _, name := range []string{"security", "tag", "profile", "source", "extension"} {
 		if l.old == nil && name == "profile" {
 			continue // what it claims to be
 		}
@@ -175,10 +176,13 @@ func (l *laying) changed(w policy.Write, status string) error {
 	return l.only(may...)
 }
 
-// only lets nothing differ but these elements, and what the server sets or nobody
-// reads.
+// only lets nothing differ but these elements, and what the server sets. A narrative may
+// be left out, since it may say what is no longer so.
 func (l *laying) only(may ...string) error {
-	may = append([]string{"id", "meta", "text"}, may...)
+	may = append([]string{"id", "meta"}, may...)
+	if _, ok := l.new["text"]; !ok {
+		may = append(may, "text")
+	}
 	for _, o := range []object{l.old, l.new} {
 		for name := range o {
 			if !slices.Contains(may, name) && !reflect.DeepEqual(l.old[name], l.new[name]) {

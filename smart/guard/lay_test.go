@@ -16,6 +16,7 @@ var ward = []string{
 	`{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/p"}}`,
 	`{"resourceType":"Appointment","id":"asked","status":"proposed","start":"2026-06-01T10:00:00Z","participant":[{"actor":{"reference":"Patient/p"},"status":"accepted"},{"actor":{"reference":"Practitioner/d"},"status":"tentative"}]}`,
 	`{"resourceType":"Appointment","id":"fixed","status":"booked","start":"2026-06-01T10:00:00Z","participant":[{"actor":{"reference":"Patient/p"},"status":"accepted"},{"actor":{"reference":"Practitioner/d"},"status":"accepted"}]}`,
+	`{"resourceType":"Appointment","id":"told","text":{"status":"generated","div":"<div>x</div>"},"status":"booked","participant":[{"actor":{"reference":"Patient/p"},"status":"accepted"}]}`,
 	`{"resourceType":"Appointment","id":"done","status":"fulfilled","participant":[{"actor":{"reference":"Patient/p"}}]}`,
 	`{"resourceType":"Appointment","id":"others","status":"booked","participant":[{"actor":{"reference":"Patient/q"}}]}`,
 	`{"resourceType":"Communication","id":"toPatient","status":"completed","subject":{"reference":"Patient/p"},"sender":{"reference":"Practitioner/d"},"recipient":[{"reference":"Patient/p"}],"payload":[{"contentString":"x"}]}`,
@@ -89,6 +90,7 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 
 		{"ask for one for what is another's", both, appointment("proposed", `,"reasonReference":[{"reference":"Condition/hidden"}]`), rule},
 		{"ask for one for what is not there", both, appointment("proposed", `,"reasonReference":[{"reference":"Condition/none"}]`), rule},
+		{"ask for one for what only the clinic's systems see", both, appointment("proposed", `,"supportingInformation":[{"reference":"Task/t"}]`), rule},
 		{"ask for one for what is theirs", both, appointment("proposed", `,"reasonReference":[{"reference":"Condition/c"}]`), ""},
 
 		// Messages.
@@ -103,6 +105,10 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"say that they have received one", "proxy", stored("toProxy", `"status"`, `"received":"2026-05-01T10:00:00Z","status"`), ""},
 		{"say that another has received one", "patient", stored("toProxy", `"status"`, `"received":"2026-05-01T10:00:00Z","status"`), forbidden},
 		{"say that another has received one", "proxy", stored("toPatient", `"status"`, `"received":"2026-05-01T10:00:00Z","status"`), forbidden},
+		{"tell a message that they received otherwise", "patient", stored("toPatient", `"status"`, `"text":{"status":"generated","div":"<div>y</div>"},"status"`), rule},
+		{"tell what is booked otherwise", both, stored("fixed", `"booked"`, `"cancelled","text":{"status":"generated","div":"<div>y</div>"}`), rule},
+		{"cancel what is told, and no longer tell it", both, strings.Replace(stored("told", `"booked"`, `"cancelled"`), `"text":{"status":"generated","div":"<div>x</div>"},`, "", 1), ""},
+		{"say that something comes from elsewhere", both, appointment("proposed", `,"meta":{"source":"urn:lab"}`), rule},
 		{"change a message that they received", "patient", stored("toPatient", `"x"`, `"y"`), rule},
 
 		// Prescriptions.

@@ -19,8 +19,7 @@ func (r *Repository) refersToSeen(ctx context.Context, a *access.Access, old, ch
 		had[key] = true
 	}
 	for _, key := range r.referred(changed.Body) {
-		class := r.Policy.Class(key.Type)
-		if had[key] || key == a.Actor || key == changed.Key || class != policy.Record && class != policy.AsAttached {
+		if had[key] || key == a.Actor || key == changed.Key || r.open(a, key.Type) {
 			continue
 		}
 		had[key] = true
@@ -36,6 +35,13 @@ func (r *Repository) refersToSeen(ctx context.Context, a *access.Access, old, ch
 		}
 	}
 	return nil
+}
+
+// open reports whether somebody may refer to all resources of a type: those that are about
+// no patient. Clinicians may also name those that only backend services see.
+func (r *Repository) open(a *access.Access, t fhir.Type) bool {
+	class := r.Policy.Class(t)
+	return class == policy.Shared || class == policy.Closed && a.Kind == access.Clinician
 }
 
 // sees reports whether the policy lets a caller see a resource, whatever the scopes say.
