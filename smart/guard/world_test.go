@@ -127,6 +127,9 @@ func simple(t fhir.Type, p *fhir.SearchParam) ([]string, bool) {
 			continue
 		}
 		path := strings.Split(alt, ".")
+		if t == "Consent" && alt == "source" {
+			path = []string{"sourceReference"} // a choice: in JSON the name says which
+		}
 		if p.Type == fhir.ParamDate && (t == "Appointment" || t == "Encounter" || t == "CareTeam") {
 			return path, true
 		}
