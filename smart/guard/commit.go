@@ -211,6 +211,9 @@ func (r *Repository) becomes(ctx context.Context, a *access.Access, v *view, old
 		return orForbidden(err, *change)
 	}
 	if change.Key.Type == "Consent" && a.Kind != access.System {
+		if err := operationsOnly(*change, old); err != nil {
+			return err
+		}
 		if err := r.notInForce(old, change); err != nil {
 			return err
 		}

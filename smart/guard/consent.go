@@ -41,18 +41,21 @@ func proposed(body []byte) []byte {
 }
 
 // operationsOnly keeps the Consent of a grant as it is, whoever writes: what it says would
-// no longer be what is enforced. Least of all may it look revoked and not be.
+// no longer be what is enforced. Least of all may it look revoked and not be, or look
+// like a grant and be none.
 func operationsOnly(change fhir.Change, old fhir.Resource) error {
 	if change.Key.Type != "Consent" {
 		return nil
 	}
 	granted := false
-	follow(old.Body, []string{"category", "coding"}, func(coding []byte) bool {
-		granted = granted || text(member(coding, "system")) == policy.BasisSystem
-		return !granted
-	})
+	for _, body := range [][]byte{old.Body, change.Body} {
+		follow(body, []string{"category", "coding"}, func(coding []byte) bool {
+			granted = granted || text(member(coding, "system")) == policy.BasisSystem
+			return !granted
+		})
+	}
 	if granted {
-		return fhir.Errorf(fhir.CodeBusinessRule, "", "This Consent is a grant to act for somebody. It is changed by $narrow-proxy and $revoke-proxy only.")
+		return fhir.Errorf(fhir.CodeBusinessRule, "Consent.category", "This Consent is a grant to act for somebody. It is made and changed by $grant-proxy, $narrow-proxy and $revoke-proxy only.")
 	}
 	return nil
 }
@@ -60,13 +63,10 @@ func operationsOnly(change fhir.Change, old fhir.Resource) error {
 // notGranted is operationsOnly for backend services, of which nothing else is asked.
 func (r *Repository) notGranted(ctx context.Context, change fhir.Change) error {
 	if change.Key.Type != "Consent" || change.Method == fhir.Create {
-		return nil
+		return operationsOnly(change, fhir.Resource{})
 	}
 	old, err := r.Inner.Read(ctx, change.Key)
-	if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !is(err, fhir.CodeNotFound) && !is(err, fhir.CodeDeleted) {
 		return err
 	}
 	return operationsOnly(change, old)

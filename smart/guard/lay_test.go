@@ -145,6 +145,7 @@ func TestWhatPatientsAndProxiesWrite(t *testing.T) {
 		{"propose a consent", "proxy", `{"resourceType":"Consent","status":"proposed","patient":{"reference":"Patient/p"}}`, forbidden},
 		{"withdraw a consent by a plain write", "patient", stored("inForce", "active", "rejected"), rule},
 		{"change what a consent in force says", "patient", stored("inForce", `"status"`, `"dateTime":"2026","status"`), rule},
+		{"propose what looks like a grant", "patient", strings.Replace(stored("granted", `"id":"granted",`, ""), "active", "proposed", 1), rule},
 		{"change what a grant says", "patient", stored("granted", `"status"`, `"dateTime":"2026","status"`), rule},
 		{"change their own record's contact points", both, stored("p", `"1"`, `"2"`), forbidden},
 		{"write a condition", both, `{"resourceType":"Condition","subject":{"reference":"Patient/p"}}`, forbidden},

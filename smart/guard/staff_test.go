@@ -116,6 +116,7 @@ func TestWhatTellsStays(t *testing.T) {
 		{"deletes where something comes from", fhir.Delete, stored(t, "origin"), fhir.CodeForbidden},
 		{"says where something comes from", fhir.Create, `{"resourceType":"Provenance","target":[{"reference":"Condition/c"}]}`, ""},
 		{"lets a grant look revoked", fhir.Put, strings.Replace(stored(t, "granted"), "active", "inactive", 1), fhir.CodeBusinessRule},
+		{"writes what looks like a grant", fhir.Create, strings.Replace(stored(t, "granted"), `"id":"granted",`, "", 1), fhir.CodeBusinessRule},
 		{"deletes what says that there is a grant", fhir.Delete, stored(t, "granted"), fhir.CodeBusinessRule},
 	} {
 		if err := do(tt.method, tt.body); code(err) != tt.want {
@@ -123,8 +124,8 @@ func TestWhatTellsStays(t *testing.T) {
 		}
 	}
 	system := as(t, access.System, "", "", "system/*.cruds")
-	for _, m := range []fhir.Method{fhir.Put, fhir.Delete} {
-		change := fhir.Change{Method: m, Key: fhir.Key{Type: "Consent", ID: "granted"}, Body: []byte(stored(t, "granted"))}
+	for _, m := range []fhir.Method{fhir.Create, fhir.Put, fhir.Delete} {
+		change := fhir.Change{Method: m, Key: fhir.Key{Type: "Consent", ID: map[fhir.Method]string{fhir.Create: "new"}[m] + "granted"}, Body: []byte(stored(t, "granted"))}
 		if _, err := f.Commit(system, []fhir.Change{change}); code(err) != fhir.CodeBusinessRule {
 			t.Errorf("a backend writes the Consent of a grant: %v", err)
 		}
