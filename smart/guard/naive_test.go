@@ -250,7 +250,8 @@ func (w *world) treated(id string) map[string]bool {
 				walk(body, []string{"participant", "individual"}, &who)
 			}
 		case "Appointment":
-			if at := moment(body["start"]); !at.IsZero() && at.Sub(w.now).Abs() <= 30*24*time.Hour {
+			counts := slices.Contains([]any{"booked", "arrived", "checked-in", "fulfilled", "noshow"}, body["status"])
+			if at := moment(body["start"]); counts && !at.IsZero() && at.Sub(w.now).Abs() <= 30*24*time.Hour {
 				walk(body, []string{"participant", "actor"}, &who)
 			}
 		case "CareTeam":

@@ -108,6 +108,8 @@ func (w *world) resource(key fhir.Key) map[string]any {
 	case "Observation", "Condition", "DocumentReference":
 		body["category"] = []any{concept(pick(w.rnd, []string{"laboratory", "vital-signs", "survey", "imaging", "social-history"}))}
 		body["code"] = concept(pick(w.rnd, []string{"a", "b", "c"}))
+	case "Appointment":
+		body["status"] = pick(w.rnd, []string{"booked", "fulfilled", "noshow", "proposed", "pending", "cancelled"})
 	case "CareTeam", "ServiceRequest":
 		body["status"] = pick(w.rnd, []string{"active", "inactive"})
 	}
