@@ -14,6 +14,9 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
+// ErrReadOnly is the cause of the refusal to update what a map with writable: false makes.
+var ErrReadOnly = errors.New("the map does not let resources be updated")
+
 // Commit implements fhir.Repository, as [commit.Do] says.
 //
 // A change becomes the fields that differ, set or unset in the document on the
@@ -230,7 +233,7 @@ func (p *planner) missing(c fhir.Change) error {
 // update plans a change of what is there.
 func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fhir.Resource) error {
 	if !b.Allows.Update {
-		return fhir.Errorf(fhir.CodeBusinessRule, "", "%s cannot be changed here: it belongs to the EHR alone.", c.Key)
+		return fhir.Errorf(fhir.CodeBusinessRule, "", "%s cannot be changed here: it belongs to the EHR alone.", c.Key).Because(ErrReadOnly)
 	}
 	wanted, err := p.wanted(c.Body)
 	if err != nil {

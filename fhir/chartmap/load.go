@@ -292,7 +292,6 @@ func (l *loader) header(n *yaml.Node) *header {
 			m.Where = l.where(e.value, "where")
 		case "visible":
 			m.Visible = l.where(e.value, "visible")
-			l.noEffect(e)
 		case "id":
 			m.id = l.top(e.value, "id", m.scope)
 		case "version":
@@ -493,7 +492,7 @@ func (l *loader) access(m *Mapping, e entry) bool {
 		return false
 	}
 	if e.name == "labels" {
-		l.noEffect(e)
+		l.warn(e.key, "", "labels is checked, but has no effect yet")
 	}
 	return true
 }
@@ -519,11 +518,6 @@ func (l *loader) writable(m *Mapping, n *yaml.Node) {
 		}
 	}
 	m.Writable = m.Allows != Allows{}
-}
-
-// noEffect says what is kept for those who enforce it.
-func (l *loader) noEffect(e entry) {
-	l.warn(e.key, "", "%s is checked, but has no effect yet", e.name)
 }
 
 // actors are who may write, as policy sees them.

@@ -45,7 +45,7 @@ func demo(t *testing.T, st store.Store, chart string) *chartmap.Repository {
 
 func TestTheDemoClinicsMapKeepsItsLaws(t *testing.T) {
 	t.Parallel()
-	v, err := checkup.Laws(t.Context(), demo(t, memory.New(), ""), 60)
+	v, err := checkup.Laws(t.Context(), demo(t, memory.New(), ""), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

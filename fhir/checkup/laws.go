@@ -130,12 +130,11 @@ func (l *laws) unchanged(ctx context.Context, res fhir.Resource) error {
 	change := []fhir.Change{{Method: fhir.Put, Key: res.Key, Body: res.Body}}
 	prepared, err := l.repo.Prepare(ctx, change)
 	if err == nil {
-		var refusal *fhir.Error
 		plan, failed := prepared.Plan(ctx)
 		switch {
 		case failed == nil && len(plan.Ops) > 0:
 			l.breach(lawUnchanged, res.Key.String(), "it would write "+strings.Join(fields(plan.Ops), ", "))
-		case errors.As(failed, &refusal) && refusal.Code() == fhir.CodeNotSupported:
+		case errors.Is(failed, chartmap.ErrReadOnly):
 			return nil // this one's map is for reading only
 		}
 		err = failed
