@@ -28,7 +28,7 @@ func serveFlags(c *Config) (f *flag.FlagSet, file *string, check *bool) {
 	f.BoolVar(&c.Store.AllowDDL, "allow-ddl", c.Store.AllowDDL, "allow indexes to be made in the EHR's own database")
 	f.StringVar(&c.Chart, "chart", c.Chart, "chart map `file` that says how the EHR's collections are FHIR resources")
 	f.StringVar(&c.Auth, "auth", c.Auth, "smart, or `off` to let everybody do everything (loopback only)")
-	f.BoolVar(&c.Demo, "demo", c.Demo, "serve a demo clinic, without authorization, on loopback only")
+	f.BoolVar(&c.Demo, "demo", c.Demo, "serve a demo clinic, with accounts and apps whose passwords everybody knows, on loopback only")
 	f.StringVar(&c.Metrics.Listen, "metrics-listen", c.Metrics.Listen, "`address` for Prometheus to get /metrics from; none by default")
 	f.TextVar(&c.Log.Level, "log-level", c.Log.Level, "debug, info, warn or error")
 	return f, file, check

@@ -17,10 +17,10 @@ import (
 	"github.com/portico-fhir/portico/store/memory"
 )
 
-// manual gives the blocks of docs/chart-map.md in a language, by their order.
-func manual(t *testing.T, language string) (blocks []string, text string) {
+// manual gives the blocks of a page of docs/ in a language, by their order.
+func manual(t *testing.T, file, language string) (blocks []string, text string) {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/chart-map.md")
+	page, err := os.ReadFile("../../docs/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,26 +32,28 @@ func manual(t *testing.T, language string) (blocks []string, text string) {
 
 func TestExamplesOfTheManualLoad(t *testing.T) {
 	t.Parallel()
-	blocks, _ := manual(t, "yaml")
-	if len(blocks) < 3 {
-		t.Fatalf("found %d examples", len(blocks))
-	}
-	for i, b := range blocks {
-		m, err := chartmap.Load([]byte(b), "example")
-		if err != nil {
-			t.Errorf("example %d:\n%v\n%s", i+1, err, b)
-			continue
+	for file, atLeast := range map[string]int{"chart-map.md": 3, "chart-map-tutorial.md": 6} {
+		blocks, _ := manual(t, file, "yaml")
+		if len(blocks) < atLeast {
+			t.Fatalf("%s: found %d examples", file, len(blocks))
 		}
-		for _, w := range m.Warnings {
-			t.Errorf("example %d: %v", i+1, w)
+		for i, b := range blocks {
+			m, err := chartmap.Load([]byte(b), "example")
+			if err != nil {
+				t.Errorf("%s: example %d:\n%v\n%s", file, i+1, err, b)
+				continue
+			}
+			for _, w := range m.Warnings {
+				t.Errorf("%s: example %d: %v", file, i+1, w)
+			}
 		}
 	}
 }
 
 func TestTheManualsSmallMap(t *testing.T) {
 	t.Parallel()
-	maps, page := manual(t, "yaml")
-	results, _ := manual(t, "json")
+	maps, page := manual(t, "chart-map.md", "yaml")
+	results, _ := manual(t, "chart-map.md", "json")
 	doc := regexp.MustCompile("The document `(.*?)` is then").FindStringSubmatch(page)
 	if doc == nil || len(results) == 0 {
 		t.Fatal("the example is gone")
