@@ -117,7 +117,11 @@ func locations(err error) string {
 	}
 	var all []string
 	for _, issue := range refusal.Issues {
-		all = append(all, string(issue.Code)+" at "+issue.Path)
+		where := string(issue.Code)
+		if issue.Path != "" {
+			where += " at " + issue.Path
+		}
+		all = append(all, where)
 	}
 	return strings.Join(all, ", ")
 }
