@@ -13,7 +13,8 @@ import (
 )
 
 // everything gives a patient's or an encounter's record (Patient-everything,
-// Encounter-everything): what is in its compartment, and what that refers to.
+// Encounter-everything): what is in its compartment, and what that refers to. On the
+// type it gives the records of all patients that the caller may see, page by page.
 func (o *Operations) everything(ctx context.Context, c Call) (Result, error) {
 	ask, err := o.readEverything(c)
 	if err != nil {
@@ -21,9 +22,11 @@ func (o *Operations) everything(ctx context.Context, c Call) (Result, error) {
 	}
 	// The resource is read for each page, so that the answer to one that is gone
 	// is that it is gone.
-	root, err := o.Repository.Read(ctx, c.Key)
-	if err != nil {
-		return Result{}, err
+	var root fhir.Resource
+	if c.Key.ID != "" {
+		if root, err = o.Repository.Read(ctx, c.Key); err != nil {
+			return Result{}, err
+		}
 	}
 	out := Result{Used: ask.used, Shape: ask.shape}
 	queries := o.queries(c.Key, ask, &out)
@@ -35,7 +38,7 @@ func (o *Operations) everything(ctx context.Context, c Call) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if ask.position == "" {
+	if ask.position == "" && c.Key.ID != "" {
 		if err := out.links(root); err != nil {
 			return Result{}, err
 		}
@@ -182,7 +185,12 @@ func (o *Operations) queries(key fhir.Key, r *request, out *Result) []*fhir.Quer
 			continue
 		}
 		where, ok := search.Membership(key, t, can)
-		if t == key.Type {
+		switch {
+		case key.ID == "" && t == key.Type:
+			where, ok = nil, true
+		case key.ID == "":
+			where = anybodys(where, can)
+		case t == key.Type:
 			// Of its own type, only itself: others are linked to, not part of it.
 			where, ok = fhir.Term{Param: param(can, "_id"), Value: fhir.TokenValue{Code: key.ID, AnySystem: true}}, true
 		}
@@ -195,7 +203,10 @@ func (o *Operations) queries(key fhir.Key, r *request, out *Result) []*fhir.Quer
 
 // restrict adds _since, and start and end where the type has a date of care.
 func (r *request) restrict(t fhir.Type, can fhir.Capability, where fhir.Expr, out *Result) fhir.Expr {
-	all := fhir.And{where}
+	var all fhir.And
+	if where != nil {
+		all = append(all, where)
+	}
 	if r.since != nil {
 		if p := param(can, "_lastUpdated"); p != nil {
 			all = append(all, fhir.Term{Param: p, Prefix: fhir.GE, Value: fhir.DateValue{Date: *r.since}})
@@ -211,10 +222,34 @@ func (r *request) restrict(t fhir.Type, can fhir.Capability, where fhir.Expr, ou
 			out.note("%s is not restricted by start and end: its dates cannot be searched here.", t)
 		}
 	}
-	if len(all) == 1 {
+	if len(all) == 0 || (len(all) == 1 && where != nil) {
 		return where
 	}
 	return all
+}
+
+// anybodys turns the condition of one compartment into that of any: that there is
+// something by which a compartment is found. Where a type says which patient it is
+// about, that decides.
+func anybodys(member fhir.Expr, can fhir.Capability) fhir.Expr {
+	present := func(p *fhir.SearchParam) fhir.Expr {
+		return fhir.Term{Param: p, Modifier: fhir.ModMissing, Value: fhir.BoolValue(false)}
+	}
+	if p := param(can, "patient"); p != nil {
+		return present(p)
+	}
+	switch e := member.(type) {
+	case fhir.Term:
+		return present(e.Param)
+	case fhir.Or:
+		var either fhir.Or
+		for _, part := range e {
+			either = append(either, anybodys(part, can))
+		}
+		return either
+	default:
+		return member
+	}
 }
 
 // inCare holds for what overlaps the dates, and for what has no date.

@@ -85,6 +85,9 @@ func (o *Operations) For(t fhir.Type, can fhir.Capability) []Definition {
 	}
 	if (t == "Patient" || t == "Encounter") && can.Read && param(can, "_id") != nil {
 		all = append(all, Definition{Code: "everything", URL: definitions + string(t) + "-everything", Instance: true, run: (*Operations).everything})
+		if t == "Patient" && can.Search {
+			all = append(all, Definition{Code: "everything", URL: definitions + string(t) + "-everything", run: (*Operations).everything})
+		}
 	}
 	if t == "Observation" && can.Search && (param(can, "patient") != nil || param(can, "subject") != nil) {
 		all = append(all, Definition{Code: "lastn", URL: definitions + "Observation-lastn", run: (*Operations).lastN})

@@ -94,6 +94,42 @@ func keys(resources []fhir.Resource) string {
 	return strings.Join(all, " ")
 }
 
+func TestG8_1_EverythingOfAllPatients(t *testing.T) {
+	t.Parallel()
+	o := fill(t, chart)
+	all, err := run(t, o, fhir.Key{Type: "Patient"}, "everything", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "AllergyIntolerance/a1 Encounter/e1 Encounter/e2 Encounter/e3 MedicationRequest/m1 Observation/o1 Observation/o2 Observation/o3 Observation/o4 Patient/1 Patient/2 RelatedPerson/r1"
+	if got := keys(all.Page.Resources); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := keys(all.Page.Included); !strings.Contains(got, "Medication/pill") || !strings.Contains(got, "Practitioner/dr") || strings.Contains(got, "Organization/other") {
+		t.Errorf("beside them %s", got)
+	}
+	var paged []fhir.Resource
+	params := "_count=3"
+	for range 20 {
+		page, err := run(t, o, fhir.Key{Type: "Patient"}, "everything", params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paged = append(paged, page.Page.Resources...)
+		if page.Next == nil {
+			break
+		}
+		params = page.Next[0].Name + "=" + page.Next[0].Value + "&" + page.Next[1].Name + "=" + page.Next[1].Value
+	}
+	if got := keys(paged); got != want {
+		t.Errorf("in pages %s", got)
+	}
+	some, err := run(t, o, fhir.Key{Type: "Patient"}, "everything", "_type=Encounter&start=2021-01-01")
+	if err != nil || keys(some.Page.Resources) != "Encounter/e2 Encounter/e3" {
+		t.Errorf("%v: since 2021 %s", err, keys(some.Page.Resources))
+	}
+}
+
 func codeOf(err error) fhir.IssueCode {
 	var refusal *fhir.Error
 	if errors.As(err, &refusal) {
@@ -256,7 +292,7 @@ func TestFindRefuses(t *testing.T) {
 		instance bool
 		detail   string
 	}{
-		{"Patient", "everything", false, "on one: [base]/Patient/[id]/$everything"},
+		{"Encounter", "everything", false, "on one: [base]/Encounter/[id]/$everything"},
 		{"Observation", "lastn", true, "on the type"},
 		{"Patient", "everythin", true, "Did you mean $everything?"},
 		{"Patient", "translate", true, "no operation $translate"},

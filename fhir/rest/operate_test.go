@@ -27,7 +27,7 @@ func TestOperations(t *testing.T) {
 		{claim: "G8.1 Parameters must be valid", method: "POST", path: "/fhir/Patient/1/$everything", body: parameters(`{"namme":"x"}`), status: 400, code: fhir.CodeStructure},
 		{claim: "G8.1 Parameters must be of primitives", method: "POST", path: "/fhir/Patient/1/$everything", body: parameters(`{"name":"x","valueCoding":{"code":"a"}}`), status: 400, code: fhir.CodeNotSupported},
 		{claim: "G8.1 the body must be JSON", method: "POST", path: "/fhir/Patient/1/$everything", body: "a=b", headers: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, code: fhir.CodeNotSupported},
-		{claim: "G8.1 of all patients it is refused", method: "GET", path: "/fhir/Patient/$everything", status: 404, code: fhir.CodeNotSupported},
+		{claim: "G8.1 of all patients", method: "GET", path: "/fhir/Patient/$everything?_count=5", status: 200, contains: []string{`{"relation":"self","url":"http://localhost:8080/fhir/Patient/$everything?_count=5"}`, `fhir/Patient/1"`}},
 		{claim: "G8.3 lastn needs a subject", method: "GET", path: "/fhir/Observation/$lastn?code=x", status: 400, code: fhir.CodeInvalid},
 		{claim: "G8.3 lastn is invoked on the type", method: "GET", path: "/fhir/Observation/o1/$lastn", status: 404, code: fhir.CodeNotSupported},
 		{
