@@ -436,6 +436,27 @@ func TestE9_AConsentThatIsNotSeenIsNotChanged(t *testing.T) {
 	}
 }
 
+func TestE11_AProxyGivesAGrantBack(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t, newMemory(t))
+	id := c.granted(t, parental)
+	tom := &access.Access{Kind: access.Proxy, Account: c.tom.ID, Patient: "lena", Grant: id, Scopes: scopes("patient/Consent.rs")}
+	if _, err := c.run(t.Context(), t, tom, "revoke-proxy", id, ""); codeOf(err) != fhir.CodeForbidden {
+		t.Errorf("E3 without the scope: %v", err)
+	}
+	tom.Scopes = scopes("patient/Consent.rus")
+	e, ok := c.live(t, id)
+	if left := c.Grants.Policy.Narrow(&e, tom.Scopes).String(); !ok || left != "patient/Consent.rus" {
+		t.Errorf("the app is told %q", left)
+	}
+	if _, err := c.run(t.Context(), t, tom, "revoke-proxy", id, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := c.live(t, id); ok {
+		t.Error("the grant is in force")
+	}
+}
+
 func TestMyPatients(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t, newMemory(t))

@@ -35,11 +35,12 @@ const (
 	Send    Action = "send"    // a Communication
 	Refill  Action = "refill"  // ask for a prescription to be renewed
 	Answer  Action = "answer"  // a QuestionnaireResponse, or an Observation of one's own
+	End     Action = "end"     // one's own grant, or a part of it: $revoke-proxy, $narrow-proxy
 	// Change is any other change: no cell permits it, so that no proxy may.
 	Change Action = "change"
 )
 
-var actions = []Action{See, Request, Cancel, Send, Refill, Answer}
+var actions = []Action{See, Request, Cancel, Send, Refill, Answer, End}
 
 // Actions lists them. The slice is the caller's.
 func Actions() []Action { return slices.Clone(actions) }

@@ -28,6 +28,8 @@ func (p *Policy) letters(e *Effective, one scope.Scope) scope.Letters {
 		case len(p.Opens(e, one.Type, a)) == 0:
 		case a == See:
 			open |= scope.ReadV1
+		case a == End:
+			open |= scope.Update
 		default:
 			open |= scope.WriteV1
 		}
