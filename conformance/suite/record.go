@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -25,9 +26,16 @@ func records(t *testing.T, c *client, can capability) {
 		t.Run("G7.16 a list names what is found", func(t *testing.T) { listed(t, c, patients) })
 	}
 	t.Run("G7.1 several types are the sum of each", func(t *testing.T) { several(t, c, can) })
+	if can.kind("Patient").operates("everything") && c.do(t, "GET", "Patient/$everything?_count=1", "").want(t, 200, 400, 404).StatusCode == 200 {
+		t.Run("G8.1 everything of all patients holds all patients", func(t *testing.T) {
+			got := urls(t, c.all(t, "Patient/$everything?_type=Patient&_count=50"), "match")
+			if want := urls(t, c.all(t, "Patient?_count=50"), "match"); !maps.Equal(got, want) {
+				t.Errorf("%d patients, but a search finds %d", len(got), len(want))
+			}
+		})
+	}
 	t.Run("G8.1 what cannot be is refused", func(t *testing.T) {
 		c.do(t, "GET", "Patient/nobody-has-this-id/$everything", "").want(t, 404)
-		c.do(t, "GET", "Patient/$everything", "").want(t, 400, 404)
 		c.do(t, "GET", "Patient/nobody-has-this-id/$no-such-operation", "").want(t, 404)
 	})
 }
