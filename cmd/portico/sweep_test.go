@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,66 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/storetest"
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
-
-// failing is a store of which the nth operation fails, counted from when n was set: at
-// its start or, of a search, behind the first document.
-type failing struct {
-	store.Store
-	n, calls int
-	within   bool
-	failed   bool
-}
-
-func (f *failing) fails() bool {
-	f.calls++
-	f.failed = f.failed || f.calls == f.n
-	return f.calls == f.n
-}
-
-// Find implements store.Store.
-func (f *failing) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	if !f.fails() {
-		return f.Store.Find(ctx, q)
-	}
-	return func(yield func(store.Doc, error) bool) {
-		if f.within {
-			for doc, err := range f.Store.Find(ctx, q) {
-				if !yield(doc, err) {
-					return
-				}
-				break
-			}
-		}
-		yield(nil, store.ErrUnavailable)
-	}
-}
-
-// Count implements store.Store.
-func (f *failing) Count(ctx context.Context, q store.Query) (int64, error) {
-	if f.fails() {
-		return 0, store.ErrUnavailable
-	}
-	return f.Store.Count(ctx, q)
-}
-
-// Apply implements store.Store.
-func (f *failing) Apply(ctx context.Context, ops []store.Op) error {
-	if f.fails() {
-		return store.ErrUnavailable
-	}
-	return f.Store.Apply(ctx, ops)
-}
-
-// Ensure implements store.Store.
-func (f *failing) Ensure(ctx context.Context, indexes []store.Index) error {
-	if f.fails() {
-		return store.ErrUnavailable
-	}
-	return f.Store.Ensure(ctx, indexes)
-}
 
 // ask is a request of the scenario and the status that it gets when nothing fails.
 type ask struct {
@@ -142,7 +83,7 @@ func TestWhicheverOperationOfTheStoreFails(t *testing.T) {
 					stride = 7
 				}
 				for n := 0; ; n += stride {
-					f := &failing{Store: stores[name](t), within: within}
+					f := &storetest.Failing{Store: stores[name](t), Within: within}
 					final := sweep(t, f, n)
 					if err := f.Store.Close(); err != nil {
 						t.Error(err)
@@ -154,7 +95,7 @@ func TestWhicheverOperationOfTheStoreFails(t *testing.T) {
 					if final != want {
 						t.Fatalf("after operation %d had failed the end was\n%s\nand without\n%s", n, final, want)
 					}
-					if !f.failed {
+					if !f.Failed {
 						if n < 60/stride {
 							t.Errorf("only %d operations", n)
 						}
@@ -167,7 +108,7 @@ func TestWhicheverOperationOfTheStoreFails(t *testing.T) {
 }
 
 // sweep runs the scenario; the nth operation of the store fails. It gives what there is in the end.
-func sweep(t *testing.T, f *failing, n int) string {
+func sweep(t *testing.T, f *storetest.Failing, n int) string {
 	t.Helper()
 	c := defaultConfig()
 	c.Auth, c.BaseURL = authOff, "http://localhost"
@@ -186,21 +127,21 @@ func sweep(t *testing.T, f *failing, n int) string {
 		handler.ServeHTTP(w, r)
 		return w
 	}
-	f.calls, f.n = 0, n
+	f.Calls, f.N = 0, n
 	for i, s := range scenario() {
-		calls := f.calls
-		f.calls = -1 << 30
+		calls := f.Calls
+		f.Calls = -1 << 30
 		before := state(t, do)
-		f.calls = calls
+		f.Calls = calls
 		w := do(s)
-		calls, f.calls = f.calls, -1<<30
+		calls, f.Calls = f.Calls, -1<<30
 		after := state(t, do)
 		switch {
 		case w.Code == s.want:
 			if (before != after) != s.changes {
 				t.Errorf("operation %d, step %d: from\n%s\nto\n%s", n, i, before, after)
 			}
-		case !f.failed || w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "":
+		case !f.Failed || w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "":
 			t.Fatalf("operation %d, step %d: %d: %s", n, i, w.Code, w.Body)
 		default:
 			if before != after {
@@ -210,9 +151,9 @@ func sweep(t *testing.T, f *failing, n int) string {
 				t.Fatalf("operation %d, step %d once more: %d: %s", n, i, w.Code, w.Body)
 			}
 		}
-		f.calls = calls
+		f.Calls = calls
 	}
-	f.n = 0
+	f.N = 0
 	return state(t, do)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
@@ -72,41 +73,32 @@ var customTable = Table{
 
 func TestG7_20_ParametersOfEveryTypeAreSearchedByAsR4sOwn(t *testing.T) {
 	t.Parallel()
-	for name, open := range backends.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			st := open(t)
-			t.Cleanup(func() {
-				if err := st.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			s := newServer(t, st, time.UTC)
-			records := s.Repository.Repository.(*join.Repository).Inner.(*record.Repository)
-			ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-			var running sync.WaitGroup
-			running.Go(func() { records.Maintain(ctx, slog.New(slog.DiscardHandler)) })
-			t.Cleanup(func() {
-				cancel()
-				running.Wait()
-			})
-			for _, r := range customs() {
-				if err := s.put(t.Context(), r); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-				ready := func(typ fhir.Type, name string) bool {
-					return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
-				}
-				if !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) }) {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatal("the parameters do not become ready")
-				}
-			}
-			check(t, st, customTable)
+	backends.Each(t, func(t *testing.T, name string, st store.Store) {
+		s := newServer(t, st, time.UTC)
+		records := s.Repository.Repository.(*join.Repository).Inner.(*record.Repository)
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+		var running sync.WaitGroup
+		running.Go(func() { records.Maintain(ctx, slog.New(slog.DiscardHandler)) })
+		t.Cleanup(func() {
+			cancel()
+			running.Wait()
 		})
-	}
+		for _, r := range customs() {
+			if err := s.put(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			ready := func(typ fhir.Type, name string) bool {
+				return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
+			}
+			if !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) }) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the parameters do not become ready")
+			}
+		}
+		check(t, st, customTable)
+	})
 }

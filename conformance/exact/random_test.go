@@ -37,28 +37,19 @@ func TestG7_17_RandomSearchesFindWhatTheSpecificationSays(t *testing.T) {
 			}
 		}
 	})
-	for name, open := range backends.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			st := open(t)
-			t.Cleanup(func() {
-				if err := st.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			found := 0
-			rounds := 0
-			rapid.Check(t, func(rt *rapid.T) {
-				if rounds++; name == "mongo" && rounds > 15 {
-					return // a round takes a second on the test server
-				}
-				found += round(rt, st, berlin, rapid.SampledFrom(types).Draw(rt, "type"), all)
-			})
-			if found < rounds && name != "mongo" {
-				t.Errorf("%d rounds found %d resources: too few to tell", rounds, found)
+	backends.Each(t, func(t *testing.T, name string, st store.Store) {
+		found := 0
+		rounds := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			if rounds++; name == "mongo" && rounds > 15 {
+				return // a round takes a second on the test server
 			}
+			found += round(rt, st, berlin, rapid.SampledFrom(types).Draw(rt, "type"), all)
 		})
-	}
+		if found < rounds && name != "mongo" {
+			t.Errorf("%d rounds found %d resources: too few to tell", rounds, found)
+		}
+	})
 }
 
 // round fills the store and searches. It gives how many were found. The

@@ -1,55 +1,14 @@
 package bundle_test
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"strings"
 	"testing"
 
 	"github.com/portico-fhir/portico/fhir"
-	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
+	"github.com/portico-fhir/portico/store/storetest"
 )
-
-// failing fails its nth call, from 1.
-type failing struct {
-	store.Store
-	n, calls int
-}
-
-func (f *failing) fails() bool {
-	f.calls++
-	return f.calls == f.n
-}
-
-func (f *failing) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	if f.fails() {
-		return func(yield func(store.Doc, error) bool) { yield(nil, store.ErrUnavailable) }
-	}
-	return f.Store.Find(ctx, q)
-}
-
-func (f *failing) Count(ctx context.Context, q store.Query) (int64, error) {
-	if f.fails() {
-		return 0, store.ErrUnavailable
-	}
-	return f.Store.Count(ctx, q)
-}
-
-func (f *failing) Apply(ctx context.Context, ops []store.Op) error {
-	if f.fails() {
-		return store.ErrUnavailable
-	}
-	return f.Store.Apply(ctx, ops)
-}
-
-func (f *failing) Ensure(ctx context.Context, ix []store.Index) error {
-	if f.fails() {
-		return store.ErrUnavailable
-	}
-	return f.Store.Ensure(ctx, ix)
-}
 
 // TestWhicheverStoreOperationFails fails the first, second, third … operation of a
 // transaction until none fails: each time nothing has happened, and the same
@@ -71,12 +30,12 @@ func TestWhicheverStoreOperationFails(t *testing.T) {
 		if n > 100 {
 			t.Fatal("the transaction never gets through")
 		}
-		f := &failing{Store: memory.New()}
+		f := &storetest.Failing{Store: memory.New()}
 		e := newEnv(t, f)
 		e.must(t, put("patched", "before"), put("updated", "before"), put("deleted", "before"))
-		f.calls, f.n = 0, n
+		f.Calls, f.N = 0, n
 		_, err := e.transact(t, scenario...)
-		f.n = 0
+		f.N = 0
 		if err == nil {
 			if n < 5 {
 				t.Fatalf("only %d operations failed", n-1)

@@ -28,7 +28,7 @@ func (p *Processor) Transaction(ctx context.Context, b *Bundle) ([]Answer, error
 		return nil, err
 	}
 	for attempt := range maxAttempts {
-		if err := write.Pause(ctx, attempt); err != nil {
+		if err := commit.Pause(ctx, attempt); err != nil {
 			return nil, err
 		}
 		if err := t.plan(ctx); err != nil {
@@ -43,7 +43,7 @@ func (p *Processor) Transaction(ctx context.Context, b *Bundle) ([]Answer, error
 		}
 		return t.answer(ctx, results), nil
 	}
-	return nil, write.Contended()
+	return nil, commit.Contended()
 }
 
 // Again gives the answers to a transaction that was carried out before, and came to

@@ -103,7 +103,7 @@ func Do(ctx context.Context, changes []fhir.Change, of func(fhir.Type) Planner) 
 			return nil, err
 		}
 	}
-	return nil, fhir.Errorf(fhir.CodeTransient, "", "Too many others are changing the same resource. Try again later.")
+	return nil, Contended()
 }
 
 type plannedKey struct{}
@@ -195,13 +195,18 @@ func blame(parts []part, ops []store.Op, planned int, err error) error {
 	return nil
 }
 
-// Pause lets others finish before a further attempt, the first being number 0.
+// Contended is the error of giving up: others were faster again and again.
+func Contended() error {
+	return fhir.Errorf(fhir.CodeTransient, "", "Too many others are changing the same resource. Try again later.")
+}
+
+// Pause lets others finish before a further attempt, the first being number 0. The error
+// is that of a ctx that has ended.
 func Pause(ctx context.Context, attempt int) error {
 	if attempt == 0 {
-		return nil
+		return ctx.Err()
 	}
-	window := min(time.Millisecond<<min(attempt-1, 5), 32*time.Millisecond)
-	timer := time.NewTimer(rand.N(window))
+	timer := time.NewTimer(rand.N(time.Millisecond << min(attempt-1, 5)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -114,7 +114,6 @@ func textOf(name string, called []string) element { return wrapped(name+": { tex
 func listText(name string, called []string) element {
 	return wrapped(name+": { $list1: { text: %s } }", called)
 }
-func labelled(name string, called []string) element { return listText(name, called) }
 
 func payload() element { return wrapped("payload: { $slots: [ { contentString: %s } ] }", text) }
 

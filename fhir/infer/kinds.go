@@ -66,13 +66,13 @@ var kinds = []kind{
 	{
 		resource: "RelatedPerson", names: []string{"relative", "contact", "guardian", "kin", "family", "parorende", "angehoerige"},
 		hints:    []hint{{familyName, 2}, {givenName, 1}, {relation, 2}},
-		elements: []element{subjectRef("patient"), labelled("relationship", relation), personName(familyName, givenName, middleName), telecom(mobile, phone, email)},
+		elements: []element{subjectRef("patient"), listText("relationship", relation), personName(familyName, givenName, middleName), telecom(mobile, phone, email)},
 	},
 	{
 		resource: "Appointment", names: []string{"appointment", "booking", "termin", "termine", "time", "timebok", "rendezvous", "cita"},
 		hints: []hint{{starts, 3}, {ends, 1}, {minutes, 2}, {state, 1}, {reason, 1}},
 		elements: []element{
-			coded("status", state, "http://hl7.org/fhir/appointmentstatus", appointmentStates), labelled("serviceType", service), labelled("reasonCode", reason),
+			coded("status", state, "http://hl7.org/fhir/appointmentstatus", appointmentStates), listText("serviceType", service), listText("reasonCode", reason),
 			instant("start", starts), endOf(ends, starts, minutes), plain("comment", note), participants(),
 		},
 	},

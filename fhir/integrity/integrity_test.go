@@ -20,22 +20,6 @@ import (
 
 const base = "http://localhost/fhir"
 
-func onEach(t *testing.T, test func(t *testing.T, st store.Store)) {
-	t.Parallel()
-	for name, open := range backends.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			st := open(t)
-			t.Cleanup(func() {
-				if err := st.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(t, st)
-		})
-	}
-}
-
 func enforced(st store.Store) *integrity.Repository {
 	return &integrity.Repository{
 		Repository: &record.Repository{Store: st, Base: base}, Store: st, Base: base,
@@ -93,7 +77,8 @@ func TestG2_10_ReferencesMustLeadSomewhere(t *testing.T) {
 		{"to itself", []fhir.Change{put("Patient/self", "Patient/self")}, "", 0},
 	} {
 		t.Run(tt.claim, func(t *testing.T) {
-			onEach(t, func(t *testing.T, st store.Store) {
+			t.Parallel()
+			backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 				r := enforced(st)
 				before := [][]fhir.Change{
 					{put("Patient/p", ""), put("Patient/gone", ""), put("Patient/free", ""), put("Patient/loose", "")},
@@ -135,7 +120,8 @@ func TestG2_10_ReferencesMustLeadSomewhere(t *testing.T) {
 }
 
 func TestG2_10_WhoRefersIsNamedOnlyToThoseWhoMayKnow(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		r := enforced(st)
 		if _, err := r.Commit(t.Context(), []fhir.Change{put("Patient/p", ""), put("Observation/secret", "Patient/p")}); err != nil {
 			t.Fatal(err)
@@ -162,7 +148,8 @@ func (s slow) Apply(ctx context.Context, ops []store.Op) error {
 // TestG2_10_OfAReferenceAndADeletionOneFails has two nodes write at the same time, one a resource
 // that refers to what the other deletes.
 func TestG2_10_OfAReferenceAndADeletionOneFails(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		nodes := []*integrity.Repository{enforced(slow{st}), enforced(slow{st})}
 		outcomes := map[string]int{}
 		for n := range 40 {

@@ -31,22 +31,6 @@ func (c *clock) now() time.Time {
 
 var one, other = sha256.Sum256([]byte("one")), sha256.Sum256([]byte("other"))
 
-func onEach(t *testing.T, test func(t *testing.T, st store.Store)) {
-	t.Parallel()
-	for name, open := range backends.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			st := open(t)
-			t.Cleanup(func() {
-				if err := st.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(t, st)
-		})
-	}
-}
-
 func codeOf(err error) fhir.IssueCode {
 	var told *fhir.Error
 	if errors.As(err, &told) {
@@ -75,7 +59,8 @@ func every() []fhir.Result {
 }
 
 func TestG2_11_AReceiptIsForOneCallerAndOneRequest(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		b := &receipt.Book{Store: st}
 		c := claim(t, b, "amy", "k")
 		if _, found := c.Results(); found {
@@ -108,7 +93,8 @@ func TestG2_11_AReceiptIsForOneCallerAndOneRequest(t *testing.T) {
 }
 
 func TestG2_11_AReceiptIsGoodForADay(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		clock := &clock{}
 		b := &receipt.Book{Store: st, Now: clock.now}
 		c := claim(t, b, "", "k")
@@ -143,7 +129,8 @@ func TestG2_11_AReceiptIsGoodForADay(t *testing.T) {
 // TestG2_11_TheReceiptIsPartOfTheWrite has two nodes carry out one request at the same
 // time: neither knows of the other.
 func TestG2_11_TheReceiptIsPartOfTheWrite(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		repo := &record.Repository{Store: st}
 		create := []fhir.Change{{Method: fhir.Create, Key: fhir.Key{Type: "Basic"}, Body: []byte(`{"resourceType":"Basic"}`)}}
 		claims := []*receipt.Claim{claim(t, &receipt.Book{Store: st}, "", "k"), claim(t, &receipt.Book{Store: st}, "", "k")}

@@ -45,22 +45,6 @@ func work(t testing.TB, e *env) (stop func()) {
 	return stop
 }
 
-func onEach(t *testing.T, test func(t *testing.T, st store.Store)) {
-	t.Parallel()
-	for name, open := range backends.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			st := open(t)
-			t.Cleanup(func() {
-				if err := st.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(t, st)
-		})
-	}
-}
-
 const creates = `{"resourceType":"Bundle","type":"transaction","entry":[
 	{"resource":{"resourceType":"Patient","active":true},"request":{"method":"POST","url":"Patient"}},
 	{"resource":{"resourceType":"Patient","id":"p"},"request":{"method":"PUT","url":"Patient/p"}}]}`
@@ -107,7 +91,8 @@ func outcomeOf(t testing.TB, e *env, path string, headers ...string) (status, an
 }
 
 func TestG8_6_RequestsAreCarriedOutBehindTheClientsBack(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		e := deferring(t, st, true, nil)
 		for _, tt := range []struct {
 			claim, method, path, body, status string
@@ -154,7 +139,8 @@ func TestG8_6_RequestsAreCarriedOutBehindTheClientsBack(t *testing.T) {
 }
 
 func TestG8_6_JobsAreBounded(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		e := deferring(t, st, false, nil)
 		var first string
 		for range 3 {
@@ -169,7 +155,8 @@ func TestG8_6_JobsAreBounded(t *testing.T) {
 }
 
 func TestG8_6_ACancelledJobIsNotCarriedOut(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		e := deferring(t, st, false, nil)
 		gone, kept := submit(t, e, "POST", "/fhir", strings.ReplaceAll(creates, "p\"", "gone\"")), submit(t, e, "POST", "/fhir", creates)
 		if r := e.do(t, "DELETE", gone, ""); r.Code != 202 {
@@ -206,7 +193,8 @@ func (d *dying) Apply(ctx context.Context, ops []store.Op) error {
 }
 
 func TestG8_6_AJobIsCarriedOutOnceAlsoWhenTheServerDies(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		a, b := deferring(t, &dying{Store: st}, false, nil), deferring(t, st, false, nil)
 		path := submit(t, a, "POST", "/fhir", creates)
 		work(t, a)
@@ -249,7 +237,8 @@ func TestG8_6_AJobThatCannotEndIsGivenUpTruthfully(t *testing.T) {
 }
 
 func TestG8_6_AJobIsForItsCallerOnly(t *testing.T) {
-	onEach(t, func(t *testing.T, st store.Store) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
 		var gone atomic.Bool // is the token of tom
 		who := func(s *Server) {
 			s.Authenticate = func(ctx context.Context, h http.Header) (context.Context, Caller, error) {

@@ -3,10 +3,9 @@ package write
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
-	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/patch"
 	"github.com/portico-fhir/portico/fhir/schema"
 )
@@ -83,7 +82,7 @@ const maxAttempts = 200
 // several resources. The errors are those of Plan and of [fhir.Repository.Commit].
 func (w *Writer) Do(ctx context.Context, r Request) ([]fhir.Result, error) {
 	for attempt := range maxAttempts {
-		if err := Pause(ctx, attempt); err != nil {
+		if err := commit.Pause(ctx, attempt); err != nil {
 			return nil, err
 		}
 		step, err := w.Plan(ctx, r)
@@ -98,7 +97,7 @@ func (w *Writer) Do(ctx context.Context, r Request) ([]fhir.Result, error) {
 			return nil, err
 		}
 	}
-	return nil, Contended()
+	return nil, commit.Contended()
 }
 
 // Commit carries out changes, none or more, and keeps the receipt. All gives what became
@@ -131,26 +130,6 @@ func (w *Writer) Commit(ctx context.Context, changes []fhir.Change, all func(cha
 func Overtaken(err error) bool {
 	var e *fhir.Error
 	return errors.As(err, &e) && (e.Code() == fhir.CodeConflict || e.Code() == fhir.CodeDuplicate)
-}
-
-// Contended is the error of giving up.
-func Contended() error {
-	return fhir.Errorf(fhir.CodeTransient, "", "Too many others are changing the same resource. Try again later.")
-}
-
-// Pause lets others finish before a further attempt.
-func Pause(ctx context.Context, attempt int) error {
-	if attempt == 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(rand.N(time.Millisecond << min(attempt-1, 5)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Plan finds out what a request comes to now. A precondition in the Change that the

@@ -177,12 +177,9 @@ func codeOf(err error) fhir.IssueCode {
 
 func TestAGrantFromItsMakingToItsEnd(t *testing.T) {
 	t.Parallel()
-	for name, open := range backends.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fromItsMakingToItsEnd(t, newClinic(t, open(t)))
-		})
-	}
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
+		fromItsMakingToItsEnd(t, newClinic(t, st))
+	})
 }
 
 func fromItsMakingToItsEnd(t *testing.T, c *clinic) {

@@ -9,7 +9,6 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/operation"
-	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/account"
@@ -298,6 +297,3 @@ func (o *Operations) Own(ctx context.Context, id string) ([]Choice, error) {
 	granted, err := o.Grants.Patients(ctx, id)
 	return append(own, granted...), err
 }
-
-// newID makes the id of a grant and its Consent.
-func newID() string { return record.NewID() }

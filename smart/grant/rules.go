@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/policy"
@@ -40,7 +41,7 @@ func (o *Operations) proposed(ctx context.Context, a *access.Access, in input) (
 	now := o.Grants.now()
 	g := Grant{
 		Grant: policy.Grant{
-			ID: newID(), Patient: in.patient.ID, Basis: in.basis, Active: true, NotBefore: in.from, NotAfter: in.until,
+			ID: record.NewID(), Patient: in.patient.ID, Basis: in.basis, Active: true, NotBefore: in.from, NotAfter: in.until,
 			Categories: in.categories, Actions: in.actions, Ordered: in.ordered, Reviewed: now,
 		},
 		Status: Active, Epoch: 1, Evidence: in.evidence, Policy: o.Grants.Policy.Version, Made: now, Used: now, By: a.Actor.String(),
@@ -98,7 +99,7 @@ func (o *Operations) proxy(ctx context.Context, in input, g *Grant) (made []fhir
 		if err := permits(access.From(ctx), "RelatedPerson", scope.Create); err != nil {
 			return nil, err
 		}
-		body, g.Proxy = in.related, fhir.Key{Type: "RelatedPerson", ID: newID()}
+		body, g.Proxy = in.related, fhir.Key{Type: "RelatedPerson", ID: record.NewID()}
 		if !o.Grants.Repository.Describe("RelatedPerson").Create {
 			return nil, fhir.Errorf(fhir.CodeNotSupported, "Parameters.parameter", "A RelatedPerson cannot be made here: the clinic keeps them. Give a proxy.")
 		}

@@ -33,3 +33,20 @@ func All() map[string]func(testing.TB) store.Store {
 		},
 	}
 }
+
+// Each runs a test on an empty store of each backend, in parallel, and closes them.
+func Each(t *testing.T, test func(t *testing.T, name string, st store.Store)) {
+	t.Helper()
+	for name, open := range All() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := open(t)
+			t.Cleanup(func() {
+				if err := st.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(t, name, st)
+		})
+	}
+}
