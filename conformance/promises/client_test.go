@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// patience bounds the wait for what has to happen. It is far more than a machine takes
+// that is slow and has much else to do.
+const patience = 5 * time.Minute
+
 // client is one that sends requests over connections of its own.
 type client struct {
 	base string // FHIR base URL
@@ -17,7 +21,7 @@ type client struct {
 }
 
 func newClient(base string) *client {
-	return &client{base: base, http: http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
+	return &client{base: base, http: http.Client{Transport: &http.Transport{}, Timeout: patience}}
 }
 
 // close ends the connections.

@@ -34,8 +34,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	})
 }
 
-// patience is how long the kills may take together.
-const patience = 35 * time.Second
+// killTime is how long the kills may take together.
+const killTime = 35 * time.Second
 
 func killed(t *testing.T, flags []string) {
 	most := 30
@@ -48,7 +48,7 @@ func killed(t *testing.T, flags []string) {
 		crew[i] = &writer{number: i, ledger: l}
 	}
 	known, kills, began := 0, 0, time.Now()
-	for kills < most && (time.Since(began) < patience || known == 0) {
+	for kills < most && (time.Since(began) < killTime || known == 0) {
 		if kills%5 == 4 {
 			s := program.Begin(t, binary, flags...)
 			time.Sleep(rand.N(80 * time.Millisecond))
