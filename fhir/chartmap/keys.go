@@ -2,6 +2,7 @@ package chartmap
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
@@ -26,4 +27,13 @@ func (m *Map) Keys(collection string, doc store.Doc) []fhir.Key {
 		}
 	}
 	return keys
+}
+
+// Beside gives the resource that a document of Overflow belongs to; not ok where that is
+// none of the maps'.
+func (m *Map) Beside(id store.Value) (fhir.Key, bool) {
+	text, _ := id.StringValueOK()
+	typ, name, _ := strings.Cut(text, "/")
+	key := fhir.Key{Type: fhir.Type(typ), ID: name}
+	return key, m.types[key.Type] != nil && fhir.ValidID(name)
 }

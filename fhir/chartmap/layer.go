@@ -15,11 +15,11 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-// overflow is the collection, in Portico's own database, of what resources have
+// Overflow is the collection, in Portico's own database, of what resources have
 // beyond the EHR:
 //
 //	{ _id: "<Type>/<id>", v: <number>, o: <overlay as JSON> }
-const overflow = "portico_overflow"
+const Overflow = "portico_overflow"
 
 // layer is what is stored of one resource's overlay.
 type layer struct {
@@ -37,7 +37,7 @@ func (r *Repository) layer(ctx context.Context, b *branch, key fhir.Key) (*layer
 	if !b.keepsUnmapped() {
 		return l, nil
 	}
-	q := store.Query{Collection: overflow, Where: store.Eq{Path: "_id", Value: store.String(l.id)}, Limit: 1}
+	q := store.Query{Collection: Overflow, Where: store.Eq{Path: "_id", Value: store.String(l.id)}, Limit: 1}
 	for doc, err := range r.Store.Find(ctx, q) {
 		if err != nil {
 			return nil, commit.Fault("reading what the EHR has no place for", err)
@@ -52,7 +52,7 @@ func (l *layer) read(doc store.Doc) error {
 	text, _ := doc.Lookup("o").StringValueOK()
 	l.overlay = &overlay{}
 	if err := json.Unmarshal([]byte(text), l.overlay); err != nil {
-		return fmt.Errorf("chartmap: %s of %s is damaged: %w", l.id, overflow, err)
+		return fmt.Errorf("chartmap: %s of %s is damaged: %w", l.id, Overflow, err)
 	}
 	return nil
 }
@@ -62,17 +62,17 @@ func (l *layer) op(o *overlay) store.Op {
 	id := store.String(l.id)
 	unchanged := store.Eq{Path: "v", Value: store.V(l.version)}
 	if o == nil {
-		return store.Op{Kind: store.Delete, Collection: overflow, ID: id, If: unchanged}
+		return store.Op{Kind: store.Delete, Collection: Overflow, ID: id, If: unchanged}
 	}
 	fields := []store.Field{{Path: "v", Value: store.V(l.version + 1)}, {Path: "o", Value: store.String(string(o.json()))}}
 	if l.version > 0 {
-		return store.Op{Kind: store.Update, Collection: overflow, ID: id, Set: fields, If: unchanged}
+		return store.Op{Kind: store.Update, Collection: Overflow, ID: id, Set: fields, If: unchanged}
 	}
 	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: id}, {Key: "v", Value: fields[0].Value}, {Key: "o", Value: fields[1].Value}})
 	if err != nil {
 		doc = nil // is refused as malformed
 	}
-	return store.Op{Kind: store.Insert, Collection: overflow, Doc: doc}
+	return store.Op{Kind: store.Insert, Collection: Overflow, Doc: doc}
 }
 
 func (o *overlay) json() []byte {
@@ -159,7 +159,7 @@ func (r *Repository) layers(ctx context.Context, keys []fhir.Key) (map[fhir.Key]
 			ids[i] = store.String(k.String())
 		}
 		keys = keys[n:]
-		for doc, err := range r.Store.Find(ctx, store.Query{Collection: overflow, Where: store.In{Path: "_id", Values: ids}}) {
+		for doc, err := range r.Store.Find(ctx, store.Query{Collection: Overflow, Where: store.In{Path: "_id", Values: ids}}) {
 			if err != nil {
 				return nil, commit.Fault("reading what the EHR has no place for", err)
 			}

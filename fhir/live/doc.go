@@ -4,7 +4,8 @@
 // Where the store can watch (MongoDB, memory), Feed follows its stream of changes, and
 // keeps its place in the store, so that nothing is missed while no server runs. Where it
 // cannot (the embedded store), Feed asks for documents whose `updated` field moved on;
-// deletions, and collections without such a field, are then not seen.
+// deletions, and collections without such a field, are then not seen. What Portico keeps beside
+// the EHR's documents is part of the resources: its changes are told, too, and move the `updated` field.
 //
 // A change is told at least once, in order for each resource; which content it has is for
 // the listener to read. The package decides nothing about who may know of it.

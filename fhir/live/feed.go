@@ -76,9 +76,10 @@ func (f *Feed) Run(ctx context.Context, tell func(context.Context, []Change) err
 	return f.poll(ctx, tell)
 }
 
-// collections are those of the maps, each once.
+// collections are those of the maps, each once, and the one of what the EHR has no place for:
+// where a document has neither version nor time, a change of that alone leaves it as it was.
 func (f *Feed) collections() []string {
-	var all []string
+	all := []string{chartmap.Overflow}
 	for _, m := range f.Map.Maps {
 		if !slices.Contains(all, m.Collection) {
 			all = append(all, m.Collection)
@@ -130,6 +131,12 @@ func wrap(err error) error {
 
 // changes names the resources that an event is about.
 func (f *Feed) changes(e store.Event) ([]Change, error) {
+	if e.Collection == chartmap.Overflow { // what is beside a resource is gone with it, or alone: the EHR's own event tells
+		if key, ok := f.Map.Beside(e.ID); ok {
+			return []Change{{Key: key}}, nil
+		}
+		return nil, nil
+	}
 	doc := e.Doc
 	if doc == nil { // deleted: only maps whose id is the key of the document can be told
 		var err error

@@ -12,6 +12,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/live"
 	"github.com/portico-fhir/portico/store"
@@ -23,6 +24,7 @@ chartmap: 1
 source: { database: clinic }
 maps:
 - { name: patient, resource: Patient, from: patients, id: _id, version: rev, updated: upd, elements: { birthDate: { $from: dob, $as: date } } }
+- { name: place, resource: Location, from: places, id: _id, elements: { name: name } }
 - name: vital
   resource: Observation
   from: vitals
@@ -218,7 +220,73 @@ func TestWhatIsNotSeenIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Map = m; !slices.Equal(f.Unseen(), []string{"vital"}) {
+	if f.Map = m; !slices.Equal(f.Unseen(), []string{"place", "vital"}) {
 		t.Errorf("sqlite: %v", f.Unseen())
+	}
+}
+
+// A change of what the EHR has no place for is one of the resource, also of a document that
+// stays the same since it has neither version nor time.
+func TestWhatChangesBesideTheEHRIsToldOf(t *testing.T) {
+	t.Parallel()
+	for name, open := range backends.All() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := open(t)
+			_, watches := st.(store.Watcher)
+			if name == "mongo" && !watches {
+				t.Skip("this server cannot watch")
+			}
+			insert := func(name string, d bson.D) {
+				t.Helper()
+				doc, err := bson.Marshal(d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := st.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "houses." + name, Doc: doc}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m, err := chartmap.Load([]byte(strings.Replace(chart, "clinic", "houses", 1)), "chart.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			listen := func() *live.Feed { return &live.Feed{Store: st, Map: m, Name: "test", Every: 20 * time.Millisecond} }
+			insert("patients", append(patient("p1", 1), bson.E{Key: "upd", Value: time.Now()}))
+			insert("places", bson.D{{Key: "_id", Value: "d1"}, {Key: "name", Value: "Oslo"}})
+			l := &listener{told: map[string]int{}}
+			stop := run(t, listen(), l)
+			begun(t, st)
+			repo := &chartmap.Repository{Store: st, Map: m}
+			beside := func(body string, keys ...fhir.Key) {
+				t.Helper()
+				for _, key := range keys {
+					body := `{"resourceType":"` + string(key.Type) + `","id":"` + key.ID + `"` + body + `}`
+					results, err := repo.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: key, Body: []byte(body)}})
+					if err != nil || results[0].Status != fhir.Updated {
+						t.Fatalf("%s: %v, %v", body, results, err)
+					}
+				}
+			}
+			p1, d1 := fhir.Key{Type: "Patient", ID: "p1"}, fhir.Key{Type: "Location", ID: "d1"}
+			beside(`,"language":"nb"`, p1)
+			beside(`,"name":"Oslo","language":"nb"`, d1)
+			want := "Patient/p1"
+			if watches {
+				want = "Location/d1 Patient/p1"
+			}
+			l.await(t, want)
+			if err := stop(); !errors.Is(err, context.Canceled) {
+				t.Errorf("Run gives %v", err)
+			}
+
+			// While nobody listens: the place outlives the restart.
+			beside("", p1)
+			beside(`,"name":"Oslo"`, d1)
+			l = &listener{told: map[string]int{}}
+			stop = run(t, listen(), l)
+			l.await(t, want)
+			_ = stop()
+		})
 	}
 }
