@@ -48,7 +48,7 @@ var layers = [][]string{
 // which nothing in the product imports.
 var exceptions = []string{
 	"store/storetest", "store/storetest/backends", "store/mongo/mongotest", "conformance/suite", "conformance/exact", "conformance/program", "examples", "conformance/browser", "conformance/promises",
-	"internal/definitions", "fhir/search/internal/gen", "fhir/search/internal/compartments", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "fhir/terminology/internal/gen", "testdata/clinic/gen",
+	"internal/definitions", "internal/patience", "fhir/search/internal/gen", "fhir/search/internal/compartments", "fhir/invariant/internal/gen", "fhir/index/internal/gen", "fhir/subset/internal/gen", "fhir/terminology/internal/gen", "testdata/clinic/gen",
 }
 
 // allowed are the modules that each package may import itself, test files aside,
