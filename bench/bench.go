@@ -20,6 +20,7 @@ type options struct {
 	clients   int           // for the create under load
 	resources int           // to load
 	size      int           // of the store to search; 0: measure single operations instead
+	data      string        // directory of that store, which is kept; empty: a temporary one
 	json      bool
 	only      string // names of measurements, separated by commas; empty: all
 }
@@ -66,6 +67,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	fs.IntVar(&o.clients, "clients", 32, "how many clients create at once, beside one alone")
 	fs.IntVar(&o.resources, "resources", 20_000, "how many resources to load")
 	fs.IntVar(&o.size, "size", 0, "measure the common forms of search on a store with that many made-up records, and nothing else")
+	fs.StringVar(&o.data, "data", "", "with --size: keep the records in `DIR`; those that are there already are not loaded again")
 	fs.BoolVar(&o.json, "json", false, "write JSON")
 	fs.StringVar(&o.only, "only", "", "measure only these, separated by commas: "+strings.Join(names(), ", "))
 	if err := fs.Parse(args); err != nil {
@@ -100,6 +102,9 @@ func (o options) validate() error {
 		if o.url != "" || o.only != "" {
 			faults = append(faults, errors.New("--size goes with neither --url nor --only: it starts a server of its own and measures all forms"))
 		}
+	}
+	if o.data != "" && o.size == 0 {
+		faults = append(faults, errors.New("--data goes with --size"))
 	}
 	if u, err := url.Parse(o.url); o.url != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		faults = append(faults, errors.New("--url must be an absolute http or https URL"))

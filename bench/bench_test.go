@@ -171,6 +171,7 @@ func TestFlags(t *testing.T) {
 		{"--unknown"},
 		{"--size", "-1"},
 		{"--size", "10", "--only", "read"},
+		{"--data", "x"},
 		{"--size", "10", "--url", "http://localhost:8080/fhir"},
 	} {
 		if _, err := parse(args, &bytes.Buffer{}); err == nil {

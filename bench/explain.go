@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
+	"slices"
 )
 
 // explanation is what portico explain --json writes.
@@ -19,26 +19,36 @@ type explanation struct {
 	Allocations float64 `json:"allocations"`
 }
 
-// explainRows adds to the rows of searches what portico explain says of them.
-func explainRows(ctx context.Context, rows []row, data string) error {
-	for i := range rows {
-		m := &rows[i]
-		typ, _, _ := strings.Cut(m.What, "?")
-		if m.Skipped != "" || m.Entries == 0 || strings.Contains(typ, "/") {
-			continue
+// explained is how many queries of a form are explained.
+const explained = 4
+
+// explainRows adds to the rows of forms what portico explain says of their searches.
+func explainRows(ctx context.Context, rows []row, forms []shape, data string) error {
+	for _, sh := range forms {
+		i := slices.IndexFunc(rows, func(r row) bool { return r.Name == sh.name })
+		if err := explainRow(ctx, &rows[i], sh.queries[:min(explained, len(sh.queries))], data); err != nil {
+			return fmt.Errorf("%s: %w", sh.name, err)
 		}
-		e, err := explain(ctx, m.What, data)
+	}
+	return nil
+}
+
+func explainRow(ctx context.Context, m *row, queries []string, data string) error {
+	var keys, docs int64
+	returned := 0
+	for _, q := range queries {
+		e, err := explain(ctx, q, data)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
-		}
-		m.Allocs = e.Allocations
-		if e.Returned == 0 {
-			continue
+			return err
 		}
 		for _, s := range e.Steps {
-			m.Keys += float64(s.Keys) / float64(e.Returned)
-			m.Docs += float64(s.Documents) / float64(e.Returned)
+			keys, docs = keys+s.Keys, docs+s.Documents
 		}
+		returned += e.Returned
+		m.Allocs += e.Allocations / float64(len(queries))
+	}
+	if returned > 0 {
+		m.Keys, m.Docs = float64(keys)/float64(returned), float64(docs)/float64(returned)
 	}
 	return nil
 }

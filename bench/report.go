@@ -68,7 +68,7 @@ type row struct {
 	Size    float64 `json:"size_bytes,omitempty"` // of a resource as sent
 	Disk    float64 `json:"disk_bytes,omitempty"` // each resource, indexes included
 	Entries float64 `json:"entries,omitempty"`    // of an answer, on average
-	// Of the first query, as portico explain counts: index entries and documents looked at
+	// Of its first queries, as portico explain counts: index entries and documents looked at
 	// for each one returned, and allocations below HTTP.
 	Keys   float64 `json:"keys_per_returned,omitempty"`
 	Docs   float64 `json:"documents_per_returned,omitempty"`

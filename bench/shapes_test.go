@@ -15,8 +15,8 @@ func TestFormsOfSearchAreMeasuredOnMadeUpRecords(t *testing.T) {
 		t.Errorf("the load: %+v", r)
 	}
 	want := shapes(&samples{families: []string{"a", "b", "c"}})
-	if len(want) < 30 || len(got) != len(want)+1 {
-		t.Errorf("%d of %d forms", len(got)-1, len(want))
+	if len(want) < 30 || len(got) != len(want)+2 {
+		t.Errorf("%d of %d forms", len(got)-2, len(want))
 	}
 	for _, sh := range want {
 		r := got[sh.name]
@@ -40,6 +40,18 @@ func TestFormsOfSearchAreMeasuredOnMadeUpRecords(t *testing.T) {
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("it leaves %v behind (%v)", left, err)
+	}
+}
+
+func TestDataKeepsTheRecords(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "records")
+	args := []string{"--size", "50", "--data", data}
+	if first := rows(t, args...); first["load-records"].Ops != 50 || first["mixed"].Entries == 0 {
+		t.Errorf("the first run: %+v", first)
+	}
+	if second := rows(t, args...); second["load-records"].Ops != 0 || second["mixed"].Ops == 0 {
+		t.Errorf("what is there is loaded again, or not measured: %+v", second)
 	}
 }
 
