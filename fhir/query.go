@@ -89,6 +89,8 @@ func (p *SearchParam) On() []Type {
 type ParamComponent struct {
 	Definition string // canonical of the part's SearchParameter
 	Expression string // FHIRPath, relative to what the composite's own yields
+	// Param is what Definition names. nil in R4's own parameters, whose parts are R4's.
+	Param *SearchParam
 }
 
 // Expr is a condition on a resource: And, Or, Not, Term, Chain or Has. A nil Expr

@@ -2,6 +2,7 @@ package exact
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -30,8 +31,18 @@ func customs() []Resource {
 		define("rank", "number", "Observation", "Observation.extension('urn:rank').value", ""),
 		define("source-uri", "uri", "Observation", "Observation.extension('urn:uri').value", ""),
 		define("friend", "reference", "Patient", "Patient.extension('urn:friend').value", `,"target":["Patient"]`),
+		define("dose", "composite", "Observation", "Observation.extension('urn:dose')", `,"component":[`+
+			`{"definition":"http://hl7.org/fhir/SearchParameter/clinical-code","expression":"extension('of').value"},`+
+			`{"definition":"http://example.org/SearchParameter/weight","expression":"extension('much').value"},`+
+			`{"definition":"http://example.org/SearchParameter/noted","expression":"extension('when').value"}]`),
 		define("anything", "token", "Resource", "Resource.meta.extension('urn:any').value", ""),
 	}
+}
+
+// dose is an element of three parts.
+func dose(code string, milligrams int, day string) string {
+	return fmt.Sprintf(`{"url":"urn:dose","extension":[{"url":"of","valueCoding":{"system":"urn:s","code":%q}},`+
+		`{"url":"much","valueQuantity":{"value":%d,"unit":"mg"}},{"url":"when","valueDateTime":%q}]}`, code, milligrams, day)
 }
 
 var customTable = Table{
@@ -44,18 +55,23 @@ var customTable = Table{
 			{"url":"urn:uri","valueUri":"http://example.org/a/b"}],"note":[{"text":"Slept badly","time":"2026-01-02T03:04:05Z"}]}`},
 		{"Observation", "b", `{"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/q"},"meta":{"extension":[{"url":"urn:any","valueCode":"thing"}]},
 			"extension":[{"url":"urn:mood","valueCoding":{"system":"urn:s","code":"sad","display":"Sad"}},{"url":"urn:rank","valueDecimal":4.5}],"note":[{"text":"Élan"}]}`},
+		{"Observation", "c", `{"status":"final","code":{"text":"x"},"extension":[` +
+			dose("a", 5, "2026-01-02") + `,` + dose("b", 7, "2026-02-02") + `]}`},
+		{"Observation", "d", `{"status":"final","code":{"text":"x"},"extension":[` +
+			dose("a", 7, "2026-02-02") + `,{"url":"urn:dose","extension":[{"url":"of","valueCoding":{"code":"b"}}]}]}`},
+		{"Observation", "e", `{"status":"final","code":{"text":"x"},"extension":[{"url":"urn:dose","extension":[{"url":"of","valueCoding":{"code":"b"}}]}]}`},
 	},
 	Searches: []Search{
 		{Query: "mood=glad", IDs: []string{"a"}},
 		{Query: "mood=urn:s|sad", IDs: []string{"b"}},
-		{Query: "mood:not=glad", IDs: []string{"b"}},
+		{Query: "mood:not=glad", IDs: []string{"b", "c", "d", "e"}},
 		{Query: "mood:text=sad", IDs: []string{"b"}},
-		{Query: "mood:missing=true"},
+		{Query: "mood:missing=true", IDs: []string{"c", "d", "e"}},
 		{Query: "remark=elan", IDs: []string{"b"}},
 		{Query: "remark:contains=bad", IDs: []string{"a"}},
 		{Query: "noted=2026-01-02", IDs: []string{"a"}},
 		{Query: "noted=gt2026-01-02"},
-		{Query: "noted:missing=true", IDs: []string{"b"}},
+		{Query: "noted:missing=true", IDs: []string{"b", "c", "d", "e"}},
 		{Query: "weight=70|http://unitsofmeasure.org|kg", IDs: []string{"a"}},
 		{Query: "weight=gt71"},
 		{Query: "rank=gt3", IDs: []string{"b"}},
@@ -66,6 +82,17 @@ var customTable = Table{
 		{Query: "subject:Patient.friend=q", IDs: []string{"a"}},
 		{Query: "subject:Patient.friend.name=quist", IDs: []string{"a"}},
 		{Query: "patient._has:Patient:friend:mood=glad", IDs: []string{"b"}},
+		{Query: "dose=a$5$2026-01-02", IDs: []string{"c"}},
+		{Query: "dose=a$gt4$2026", IDs: []string{"c", "d"}},
+		{Query: "dose=a$7||mg$2026-01"},
+		{Query: "dose=urn:s|b$7$ge2026-02", IDs: []string{"c"}},
+		{Query: "dose=urn:t|b$7$ge2026-02"},
+		{Query: "dose=a$5$2026,a$7$2026", IDs: []string{"c", "d"}},
+		{Query: "dose:missing=false", IDs: []string{"c", "d"}},
+		{Query: "dose:missing=true&code:missing=false", IDs: []string{"a", "b", "e"}},
+		{Query: "dose=a$5", Refused: "invalid"},
+		{Query: "dose:exact=a$5$2026", Refused: "not-supported"},
+		{Query: "mood:missing=false&_sort=dose", Refused: "not-supported"},
 		{Query: "mood:exact=glad", Refused: "not-supported"},
 		{Query: "noted=yesterday", Refused: "invalid"},
 	},

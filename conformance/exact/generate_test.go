@@ -401,9 +401,7 @@ func (s source) criterion(attributes []Attribute) (a Attribute, modifier, value 
 	if a.Name == "identifier" {
 		modifiers = append(modifiers, "of-type")
 	}
-	if a.Kind != "composite" {
-		modifiers = append(modifiers, "missing")
-	}
+	modifiers = append(modifiers, "missing")
 	if len(modifiers) > 0 && rapid.IntRange(0, 2).Draw(s.T, "modified") == 0 {
 		modifier = s.of(modifiers)
 	}

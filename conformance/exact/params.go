@@ -1,6 +1,9 @@
 package exact
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Attribute is a search parameter, by hand.
 type Attribute struct {
@@ -244,6 +247,11 @@ func matchURI(have, modifier, want string) bool {
 // Holds decides one parameter of a request on a resource.
 func (a Attribute) Holds(r Object, modifier, value string, c Clock) bool {
 	values := a.Values(r)
+	if a.Kind == "composite" { // what lacks a part has no value
+		values = slices.DeleteFunc(slices.Clone(values), func(v any) bool {
+			return slices.ContainsFunc(a.Parts, func(p Attribute) bool { return len(p.Values(v.(Object))) == 0 })
+		})
+	}
 	switch modifier {
 	case "missing":
 		return (len(values) == 0) == (value == "true")

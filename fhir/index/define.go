@@ -17,6 +17,7 @@ import (
 const (
 	maxExpression = 2000 // bytes
 	maxBases      = 150
+	maxParts      = 9 // of a composite: each is numbered with a digit
 )
 
 // resource is what is read of a SearchParameter (R4 3.1.4).
@@ -28,6 +29,10 @@ type resource struct {
 	Type       string   `json:"type"`
 	Expression string   `json:"expression"`
 	Target     []string `json:"target"`
+	Component  []struct {
+		Definition string `json:"definition"`
+		Expression string `json:"expression"`
+	} `json:"component"`
 }
 
 // parameterName is what a parameter of others may be called: nothing that means
@@ -37,7 +42,8 @@ var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 // Define reads a SearchParameter resource that fhir/schema accepted. The result is nil
 // for one that is not in use, its status not being active, and for a copy of one of
 // R4's own, which is there anyway. The error is a *fhir.Error that says why others
-// cannot be searched by; CodeDuplicate where R4 has something of that name or URL.
+// cannot be searched by; CodeDuplicate where R4 has something of that name or URL. What
+// the parts of a composite are, [Resolve] finds.
 func Define(body []byte) (*fhir.SearchParam, error) {
 	var def resource
 	if err := json.Unmarshal(body, &def); err != nil {
@@ -56,6 +62,9 @@ func Define(body []byte) (*fhir.SearchParam, error) {
 	if p.Type == fhir.ParamReference && len(p.Targets) == 0 {
 		p.Targets = fhir.Types()
 	}
+	for _, part := range def.Component {
+		p.Components = append(p.Components, fhir.ParamComponent{Definition: part.Definition, Expression: part.Expression})
+	}
 	if own, err := clash(p); own || err != nil {
 		return nil, err
 	}
@@ -65,6 +74,15 @@ func Define(body []byte) (*fhir.SearchParam, error) {
 	}
 	switch p.Type {
 	case fhir.ParamNumber, fhir.ParamDate, fhir.ParamString, fhir.ParamToken, fhir.ParamReference, fhir.ParamQuantity, fhir.ParamURI:
+		if len(p.Components) > 0 {
+			problem("component", "Only a composite parameter has components.")
+		}
+	case fhir.ParamComposite:
+		for _, problematic := range partProblems(p) {
+			problem("component", "%s", problematic)
+		}
+	case fhir.ParamSpecial:
+		problem("type", "What a parameter of type special means no definition tells: those that are searched by are R4's own, such as near.")
 	default:
 		problem("type", "A parameter of type %s cannot be defined here.", p.Type)
 	}
@@ -124,19 +142,28 @@ func restates(t fhir.Type, p, r4 *fhir.SearchParam) bool {
 // momentary are functions whose values would change while nothing is written.
 var momentary = []string{"now(", "today(", "timeOfDay("}
 
+// usable parses an expression, or says in a sentence what keeps it from being used.
+func usable(expression string) (e *path.Expr, problem string) {
+	switch {
+	case expression == "":
+		return nil, "A parameter in use needs an expression."
+	case len(expression) > maxExpression:
+		return nil, fmt.Sprintf("The expression is longer than %d bytes.", maxExpression)
+	case slices.ContainsFunc(momentary, func(f string) bool { return strings.Contains(expression, f) }):
+		return nil, "The expression depends on the time at which it is evaluated."
+	}
+	e, err := path.Parse(expression)
+	if err != nil {
+		return nil, fmt.Sprintf("The expression cannot be read: %v.", err)
+	}
+	return e, ""
+}
+
 // expressionProblems says in sentences what keeps an expression from being used.
 func expressionProblems(p *fhir.SearchParam) []string {
-	switch {
-	case p.Expression == "":
-		return []string{"A parameter in use needs an expression."}
-	case len(p.Expression) > maxExpression:
-		return []string{fmt.Sprintf("The expression is longer than %d bytes.", maxExpression)}
-	case slices.ContainsFunc(momentary, func(f string) bool { return strings.Contains(p.Expression, f) }):
-		return []string{"The expression depends on the time at which it is evaluated."}
-	}
-	e, err := path.Parse(p.Expression)
-	if err != nil {
-		return []string{fmt.Sprintf("The expression cannot be read: %v.", err)}
+	e, problem := usable(p.Expression)
+	if problem != "" {
+		return []string{problem}
 	}
 	var problems []string
 	for _, base := range p.Base {
@@ -152,4 +179,45 @@ func expressionProblems(p *fhir.SearchParam) []string {
 		}
 	}
 	return problems
+}
+
+// partProblems says in sentences what keeps the parts of a composite from being used.
+func partProblems(p *fhir.SearchParam) []string {
+	if n := len(p.Components); n < 2 || n > maxParts {
+		return []string{fmt.Sprintf("A composite has 2 to %d components.", maxParts)}
+	}
+	var problems []string
+	for i, part := range p.Components {
+		if _, problem := usable(part.Expression); problem != "" {
+			problems = append(problems, fmt.Sprintf("Component %d: %s", i+1, problem))
+		}
+	}
+	return problems
+}
+
+// Resolve gives a composite with what its parts are: R4's parameters, or others of
+// those given. Other parameters are as they were. The error is a *fhir.Error that says
+// which part is nothing that a composite can have.
+func Resolve(p *fhir.SearchParam, others []*fhir.SearchParam) (*fhir.SearchParam, error) {
+	if p.Type != fhir.ParamComposite {
+		return p, nil
+	}
+	out := *p
+	out.Components = slices.Clone(p.Components)
+	for i := range out.Components {
+		part := &out.Components[i]
+		url, _, _ := strings.Cut(part.Definition, "|")
+		own, ok := search.LookupURL(url)
+		if at := slices.IndexFunc(others, func(o *fhir.SearchParam) bool { return o.URL == url }); at >= 0 {
+			own, ok = others[at], true
+		}
+		switch {
+		case !ok:
+			return nil, fhir.Errorf(fhir.CodeBusinessRule, "SearchParameter.component", "Component %d is neither a search parameter of R4 nor one in use here.", i+1)
+		case own.Type == fhir.ParamComposite || own.Type == fhir.ParamSpecial:
+			return nil, fhir.Errorf(fhir.CodeBusinessRule, "SearchParameter.component", "Component %d is of type %s, which cannot be a part of others.", i+1, own.Type)
+		}
+		part.Param = own
+	}
+	return &out, nil
 }

@@ -18,6 +18,7 @@
 //	number     value
 //	quantity   value                         in whatever unit
 //	composite  code 00 value                 code-value-quantity alone, in whatever system and unit
+//	           n, and as the part's type     the n-th part of one that is not R4's, where an element has all
 //	date       class start                   of a span whose length the class tells
 //	           v start, w end                of other spans
 //	near       geohash                       of a position, nine characters

@@ -47,6 +47,9 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	var scoped, patients []string
 	var pairs codedValues
 	for _, p := range typ.params {
+		if p.apart() {
+			out.Keys = r.compositeKeys(out.Keys, p, root)
+		}
 		if p.Type == fhir.ParamComposite || p.aside || p.union != nil || p.words {
 			continue // found by their parts, by a field, or below
 		}

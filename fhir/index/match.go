@@ -113,45 +113,6 @@ func present(p *param, values []value) bool {
 	return false
 }
 
-// composite holds where one element satisfies all components (R4 3.1.1.4.15).
-func (c *candidate) composite(p *param, t fhir.Term) bool {
-	terms, ok := t.Value.(fhir.CompositeValue)
-	if !ok {
-		return false
-	}
-	for _, e := range p.exprs {
-		elements, err := e.Eval(nil, c.root)
-		if err != nil {
-			continue
-		}
-		for _, element := range elements {
-			if c.components(p, element, terms) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (c *candidate) components(p *param, element path.Item, terms fhir.CompositeValue) bool {
-	for i, part := range p.components {
-		items, err := part.expr.Eval(nil, element)
-		if err != nil || i >= len(terms) {
-			return false
-		}
-		found := false
-		for _, it := range items {
-			for _, v := range c.read.read(nil, part.Type, it) {
-				found = found || c.satisfies(&v, terms[i])
-			}
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
 // satisfies compares one value with one term.
 func (c *candidate) satisfies(v *value, t fhir.Term) bool {
 	switch want := t.Value.(type) {

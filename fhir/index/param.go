@@ -20,12 +20,6 @@ type param struct {
 	derived
 }
 
-// component is a part of a composite parameter.
-type component struct {
-	*param
-	expr *path.Expr
-}
-
 // Type holds the parameters of one resource type. Immutable, safe for
 // concurrent use.
 type Type struct {
@@ -78,9 +72,7 @@ func compile(t fhir.Type) *Type {
 		default:
 			c.exprs = alternatives(t, p.Expression)
 		}
-		for _, part := range p.Components {
-			c.components = append(c.components, componentOf(t, part))
-		}
+		c.components = componentsOf(c, false)
 		it.params = append(it.params, c)
 		it.byName[p.Name] = c
 	}
@@ -104,18 +96,6 @@ func alternatives(t fhir.Type, expr string) []*path.Expr {
 		start := fhir.Type(e.Start())
 		return start != t && start.Valid()
 	})
-}
-
-// componentOf compiles a part of a composite: its type is that of the parameter
-// which defines it.
-func componentOf(t fhir.Type, part fhir.ParamComponent) component {
-	c := component{param: &param{}, expr: path.MustParse(part.Expression)}
-	for _, p := range search.Params(t) {
-		if p.URL == part.Definition {
-			c.SearchParam = p
-		}
-	}
-	return c
 }
 
 // patientParam finds the reference to the patient.

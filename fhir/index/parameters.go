@@ -47,6 +47,7 @@ func (ps *Parameters) Of(t fhir.Type) *Type {
 // leave out must not depend on which others there are.
 func (it *Type) add(p *fhir.SearchParam) {
 	c := &param{SearchParam: p, code: codeOf(it.name, p), exprs: alternatives(it.name, p.Expression)}
+	c.components = componentsOf(c, true)
 	it.params = append(it.params, c)
 	it.byName[p.Name] = c
 	slices.SortFunc(it.params, func(a, b *param) int { return strings.Compare(a.Name, b.Name) })

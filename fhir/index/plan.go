@@ -247,11 +247,7 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 		return Plan{Where: store.All()}, nil
 	}
 	if missing, ok := t.Value.(fhir.BoolValue); ok {
-		there := c.there(p)
-		if missing {
-			return exact(store.Not{Filter: there}), nil
-		}
-		return exact(there), nil
+		return c.missing(p, bool(missing)), nil
 	}
 	if p.union != nil {
 		any := make(fhir.Or, len(p.union))
@@ -262,6 +258,11 @@ func (c *compiler) term(t fhir.Term) (Plan, error) {
 		}
 		return c.or(any)
 	}
+	return c.value(p, t)
+}
+
+// value makes the plan for a term by the entries of p.
+func (c *compiler) value(p *param, t fhir.Term) (Plan, error) {
 	switch v := t.Value.(type) {
 	case fhir.TokenValue:
 		if t.Modifier == fhir.ModIdentifier {
@@ -385,30 +386,6 @@ func (c *compiler) uri(p *param, uri string, m fhir.Modifier) Plan {
 		return exact(c.in(keys))
 	}
 	return c.is(p.code + short(uri))
-}
-
-// composite narrows by the parts that are parameters of their own. Whether one
-// element has them all shows only by looking.
-func (c *compiler) composite(p *param, v fhir.CompositeValue) (Plan, error) {
-	var all store.And
-	if len(v) == 2 && c.typ.pair != nil && p == c.typ.pair.composite {
-		if where := c.paired(v[0], v[1]); where != nil {
-			return Plan{Where: where}, nil
-		}
-	}
-	for _, t := range v {
-		for _, own := range c.typ.params {
-			if own.SearchParam != t.Param {
-				continue
-			}
-			part, err := c.term(t)
-			if err != nil {
-				return Plan{}, err
-			}
-			all = append(all, part.Where)
-		}
-	}
-	return Plan{Where: all}, nil
 }
 
 // between finds documents with one entry in [low, high).

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,15 +179,12 @@ func (r *Repository) readParameters(ctx context.Context, have *parameters) (*par
 		if len(next.others) == maxParameters || rival(next.others, d) != nil {
 			continue // two were defined at the same time
 		}
-		if have != nil {
-			for _, old := range have.others {
-				if old.id == d.id && old.hash == d.hash {
-					d.param = old.param
-				}
-			}
-		}
-		d.ready = states[stateID(d.id)] == d.state()
-		next.others = append(next.others, d)
+		next.others = append(next.others, have.same(d))
+	}
+	next.others, _ = composed(next.others)
+	for i, d := range next.others {
+		next.others[i] = have.same(d)
+		next.others[i].ready = states[stateID(d.id)] == d.state()
 	}
 	params := next.params()
 	switch {
@@ -196,6 +194,40 @@ func (r *Repository) readParameters(ctx context.Context, have *parameters) (*par
 		next.index = index.With(params)
 	}
 	return next, nil
+}
+
+// same gives d with the SearchParam that it has had, if it is the same still.
+func (ps *parameters) same(d other) other {
+	if ps != nil {
+		for _, old := range ps.others {
+			if old.id == d.id && old.hash == d.hash {
+				d.param = old.param
+			}
+		}
+	}
+	return d
+}
+
+// composed gives the parameters with the parts of composites found, without those, and
+// why, of which a part is not there.
+func composed(others []other) (whole []other, broken map[string]error) {
+	var parts []*fhir.SearchParam
+	for _, o := range others {
+		parts = append(parts, o.param)
+	}
+	broken = make(map[string]error)
+	for _, o := range others {
+		p, err := index.Resolve(o.param, parts)
+		if err != nil {
+			broken[o.id] = err
+			continue
+		}
+		if p != o.param {
+			o.param, o.hash = p, hashOf(p)
+		}
+		whole = append(whole, o)
+	}
+	return whole, broken
 }
 
 // params are the definitions of the others.
@@ -257,8 +289,20 @@ func define(id string, version int64, body []byte) (other, error) {
 	if err != nil || p == nil {
 		return other{}, err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q", p.Name, p.URL, p.Type, p.Base, p.Expression, p.Targets))
-	return other{id: id, version: version, hash: base64.RawURLEncoding.EncodeToString(sum[:12]), param: p}, nil
+	return other{id: id, version: version, hash: hashOf(p), param: p}, nil
+}
+
+// hashOf is a hash of all of a definition on which entries depend.
+func hashOf(p *fhir.SearchParam) string {
+	text := fmt.Appendf(nil, "%q %q %q %q %q %q", p.Name, p.URL, p.Type, p.Base, p.Expression, p.Targets)
+	for _, part := range p.Components {
+		text = fmt.Appendf(text, " %q %q", part.Definition, part.Expression)
+		if part.Param != nil {
+			text = fmt.Appendf(text, " %q %q", part.Param.Type, part.Param.Targets)
+		}
+	}
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 // rival gives a parameter of another record with the URL of d, or with its name on
@@ -298,8 +342,7 @@ func (r *Repository) params(t fhir.Type) (params []*fhir.SearchParam, pending []
 // redefine checks what a commit makes of SearchParameters, and gives the ops that go
 // with it: every node is to notice, and what was ready and only reads otherwise stays so.
 func (r *Repository) redefine(ps *parameters, changes []fhir.Change, results []fhir.Result) ([]store.Op, error) {
-	var ops []store.Op
-	changed := false
+	changed := make(map[string]other) // what each was that is another now, or gone
 	others := slices.Clone(ps.others)
 	for i, c := range changes {
 		if s := results[i].Status; c.Key.Type != typeSearchParameter || s == fhir.Unchanged || s == fhir.Absent {
@@ -307,22 +350,20 @@ func (r *Repository) redefine(ps *parameters, changes []fhir.Change, results []f
 		}
 		res := results[i].Resource
 		at := slices.IndexFunc(others, func(o other) bool { return o.id == res.ID })
-		var before, d other
 		if at >= 0 {
-			before = others[at]
+			changed[res.ID] = others[at]
 			others = slices.Delete(others, at, at+1)
 		}
-		if !res.Deleted {
-			v, err := strconv.ParseInt(res.Version, 10, 64)
-			if err != nil {
-				return nil, err
-			}
-			if d, err = define(res.ID, v, res.Body); err != nil {
-				return nil, err
-			}
+		if res.Deleted {
+			continue
 		}
-		if at >= 0 || d.param != nil {
-			changed = true
+		v, err := strconv.ParseInt(res.Version, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		d, err := define(res.ID, v, res.Body)
+		if err != nil {
+			return nil, err
 		}
 		if d.param == nil {
 			continue
@@ -330,8 +371,24 @@ func (r *Repository) redefine(ps *parameters, changes []fhir.Change, results []f
 		if err := room(others, d); err != nil {
 			return nil, err
 		}
+		if at < 0 {
+			changed[d.id] = other{}
+		}
 		others = append(others, d)
-		if before.ready && before.hash == d.hash && before.version == d.version-1 {
+	}
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	whole, broken := composed(others)
+	for _, id := range slices.Sorted(maps.Keys(broken)) {
+		if _, ours := changed[id]; ours {
+			return nil, broken[id]
+		}
+		return nil, fhir.Errorf(fhir.CodeConflict, "", "SearchParameter/%s is in use and has a component that would be gone. Retire or delete it first.", id)
+	}
+	var ops []store.Op
+	for _, d := range whole {
+		if before, ours := changed[d.id]; ours && before.ready && before.hash == d.hash && before.version == d.version-1 {
 			ops = append(ops, store.Op{
 				Kind: store.Update, Collection: parametersCollection, ID: store.String(stateID(d.id)),
 				If:  store.Eq{Path: fieldHash, Value: store.String(before.state())},
@@ -339,10 +396,7 @@ func (r *Repository) redefine(ps *parameters, changes []fhir.Change, results []f
 			})
 		}
 	}
-	if changed {
-		ops = append(ops, change())
-	}
-	return ops, nil
+	return append(ops, change()), nil
 }
 
 // room refuses a parameter that there is no room for beside the others.

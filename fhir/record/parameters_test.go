@@ -293,7 +293,16 @@ func TestG7_20_WhatCannotBeAParameterIsRefused(t *testing.T) {
 		{"a URL of R4's", with("http://example.org/SearchParameter/mood", "http://hl7.org/fhir/SearchParameter/Basic-code"), fhir.CodeDuplicate},
 		{"a code with a dot", with(url, "SearchParameter/m2", `"code":"mood"`, `"code":"mood.x"`), fhir.CodeBusinessRule},
 		{"a code that begins with _", with(url, "SearchParameter/m2", `"code":"mood"`, `"code":"_mood"`), fhir.CodeBusinessRule},
-		{"a composite", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, `"token"`, `"composite"`), fhir.CodeBusinessRule},
+		{"a composite without parts", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, `"token"`, `"composite"`), fhir.CodeBusinessRule},
+		{"a composite of one part", composite("Basic", `{"definition":"http://hl7.org/fhir/SearchParameter/Basic-code","expression":"code"}`), fhir.CodeBusinessRule},
+		{"a composite of what is not there", composite("Basic", part("http://example.org/nosuch", "code"), part(basicCode, "code")), fhir.CodeBusinessRule},
+		{"a composite of a composite", composite("Basic", part("http://hl7.org/fhir/SearchParameter/Observation-code-value-quantity", "$this"), part(basicCode, "code")), fhir.CodeBusinessRule},
+		{"a composite of a special one", composite("Basic", part("http://hl7.org/fhir/SearchParameter/Location-near", "$this"), part(basicCode, "code")), fhir.CodeBusinessRule},
+		{"a composite of what is no FHIRPath", composite("Basic", part(basicCode, "code"), part(basicCode, "code(")), fhir.CodeBusinessRule},
+		{"a composite of ten parts", composite("Basic", slices.Repeat([]string{part(basicCode, "code")}, 10)...), fhir.CodeBusinessRule},
+		{"a token with parts", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, `"token",`, `"token","component":[`+part(basicCode, "code")+`],`), fhir.CodeBusinessRule},
+		{"a special one", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, `"token"`, `"special"`), fhir.CodeBusinessRule},
+		{"R4's special one again", `"url":"http://example.org/near","name":"x","status":"active","description":"x","code":"near","base":["Location"],"type":"special","expression":"Location.position"`, ""},
 		{"no expression", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, `,"expression":"Basic.extension('http://example.org/mood').value"`, ""), fhir.CodeBusinessRule},
 		{"no FHIRPath", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, ".value", ".value("), fhir.CodeBusinessRule},
 		{"an unknown function", with(url, "SearchParameter/m2", `"mood","base"`, `"mood2","base"`, ".value", ".frob()"), fhir.CodeBusinessRule},
@@ -323,6 +332,50 @@ func TestG7_20_WhatCannotBeAParameterIsRefused(t *testing.T) {
 		parameter("y", mood),
 	})
 	wantCode(t, "one that takes the place of another in one transaction", err, "")
+}
+
+const basicCode = "http://hl7.org/fhir/SearchParameter/Basic-code"
+
+// part is a component of a composite.
+func part(definition, expression string) string {
+	return fmt.Sprintf(`{"definition":%q,"expression":%q}`, definition, expression)
+}
+
+// composite is a composite of the parts.
+func composite(base string, parts ...string) string {
+	return fmt.Sprintf(`"url":"http://example.org/SearchParameter/both","name":"Both","status":"active","description":"x","code":"both","base":[%q],
+		"type":"composite","expression":%q,"component":[%s]`, base, base+".extension", strings.Join(parts, ","))
+}
+
+func TestG7_20_ACompositeStandsAndFallsWithItsParts(t *testing.T) {
+	t.Parallel()
+	r := &record.Repository{Store: memory.New()}
+	both := composite("Basic", part("http://example.org/SearchParameter/mood|1", "value"), part("http://hl7.org/fhir/SearchParameter/conformance-url", "url"))
+	_, err := r.Commit(t.Context(), []fhir.Change{parameter("both", both)})
+	wantCode(t, "before its part is there", err, fhir.CodeBusinessRule)
+	_, err = r.Commit(t.Context(), []fhir.Change{parameter("both", both), parameter("mood", mood)})
+	wantCode(t, "with its part", err, "")
+	commit(t, r, feeling("a", "glad"))
+	stop := maintain(t, r)
+	p := await(t, r, "both", "ready")
+	if p.Components[0].Param == nil || p.Components[0].Param.Name != "mood" {
+		t.Errorf("its part is %+v", p.Components[0])
+	}
+	stop()
+	for claim, change := range map[string]fhir.Change{
+		"the part is retired":            parameter("mood", strings.Replace(mood, "active", "retired", 1)),
+		"the part is deleted":            {Method: fhir.Delete, Key: fhir.Key{Type: "SearchParameter", ID: "mood"}},
+		"the part has another canonical": parameter("mood", strings.Replace(mood, "SearchParameter/mood", "SearchParameter/else", 1)),
+	} {
+		_, err := r.Commit(t.Context(), []fhir.Change{change})
+		wantCode(t, claim, err, fhir.CodeConflict)
+	}
+	commit(t, r, parameter("mood", strings.Replace(mood, `"token"`, `"string"`, 1)))
+	if _, state := described(&record.Repository{Store: r.Store}, "both"); state != "pending" {
+		t.Errorf("when a part is of another type it is %q", state)
+	}
+	commit(t, r, fhir.Change{Method: fhir.Delete, Key: fhir.Key{Type: "SearchParameter", ID: "both"}})
+	commit(t, r, fhir.Change{Method: fhir.Delete, Key: fhir.Key{Type: "SearchParameter", ID: "mood"}})
 }
 
 func TestG7_16_WithoutTheIndexOfWordsThereIsNoFullText(t *testing.T) {

@@ -98,8 +98,8 @@ func (r *reader) compositeValue(param *fhir.SearchParam, s string) (fhir.Value, 
 	}
 	terms := make(fhir.CompositeValue, len(parts))
 	for i, c := range param.Components {
-		own, ok := LookupURL(c.Definition)
-		if !ok {
+		own := Part(c)
+		if own == nil {
 			return nil, "A part of this parameter is not defined."
 		}
 		prefix, v, problem := r.value(own, "", "", parts[i])

@@ -59,6 +59,15 @@ func LookupURL(url string) (*fhir.SearchParam, bool) {
 	return p, ok
 }
 
+// Part gives the parameter that defines how a part of a composite one is searched by,
+// nil when there is none.
+func Part(c fhir.ParamComponent) *fhir.SearchParam {
+	if c.Param != nil {
+		return c.Param
+	}
+	return byURL()[c.Definition]
+}
+
 // Params returns all R4 search parameters of the type, those of every
 // resource included, sorted by name. The slice is the caller's.
 func Params(t fhir.Type) []*fhir.SearchParam {
