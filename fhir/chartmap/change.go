@@ -259,7 +259,7 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 		p.done = append(p.done, outcome{fhir.Unchanged, c.Key, b, w, layer.overlay})
 		return nil
 	}
-	op := store.Op{Kind: store.Update, Set: put.set, Unset: put.unset}
+	op := store.Op{Kind: store.Update, Set: put.set, Unset: put.unset, If: conjunction(put.expected())}
 	if c.IfMatch == "" {
 		p.blind[len(p.ops)] = c.Key
 	}
@@ -298,7 +298,10 @@ func (p *planner) opened(b *branch, doc store.Doc) *encoder {
 func (p *planner) apply(b *branch, w *work, op store.Op) error {
 	op.Collection, op.ID = w.collection, w.id
 	if !w.guarded && w.read != nil {
-		op.If = b.unchanged(w.read)
+		if op.If == nil {
+			op.If = store.All()
+		}
+		op.If = conjunction([]store.Filter{b.unchanged(w.read), op.If})
 		w.guarded = true
 	}
 	if op.Kind == store.Delete {

@@ -22,8 +22,9 @@ type writer struct {
 	self  store.Value // key of the whole document
 	isNew bool        // the document, or the element, is to be created
 
-	set    []store.Field
-	unset  []string
+	set     []store.Field
+	unset   []string
+	expects []store.Field // what fields must still be, beside the document's version
 	whole  *store.Value   // for an element that is not a document: what it becomes
 	later  []func(*frame) // what reads fields that others write
 	issues *[]fhir.Issue
@@ -176,6 +177,18 @@ func (w *writer) apply(at string) (store.Doc, []store.Field, bool) {
 
 func emptyDoc() store.Doc { return store.Doc{5, 0, 0, 0, 0} }
 
+// lookup gives what stands at a path, which may lead through elements of arrays.
+func lookup(doc store.Doc, path string) bson.RawValue {
+	v := bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}
+	for part := range strings.SplitSeq(path, ".") {
+		if v.Type != bson.TypeEmbeddedDocument && v.Type != bson.TypeArray {
+			return bson.RawValue{}
+		}
+		v = store.Lookup(store.Doc(v.Value), part)
+	}
+	return v
+}
+
 // obstacle finds the outermost parent of a path that is not a document: null can be
 // replaced, anything else not.
 func (w *writer) obstacle(path string) (parent string, isNull, ok bool) {
@@ -183,14 +196,16 @@ func (w *writer) obstacle(path string) (parent string, isNull, ok bool) {
 		if path[i] != '.' {
 			continue
 		}
-		switch store.Lookup(w.doc, path[:i]).Type {
+		switch lookup(w.doc, path[:i]).Type {
 		case bson.TypeEmbeddedDocument:
 		case 0:
 			return "", false, true
 		case bson.TypeNull, bson.TypeUndefined:
 			return path[:i], true, true
-		case bson.TypeArray: // only $each sets elements
-			return "", false, isDecimal([]byte(path[i+1:]))
+		case bson.TypeArray: // only $each sets elements, and what is within
+			if place, _, _ := strings.Cut(path[i+1:], "."); !isDecimal([]byte(place)) {
+				return "", false, false
+			}
 		default:
 			return path[:i], false, false
 		}

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
@@ -149,13 +148,12 @@ func (r *repeated) putItems(w *writer, f *frame, items []*node, at string, own f
 	}
 	elements := r.elements(w, array)
 	pair(elements, items, wanted)
-	var out []bson.RawValue
+	var out []becoming
 	changed := false
-	hidden := func(k int) int { // elements that stay behind element k
+	hidden := func(k int) { // elements that stay behind element k
 		for k++; k < len(elements) && elements[k].now == nil; k++ {
-			out = append(out, elements[k].raw)
+			out = append(out, becoming{elements[k].raw, k})
 		}
-		return k
 	}
 	hidden(-1)
 	next := 0
@@ -170,7 +168,7 @@ func (r *repeated) putItems(w *writer, f *frame, items []*node, at string, own f
 			return
 		}
 		changed = changed || k < next || !sameValue(raw, made)
-		out = append(out, made)
+		out = append(out, becoming{made, k})
 		if k >= 0 {
 			next = k + 1
 			hidden(k)
@@ -295,22 +293,4 @@ func (r *repeated) putElement(w *writer, raw bson.RawValue, v *node, at string) 
 
 func sameValue(a, b bson.RawValue) bool {
 	return a.Type == b.Type && slices.Equal(a.Value, b.Value)
-}
-
-// write sets the elements that changed, each by its place, or the array where elements
-// came, went or moved.
-func (r *repeated) write(w *writer, before []place, after []bson.RawValue) {
-	if len(before) == len(after) {
-		for k, e := range before {
-			if !sameValue(e.raw, after[k]) {
-				w.assign(r.path+"."+strconv.Itoa(k), after[k])
-			}
-		}
-		return
-	}
-	array := bsoncore.NewArrayBuilder()
-	for _, v := range after {
-		array.AppendValue(bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
-	}
-	w.assign(r.path, store.Value{Type: bson.TypeArray, Value: array.Build()})
 }
