@@ -176,6 +176,18 @@ func loadCatalog(c *conn) (*catalog, error) {
 	return cat, err
 }
 
+// byID gives the index with that iid, or nil.
+func (cat *catalog) byID(iid int64) *index {
+	for _, c := range cat.collections {
+		for _, ix := range c.indexes {
+			if ix.iid == iid {
+				return ix
+			}
+		}
+	}
+	return nil
+}
+
 // without gives a copy of the collection that lacks the index of that name.
 func (c *collection) without(name string) *collection {
 	next := *c

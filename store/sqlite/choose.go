@@ -85,6 +85,9 @@ func (p *planner) walk(counting bool) access {
 var steps = [...]int64{32, 512, 8192}
 
 func (p *planner) cheapest(c *conn, q store.Query, counting bool) (access, error) {
+	if err := c.snapshot(); err != nil {
+		return access{}, err
+	}
 	size, err := c.number(p.coll.last)
 	if err != nil {
 		return access{}, err

@@ -21,6 +21,10 @@ type conn struct {
 	count int                // of prepared statements
 	cell  uintptr            // C memory for out parameters
 
+	versions *versions // nil: it is not for reading
+	snapped  bool      // a read transaction is under way
+	recent   *recent   // as of the transaction under way
+
 	// broken is set when reading the mapped file faulted (the disk failed, or
 	// somebody cut the file short). SQLite's state is then unknown: nothing
 	// of the connection is touched again.

@@ -41,10 +41,9 @@ func (s *Store) Count(ctx context.Context, q store.Query) (int64, error) {
 // count counts what matches, up to the limit.
 func (r *search) count() (int64, error) {
 	p := newPlanner(r.coll, r.query)
-	if err := r.conn.run("BEGIN"); err != nil {
+	if err := r.conn.snapshot(); err != nil {
 		return 0, err
 	}
-	r.inTx = true
 	var err error
 	r.access, err = p.choose(r.conn, r.query, true)
 	if err != nil {
@@ -175,7 +174,7 @@ func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
 	}
 	// Of the runs at the two ends it takes a look at the entries; all between lie within.
 	var fence, data []byte
-	total, first := int64(0), true
+	total, first := more(c.edits(ix), s), true
 	for limit < 0 || total < limit {
 		more, err := st.step()
 		if err != nil {

@@ -265,7 +265,7 @@ func TestNewerFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.writer.conn.exec("PRAGMA user_version=3"); err != nil {
+	if err := s.writer.conn.exec(fmt.Sprintf("PRAGMA user_version=%d", format+1)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -273,7 +273,7 @@ func TestNewerFormat(t *testing.T) {
 	}
 	_, err = Open(dir, Options{})
 	if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "newer") {
-		t.Errorf("open of format 3: %v", err)
+		t.Errorf("open of a newer format: %v", err)
 	}
 }
 

@@ -33,6 +33,10 @@ func (s *Store) Ensure(ctx context.Context, indexes []store.Index) error {
 	}
 	w := s.writer
 	return w.do(&request{ctx: ctx, alone: func() error {
+		// No edits are kept of an index that goes.
+		if err := w.rememberNothing(); err != nil {
+			return err
+		}
 		for _, def := range indexes {
 			if err := w.ensure(ctx, def); err != nil {
 				return err
@@ -159,7 +163,7 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 		if len(list) < buildEntries {
 			return nil
 		}
-		err = w.writeRuns(ix, list)
+		err = w.writeRuns(ix, net(list))
 		clear(list)
 		list = list[:0]
 		return err
@@ -167,7 +171,7 @@ func (w *writer) build(ctx context.Context, coll *collection, ix *index) error {
 	if err != nil {
 		return err
 	}
-	return w.writeRuns(ix, list)
+	return w.writeRuns(ix, net(list))
 }
 
 func (w *writer) buildUnique(ix *index, keys [][]byte, rid int64, id []byte) error {

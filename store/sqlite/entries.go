@@ -58,8 +58,8 @@ func (w *writer) changes(coll *collection, old, doc store.Doc, ready *prepared, 
 	return list, nil
 }
 
-// writeEntries notes what the ops change in the indexes. Unique ones are
-// written at once: whether a value is taken is for the next op to see.
+// writeEntries notes what the ops change in the indexes, for the end of the group. Unique ones
+// are written at once: whether a value is taken is for the next op to see.
 func (w *writer) writeEntries(list []pending) error {
 	for i := range list {
 		for _, c := range list[i].changes {
@@ -113,22 +113,40 @@ func (w *writer) forgetEdits(noted []int) {
 	}
 }
 
-// flush writes edits that were collected.
+// flush writes the edits of a unique index into its runs.
 func (w *writer) flush(e *edits) error {
-	err := w.writeRuns(e.ix, e.list)
+	list, err := w.settled(e)
+	if err != nil {
+		return err
+	}
+	err = w.writeRuns(e.ix, list)
 	clear(e.list)
 	e.list = e.list[:0]
 	return err
 }
 
-// flushAll writes all of them, at the end of a transaction.
+// flushAll keeps the edits of the others, at the end of a transaction, and carries out as
+// many that were kept before.
 func (w *writer) flushAll() error {
+	slices.SortFunc(w.edits, func(a, b *edits) int { return int(min(max(a.ix.iid-b.ix.iid, -1), 1)) })
+	var fresh batch
 	for _, e := range w.edits {
-		if err := w.flush(e); err != nil {
+		list, err := w.settled(e)
+		if err != nil {
 			return err
 		}
+		fresh.add(e.ix.iid, list)
 	}
-	return nil
+	return w.remember(fresh, 2*fresh.count, false)
+}
+
+// settled gives what edits come to, and counts them.
+func (w *writer) settled(e *edits) ([]edit, error) {
+	list := net(e.list)
+	for i := range list {
+		w.changed(e.ix, list[i].key, int64(list[i].sign()))
+	}
+	return list, w.writeDeltas(e.ix)
 }
 
 // markMulti notes the keys that a document has several values of, before the

@@ -22,6 +22,7 @@ type Options struct {
 	Searches int           // searches that may hold a connection at once; 0: 256
 	Queue    int           // calls of Apply that may wait; 0: 4096. More get ErrUnavailable
 	Map      int64         // bytes of the file to map into memory; 0: as many as SQLite can (2 GB)
+	Recent   int           // bytes of index entries that are kept in memory until they are put in their places; 0: 16 MB, and up to twice that
 	Sort     int           // bytes of keys that one sort may hold; 0: 16 MB. More sorts in several passes
 	Sweep    time.Duration // between looks for expired documents; 0: a minute
 
@@ -44,6 +45,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Map <= 0 {
 		o.Map = 1 << 31
+	}
+	if o.Recent <= 0 {
+		o.Recent = 16 << 20
 	}
 	if o.Sort <= 0 {
 		o.Sort = 16 << 20
@@ -68,7 +72,7 @@ const FileName = "portico.db"
 
 const (
 	application = 0x506f7274 // "Port", for file(1)
-	format      = 2          // of the layout in doc.go
+	format      = 3          // of the layout in doc.go
 	oldest      = 1          // format that is brought up to date
 )
 
@@ -81,8 +85,10 @@ type Store struct {
 	readers *pool
 	writer  *writer
 	catalog atomic.Pointer[catalog]
-	sweeper *sweeper
-	making  sync.Map // counters on their way
+
+	versions versions
+	sweeper  *sweeper
+	making   sync.Map // counters on their way
 
 	mu     sync.Mutex
 	calls  sync.WaitGroup // under way
@@ -140,6 +146,12 @@ func (s *Store) open(dir string) error {
 		return err
 	}
 	s.catalog.Store(cat)
+	s.writer.recent, err = loadRecent(c)
+	if err != nil {
+		return err
+	}
+	c.recent = s.writer.recent
+	s.versions.put(c.recent)
 	s.readers = newPool(s.opts.Readers, s.opts.Searches, 5*time.Second, s.openReader)
 	if s.file, err = os.Stat(s.path); err != nil {
 		return unavailable(s.path, err)
@@ -241,7 +253,7 @@ func (s *Store) prepareFile(c *conn) error {
 		}
 	}
 	if tables > 0 && version < format {
-		if err := s.writer.upgrade(); err != nil {
+		if err := s.writer.upgrade(version); err != nil {
 			return err
 		}
 	}
@@ -253,6 +265,7 @@ func (s *Store) prepareFile(c *conn) error {
 			"CREATE TABLE portico_indexes(iid INTEGER PRIMARY KEY, cid INTEGER NOT NULL, name TEXT NOT NULL, " +
 				"definition TEXT NOT NULL, multi INTEGER NOT NULL, UNIQUE(cid, name))",
 			createCounts,
+			createRecent,
 		} {
 			if err := c.exec(sql); err != nil {
 				return err
@@ -288,6 +301,7 @@ func (s *Store) openReader() (*conn, error) {
 		c.close()
 		return nil, err
 	}
+	c.versions = &s.versions
 	return c, nil
 }
 

@@ -1,40 +1,18 @@
 package sqlite
 
-import (
-	"bytes"
-	"slices"
-)
+import "bytes"
 
-// edit says that an entry is to be there, or not to be.
-type edit struct {
-	row
-	gone bool
-	turn int // in which it came; set when they are written
-}
-
-// edits are what is to become of the entries of one index. They are collected
-// while the transactions of a group are carried out and written at its end, index by
-// index and in the order of the keys, so that what goes into one run is written
-// once.
+// edits are what becomes of the entries of one index by the transactions of a group.
 type edits struct {
 	ix   *index
 	list []edit
 }
 
-// writeRuns carries out edits. Of several about one entry the last counts. It goes
+// writeRuns carries out edits, which are in order and one for each entry. It goes
 // from the last run to the first: what stands behind the fence of the run that has
 // its place there is all of that run. What comes of that is written from the first to the
 // last, which fills SQLite's pages better.
 func (w *writer) writeRuns(ix *index, list []edit) error {
-	for i := range list {
-		list[i].turn = i
-	}
-	slices.SortFunc(list, func(a, b edit) int {
-		if c := compareRows(a.row, b.row); c != 0 {
-			return c
-		}
-		return a.turn - b.turn
-	})
 	find, err := w.conn.prepare(ix.find)
 	if err != nil {
 		return err
@@ -47,10 +25,7 @@ func (w *writer) writeRuns(ix *index, list []edit) error {
 		}
 		list = list[:n]
 	}
-	if err := w.writePuts(); err != nil {
-		return err
-	}
-	return w.writeDeltas(ix)
+	return w.writePuts()
 }
 
 // put is a row to be written: a run that is there, a new one, or one to be removed.
@@ -95,7 +70,7 @@ func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
 	for n > 0 && !beforeFence(list[n-1].row, w.place.fence) {
 		n--
 	}
-	rows, appended := w.merge(ix, w.merged[:0], w.place.rows, list[n:])
+	rows, appended := merge(w.merged[:0], w.place.rows, list[n:])
 	w.putRun(ix, found, rows, appended)
 	clear(rows)
 	w.merged = rows[:0]
@@ -138,33 +113,23 @@ func beforeFence(r row, fence []byte) bool {
 
 // merge gives what rows of an index become by the edits, and whether all of these went to
 // the end.
-func (w *writer) merge(ix *index, out, rows []row, list []edit) (_ []row, appended bool) {
+func merge(out, rows []row, list []edit) (_ []row, appended bool) {
 	appended = true
-	for i := 0; i < len(list); i++ {
-		e := list[i]
-		if i+1 < len(list) && compareRows(e.row, list[i+1].row) == 0 {
-			continue
-		}
+	for i := range list {
+		e := &list[i]
 		n := 0
 		for n < len(rows) && compareRows(rows[n], e.row) < 0 {
 			n++
 		}
 		out, rows = append(out, rows[:n]...), rows[n:]
-		there := false
 		if len(rows) > 0 {
 			appended = false
-			if there = compareRows(rows[0], e.row) == 0; there {
+			if compareRows(rows[0], e.row) == 0 {
 				rows = rows[1:]
 			}
 		}
 		if !e.gone {
 			out = append(out, e.row)
-		}
-		switch {
-		case there && e.gone:
-			w.changed(ix, e.key, -1)
-		case !there && !e.gone:
-			w.changed(ix, e.key, 1)
 		}
 	}
 	return append(out, rows...), appended

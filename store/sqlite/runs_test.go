@@ -73,6 +73,12 @@ func TestRunsHoldWhatASetDoes(t *testing.T) {
 					model[name] = e.row
 				}
 			}
+			slices.SortStableFunc(list, func(a, b edit) int { return compareRows(a.row, b.row) })
+			for i := len(list) - 2; i >= 0; i-- {
+				if compareRows(list[i].row, list[i+1].row) == 0 {
+					list = slices.Delete(list, i, i+1) // the last one counts
+				}
+			}
 			if err := writeEdits(s, ix, list); err != nil {
 				t.Fatal(err)
 			}

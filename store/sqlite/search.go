@@ -29,7 +29,6 @@ type search struct {
 	seen   rids
 	sorted *sorted
 	left   int // documents still to return; -1: no limit
-	inTx   bool
 	stats  store.Plan
 }
 
@@ -67,10 +66,9 @@ func (r *search) start() error {
 	}
 	if !r.access.ordered || len(r.access.lanes) != 1 || len(r.access.lanes[0].spans) > 1 || r.access.ix.find != "" {
 		// One snapshot for all that is read.
-		if err := r.conn.run("BEGIN"); err != nil {
+		if err := r.conn.snapshot(); err != nil {
 			return err
 		}
-		r.inTx = true
 	}
 	return r.open()
 }
@@ -113,11 +111,7 @@ func (r *search) close() {
 		r.docs.release()
 		r.docs = nil
 	}
-	if r.inTx && !r.conn.broken {
-		// A read transaction has nothing that could fail to be committed.
-		_ = r.conn.run("COMMIT")
-		r.inTx = false
-	}
+	r.conn.endSnapshot()
 }
 
 // next gives a copy of the next document, or nil at the end.

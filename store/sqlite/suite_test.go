@@ -16,7 +16,7 @@ func TestStore(t *testing.T) {
 // With little memory and one connection to keep, a store does the same.
 func TestStoreWithLittle(t *testing.T) {
 	t.Parallel()
-	s := suite(Options{Readers: 1, Sort: 4000, Map: 1})
+	s := suite(Options{Readers: 1, Sort: 4000, Map: 1, Recent: 400})
 	s.Skip = map[string]string{"plans": "a sort goes through the documents several times"}
 	s.Run(t)
 }

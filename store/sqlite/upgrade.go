@@ -5,9 +5,21 @@ import (
 	"fmt"
 )
 
-// upgrade brings a file of format 1, in which an index entry was a row, to the
-// present one, within the transaction under way.
-func (w *writer) upgrade() error {
+// upgrade brings a file of an older format to the present one, within the transaction under way.
+func (w *writer) upgrade(from int64) error {
+	if from < 2 {
+		if err := w.upgradeRows(); err != nil {
+			return err
+		}
+	}
+	if err := w.conn.exec(createRecent); err != nil {
+		return err
+	}
+	return w.conn.exec(fmt.Sprintf("PRAGMA user_version=%d", format))
+}
+
+// upgradeRows is for format 1, in which an index entry was a row.
+func (w *writer) upgradeRows() error {
 	cat, err := loadCatalog(w.conn)
 	if err != nil {
 		return err
@@ -25,7 +37,7 @@ func (w *writer) upgrade() error {
 			}
 		}
 	}
-	return w.conn.exec(fmt.Sprintf("PRAGMA user_version=%d", format))
+	return nil
 }
 
 // gatherRows puts the entries of an index into runs.

@@ -30,7 +30,7 @@ func downgrade(t *testing.T, dir string) {
 				}
 			}
 		}
-		return w.conn.exec("DROP TABLE portico_counts; PRAGMA user_version=1")
+		return w.conn.exec("DROP TABLE portico_counts; DROP TABLE portico_recent; PRAGMA user_version=1")
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -119,5 +119,35 @@ func TestAFileOfFormat1IsBroughtUpToDate(t *testing.T) {
 	s = open(t, dir, Options{})
 	if err := s.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "A", Doc: marshal(t, "new", "k", []string{"a", "b", "c", "d"})}}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAFileOfFormat2IsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "A", Doc: marshal(t, "1", "n", 7)}}); err != nil {
+		t.Fatal(err)
+	}
+	w := s.writer
+	if err := w.do(&request{ctx: t.Context(), alone: func() error { return w.conn.exec("DROP TABLE portico_recent; PRAGMA user_version=2") }}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, Options{})
+	if err := s.Ensure(t.Context(), []store.Index{{Collection: "A", Name: "n", Keys: []store.Key{{Path: "n"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "A", Doc: marshal(t, "2", "n", 7)}}); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := s.Explain(t.Context(), store.Query{Collection: "A", Where: store.Eq{Path: "n", Value: store.V(7)}})
+	if err != nil || plan.Index != "n" || plan.Returned != 2 {
+		t.Errorf("%+v, %v", plan, err)
 	}
 }

@@ -37,9 +37,11 @@ type cursor struct {
 	on    bool
 	entry entry
 
-	runs bool // the statement gives runs, not documents
-	run  *run
-	rows []row // of the run, still to give
+	runs  bool // the statement gives runs, not documents
+	run   *run
+	rows  []row    // of the run, still to give
+	edits [][]edit // of the index, that are not in the runs
+	late  overlay  // those of the span
 
 	// sparing: many lanes are merged, most of which give little. They share one statement
 	// and run, and each takes a few entries at a time.
@@ -72,7 +74,7 @@ func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
 		lanes = []lane{{spans: allSpans(lanes)}}
 	}
 	runs := a.ix != nil && a.ix.find != ""
-	shared := cursor{runs: runs, run: new(run), sparing: runs && len(lanes) >= manyLanes}
+	shared := cursor{runs: runs, edits: c.edits(a.ix), run: new(run), sparing: runs && len(lanes) >= manyLanes}
 	w.cursors = make([]cursor, 0, len(lanes))
 	for i := range lanes {
 		one := shared
@@ -162,29 +164,63 @@ func (w *walk) before(a, b *cursor) bool {
 func (c *cursor) advance(down bool) error {
 	c.on = false
 	for {
-		if n := len(c.rows); n > 0 {
-			r := c.rows[0]
-			if down {
-				r, c.rows = c.rows[n-1], c.rows[:n-1]
-			} else {
-				c.rows = c.rows[1:]
+		if c.bound && len(c.rows) == 0 {
+			if err := c.fill(down); err != nil || c.on {
+				return err
 			}
+		}
+		switch {
+		case c.late.on && (len(c.rows) == 0 || !before(c.head(down), c.late.ahead.row, down)):
+			e := c.late.ahead
+			c.late.next(down)
+			if len(c.rows) > 0 && compareRows(c.head(down), e.row) == 0 {
+				c.pop(down)
+			}
+			if !e.gone {
+				c.entry, c.on = entry{key: e.key, rid: e.rid}, true
+				return nil
+			}
+		case len(c.rows) > 0:
+			r := c.pop(down)
 			c.entry, c.on = entry{key: r.key, rid: r.rid}, true
 			return nil
-		}
-		if !c.bound && c.next == len(c.lane.spans) {
+		case c.next == len(c.lane.spans):
 			return nil
+		default:
+			if err := c.bind(down); err != nil {
+				return err
+			}
 		}
+	}
+}
+
+// head is the row of the run that is next.
+func (c *cursor) head(down bool) row {
+	if down {
+		return c.rows[len(c.rows)-1]
+	}
+	return c.rows[0]
+}
+
+// pop gives it, and goes on.
+func (c *cursor) pop(down bool) row {
+	r := c.head(down)
+	if down {
+		c.rows = c.rows[:len(c.rows)-1]
+	} else {
+		c.rows = c.rows[1:]
+	}
+	return r
+}
+
+// fill reads the next rows of the span, or the next document. At the end of the span it is no longer bound.
+func (c *cursor) fill(down bool) error {
+	for c.bound && len(c.rows) == 0 {
 		if c.sparing {
 			if err := c.take(down); err != nil {
 				return err
 			}
 			continue
-		}
-		if !c.bound {
-			if err := c.bind(down); err != nil {
-				return err
-			}
 		}
 		more, err := c.stmt.step()
 		switch {
@@ -202,15 +238,12 @@ func (c *cursor) advance(down bool) error {
 			c.rows = c.run.within(c.span)
 		}
 	}
+	return nil
 }
 
-// take reads the next few entries of the span, or turns to the next one.
+// take reads the next few entries of the span.
 func (c *cursor) take(down bool) error {
 	defer c.stmt.reset()
-	if !c.bound {
-		c.turn(down)
-		c.bound, c.last = true, row{}
-	}
 	s := c.span
 	if c.last.key != nil {
 		// Others may have the same key.
@@ -282,6 +315,13 @@ func (c *cursor) turn(down bool) {
 // bind turns to the next span and reads it.
 func (c *cursor) bind(down bool) error {
 	c.turn(down)
+	if c.edits != nil {
+		c.late.start(c.edits, c.span, down)
+	}
+	if c.sparing {
+		c.bound, c.last = true, row{}
+		return nil
+	}
 	if err := c.stmt.bindBlob(0, c.span.low); err != nil {
 		return err
 	}

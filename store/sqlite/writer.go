@@ -37,8 +37,10 @@ type writer struct {
 	commits atomic.Int64 // of groups, each one fsync
 	applied atomic.Int64 // calls of Apply that were committed
 
-	cat   *catalog // with what the transaction under way adds
-	edits []*edits // of index entries, that it has yet to write
+	recent *recent  // as committed
+	next   *recent  // with what the transaction under way adds, if anything
+	cat    *catalog // with what it adds
+	edits  []*edits // of index entries, that it has yet to write
 
 	counters counters
 	deltas   map[string]int64 // of those of the index that is being written
@@ -141,7 +143,7 @@ func (w *writer) run() {
 		select {
 		case r, open := <-w.queue:
 			if !open {
-				w.checkpoint(1)
+				w.tidy(func() bool { return false })
 				return
 			}
 			for r != nil {
@@ -151,10 +153,24 @@ func (w *writer) run() {
 			}
 			idle.Reset(idleTime)
 		case <-idle.C:
-			// Reads are faster from the file, which is mapped.
-			w.checkpoint(1)
+			w.tidy(func() bool { return len(w.queue) > 0 })
 		}
 	}
+}
+
+// tidyEdits is how many edits go into the runs in one transaction while nothing else is to do.
+const tidyEdits = 1 << 14
+
+// tidy carries out all edits that are kept and empties the log, when nothing else is to do: reads
+// are faster from the file, which is mapped. It can be broken off. What fails is left as it is.
+func (w *writer) tidy(busy func() bool) {
+	for !w.recent.empty() && !busy() && w.failed() == nil {
+		if err := w.transact(func() error { return w.remember(batch{}, tidyEdits, true) }); err != nil {
+			w.store.opts.Log.Warn("index entries could not be put in their places", "error", err)
+			break
+		}
+	}
+	w.checkpoint(1)
 }
 
 // group carries out r and what is queued behind it in one transaction and
@@ -220,7 +236,7 @@ func (w *writer) transact(f func() error) error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	w.cat, w.edits, w.puts = w.store.catalog.Load(), nil, nil
+	w.cat, w.next, w.edits, w.puts = w.store.catalog.Load(), nil, nil, nil
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}
@@ -237,6 +253,9 @@ func (w *writer) transact(f func() error) error {
 	if err == nil {
 		w.commits.Add(1)
 		w.store.catalog.Store(w.cat)
+		if w.next != nil {
+			w.recent, w.conn.recent = w.next, w.next
+		}
 		return nil
 	}
 	w.counters = nil // it may have made some

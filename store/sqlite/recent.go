@@ -1,0 +1,316 @@
+package sqlite
+
+import (
+	"bytes"
+	"slices"
+	"sort"
+	"sync/atomic"
+)
+
+// recent is what the last writes change in the entries of indexes and what is not in
+// the runs yet. A document has dozens of entries, each with its place in another run: to
+// rewrite all these runs for each document costs more than all the rest of a write. So
+// edits are kept in memory, and in portico_recent for the next start, until there are so many
+// that most runs take several at once. Whoever reads runs reads them with these edits.
+//
+// A recent never changes: each transaction that writes entries makes the next one.
+type recent struct {
+	seq     int64   // of the transaction: its row in portico_recent
+	batches []batch // the oldest first, each at least half as large as the one before
+	frozen  batch   // older than those: what is being carried out, from its start to its end
+	upTo    int64   // the transactions up to which frozen has the edits; 0: there is no frozen
+	done    place   // behind the edits of frozen that were carried out
+}
+
+// batch holds edits of some transactions in a row, those of each index in order.
+type batch struct {
+	parts []part // by iid
+	count int    // of edits
+	size  int    // bytes of memory, about
+}
+
+// part holds the edits of one index in the order of its rows, one for each.
+type part struct {
+	iid  int64
+	list []edit
+	size int // bytes of memory, about
+}
+
+// edit says that an entry came to be, which was not there before, or that it went.
+type edit struct {
+	row
+	gone bool
+	net  int32 // how many more came than went, from the start of the part to here
+}
+
+// place is where an edit stands among all; the zero value is before all.
+type place struct {
+	iid int64
+	row row
+}
+
+// editSize is about what an edit takes besides its key.
+const editSize = 48
+
+func (e *edit) sign() int32 {
+	if e.gone {
+		return -1
+	}
+	return 1
+}
+
+// net sorts edits and leaves one for each row, of those that come to something: what came
+// and went is gone.
+func net(list []edit) []edit {
+	slices.SortFunc(list, func(a, b edit) int { return compareRows(a.row, b.row) })
+	kept := list[:0]
+	for len(list) > 0 {
+		n, sum := 1, list[0].sign()
+		for n < len(list) && compareRows(list[0].row, list[n].row) == 0 {
+			sum += list[n].sign()
+			n++
+		}
+		if sum != 0 {
+			kept = append(kept, edit{row: list[0].row, gone: sum < 0})
+		}
+		list = list[n:]
+	}
+	return kept
+}
+
+// add puts the edits of an index, as net gives them, behind those of others with a lower iid.
+func (l *batch) add(iid int64, list []edit) {
+	if len(list) == 0 {
+		return
+	}
+	p, sum := part{iid: iid, list: list}, int32(0)
+	for i := range list {
+		sum += list[i].sign()
+		list[i].net = sum
+		p.size += editSize + len(list[i].key)
+	}
+	l.take(p)
+}
+
+func (l *batch) take(p part) {
+	l.count, l.size, l.parts = l.count+len(p.list), l.size+p.size, append(l.parts, p)
+}
+
+// join gives what two batches come to, the first one being the older.
+func join(a, b batch) batch {
+	var l batch
+	for len(a.parts) > 0 || len(b.parts) > 0 {
+		switch {
+		case len(b.parts) == 0 || len(a.parts) > 0 && a.parts[0].iid < b.parts[0].iid:
+			l.take(a.parts[0])
+			a.parts = a.parts[1:]
+		case len(a.parts) == 0 || b.parts[0].iid < a.parts[0].iid:
+			l.take(b.parts[0])
+			b.parts = b.parts[1:]
+		default:
+			l.add(a.parts[0].iid, joinLists(a.parts[0].list, b.parts[0].list))
+			a.parts, b.parts = a.parts[1:], b.parts[1:]
+		}
+	}
+	return l
+}
+
+func joinLists(a, b []edit) []edit {
+	list := make([]edit, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch c := compareRows(a[0].row, b[0].row); {
+		case c < 0:
+			list, a = append(list, a[0]), a[1:]
+		case c > 0:
+			list, b = append(list, b[0]), b[1:]
+		default:
+			if a[0].gone == b[0].gone {
+				list = append(list, b[0])
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(append(list, a...), b...)
+}
+
+// with gives the next recent: r, and the edits of one more transaction.
+func (r *recent) with(fresh batch) *recent {
+	next := *r
+	next.seq++
+	next.batches = slices.Clone(r.batches)
+	if fresh.count == 0 {
+		return &next
+	}
+	next.batches = append(next.batches, fresh)
+	for n := len(next.batches); n > 1 && next.batches[n-2].count < 2*next.batches[n-1].count; n-- {
+		next.batches[n-2] = join(next.batches[n-2], next.batches[n-1])
+		next.batches = next.batches[:n-1]
+	}
+	return &next
+}
+
+// freeze makes all batches the one to be carried out. There is no other.
+func (r *recent) freeze() {
+	for _, l := range slices.Backward(r.batches) {
+		r.frozen = join(l, r.frozen)
+	}
+	r.batches, r.upTo, r.done = nil, r.seq, place{}
+}
+
+// size is how much memory the edits take, but for those that are carried out.
+func (r *recent) size() (n int) {
+	for i := range r.batches {
+		n += r.batches[i].size
+	}
+	return n
+}
+
+// empty reports whether there are no edits.
+func (r *recent) empty() bool { return r.frozen.count == 0 && len(r.batches) == 0 }
+
+// of gives the edits of an index, one list for each batch that has some.
+func (r *recent) of(iid int64) [][]edit {
+	if r == nil || r.empty() {
+		return nil
+	}
+	var lists [][]edit
+	if list := r.frozen.of(iid); len(list) > 0 {
+		lists = append(lists, list)
+	}
+	for i := range r.batches {
+		if list := r.batches[i].of(iid); len(list) > 0 {
+			lists = append(lists, list)
+		}
+	}
+	return lists
+}
+
+func (l *batch) of(iid int64) []edit {
+	i := sort.Search(len(l.parts), func(i int) bool { return l.parts[i].iid >= iid })
+	if i == len(l.parts) || l.parts[i].iid != iid {
+		return nil
+	}
+	return l.parts[i].list
+}
+
+// editsWithin gives the part of the edits whose keys lie in the span.
+func editsWithin(list []edit, s span) []edit {
+	from := func(key []byte) int {
+		return sort.Search(len(list), func(i int) bool { return bytes.Compare(list[i].key, key) >= 0 })
+	}
+	low := from(s.low)
+	return list[low:max(low, from(s.high))]
+}
+
+// more gives how many more entries a span has by the edits.
+func more(lists [][]edit, s span) (n int64) {
+	for _, list := range lists {
+		if list = editsWithin(list, s); len(list) > 0 {
+			n += int64(list[len(list)-1].net - list[0].net + list[0].sign())
+		}
+	}
+	return n
+}
+
+// behind gives the edits of l that stand behind a place.
+func (l *batch) behind(p place) batch {
+	var rest batch
+	for _, q := range l.parts {
+		if q.iid < p.iid {
+			continue
+		}
+		list := q.list
+		if q.iid == p.iid {
+			list = list[sort.Search(len(list), func(i int) bool { return compareRows(list[i].row, p.row) > 0 }):]
+		}
+		rest.add(q.iid, slices.Clone(list))
+	}
+	return rest
+}
+
+// overlay goes through what edits come to in a span.
+type overlay struct {
+	lists [][]edit // each in order
+	ahead edit     // the next one
+	on    bool     // there is one
+}
+
+// start turns to a span.
+func (o *overlay) start(all [][]edit, s span, down bool) {
+	o.lists = o.lists[:0]
+	for _, list := range all {
+		if list = editsWithin(list, s); len(list) > 0 {
+			o.lists = append(o.lists, list)
+		}
+	}
+	o.next(down)
+}
+
+// next goes to the next edit: what came and went in several batches is passed over.
+func (o *overlay) next(down bool) {
+	for o.on = false; ; {
+		first := -1
+		for i, list := range o.lists {
+			if len(list) > 0 && (first < 0 || before(head(list, down).row, head(o.lists[first], down).row, down)) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return
+		}
+		o.ahead = *head(o.lists[first], down)
+		sum := int32(0)
+		for i, list := range o.lists {
+			if len(list) > 0 && compareRows(head(list, down).row, o.ahead.row) == 0 {
+				sum += head(list, down).sign()
+				if down {
+					o.lists[i] = list[:len(list)-1]
+				} else {
+					o.lists[i] = list[1:]
+				}
+			}
+		}
+		if sum != 0 {
+			o.ahead.gone, o.on = sum < 0, true
+			return
+		}
+	}
+}
+
+// head is the first of a list, or the last when it is read downward.
+func head(list []edit, down bool) *edit {
+	if down {
+		return &list[len(list)-1]
+	}
+	return &list[0]
+}
+
+func before(a, b row, down bool) bool {
+	c := compareRows(a, b)
+	return c < 0 && !down || c > 0 && down
+}
+
+// versions are the last recents, by seq: a reader takes the one of its snapshot.
+type versions [64]atomic.Pointer[recent]
+
+func (v *versions) put(r *recent) { v[r.seq%int64(len(v))].Store(r) }
+
+// at gives the recent of a transaction, or nil when many have come since.
+func (v *versions) at(seq int64) *recent {
+	if r := v[seq%int64(len(v))].Load(); r != nil && r.seq == seq {
+		return r
+	}
+	return nil
+}
+
+// cut drops the first n edits, all of one part.
+func (l *batch) cut(n int) {
+	first := l.parts[0]
+	l.count -= n
+	if n == len(first.list) {
+		l.size, l.parts = l.size-first.size, l.parts[1:]
+		return
+	}
+	first.list = first.list[n:]
+	l.parts = append([]part{first}, l.parts[1:]...)
+}

@@ -1,0 +1,249 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/portico-fhir/portico/store"
+)
+
+// portico_recent has a row for each transaction whose edits are not all in the runs: the edits,
+// and how far the frozen ones were carried out by then (see recent). The last row stays.
+const createRecent = `CREATE TABLE portico_recent(seq INTEGER PRIMARY KEY, edits BLOB NOT NULL, upto INTEGER NOT NULL, done BLOB NOT NULL);
+INSERT INTO portico_recent VALUES(1, x'', 0, x'')`
+
+// Statements.
+const (
+	lastRecent   = "SELECT max(seq) FROM portico_recent"
+	insertRecent = "INSERT INTO portico_recent(seq, edits, upto, done) VALUES(?,?,?,?)"
+	dropRecent   = "DELETE FROM portico_recent WHERE seq<=? AND seq<?"
+)
+
+// remember keeps the edits of the transaction under way, and carries out about as many of
+// those that were kept before as due says. With freeze it turns to the next ones even if they
+// are few.
+func (w *writer) remember(fresh batch, due int, freeze bool) error {
+	if fresh.count == 0 && w.kept().empty() {
+		return nil
+	}
+	next := w.kept().with(fresh)
+	if next.upTo == 0 && (freeze || next.size() >= w.store.opts.Recent) {
+		next.freeze()
+	}
+	if err := w.carryOut(next, due); err != nil {
+		return err
+	}
+	w.encoded = w.encoded[:0]
+	if !next.empty() {
+		w.encoded = w.appendBatch(w.encoded, fresh)
+	}
+	if err := w.conn.run(insertRecent, next.seq, blob(w.encoded), next.upTo, blob(appendPlace(nil, next.done))); err != nil {
+		return err
+	}
+	w.next = next
+	w.store.versions.put(next) // before a reader can see that it is committed
+	return nil
+}
+
+// rememberNothing carries out all that is kept.
+func (w *writer) rememberNothing() error {
+	for !w.kept().empty() {
+		if err := w.remember(batch{}, math.MaxInt, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kept gives the edits that the transaction under way sees.
+func (w *writer) kept() *recent {
+	if w.next != nil {
+		return w.next
+	}
+	return w.recent
+}
+
+// blob makes an empty blob one that is not NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// carryOut writes about as many of the frozen edits into the runs as due says.
+func (w *writer) carryOut(next *recent, due int) error {
+	if next.upTo == 0 {
+		return nil
+	}
+	for due > 0 && next.frozen.count > 0 {
+		p := next.frozen.parts[0]
+		n := min(due, len(p.list))
+		ix := w.cat.byID(p.iid)
+		if ix == nil {
+			return fmt.Errorf("sqlite: entries of an index %d that there is not: %w", p.iid, store.ErrCorrupt)
+		}
+		if err := w.writeRuns(ix, p.list[:n]); err != nil {
+			return err
+		}
+		due -= n
+		next.done = place{p.iid, p.list[n-1].row}
+		next.frozen.cut(n)
+	}
+	if next.frozen.count > 0 {
+		return nil
+	}
+	upTo := next.upTo
+	next.frozen, next.upTo, next.done = batch{}, 0, place{}
+	return w.conn.run(dropRecent, upTo, next.seq)
+}
+
+// appendBatch writes the edits of a batch: for each index its iid, and as runs the
+// entries that came and those that went, each with its length in front.
+func (w *writer) appendBatch(dst []byte, l batch) []byte {
+	var data []byte
+	for _, p := range l.parts {
+		dst = binary.AppendUvarint(dst, uint64(p.iid))
+		for _, gone := range [...]bool{false, true} {
+			rows := w.merged[:0]
+			for i := range p.list {
+				if p.list[i].gone == gone {
+					rows = append(rows, p.list[i].row)
+				}
+			}
+			data = appendRun(data[:0], nil, rows)
+			dst = append(binary.AppendUvarint(dst, uint64(len(data))), data...)
+			clear(rows)
+			w.merged = rows[:0]
+		}
+	}
+	return dst
+}
+
+// readBatch reads what appendBatch wrote.
+func readBatch(data []byte) (l batch, err error) {
+	for len(data) > 0 {
+		iid, n := binary.Uvarint(data)
+		if n <= 0 || iid > math.MaxInt64 || len(l.parts) > 0 && int64(iid) <= l.parts[len(l.parts)-1].iid {
+			return batch{}, errRun()
+		}
+		data = data[n:]
+		var list []edit
+		for _, gone := range [...]bool{false, true} {
+			size, n := binary.Uvarint(data)
+			if n <= 0 || size > uint64(len(data)-n) {
+				return batch{}, errRun()
+			}
+			var r run
+			if err := r.read(nil, data[n:n+int(size)]); err != nil {
+				return batch{}, err
+			}
+			data = data[n+int(size):]
+			for _, row := range r.rows {
+				list = append(list, edit{row: row, gone: gone})
+			}
+		}
+		l.add(int64(iid), net(list))
+	}
+	return l, nil
+}
+
+func appendPlace(dst []byte, p place) []byte {
+	if p.iid == 0 {
+		return dst
+	}
+	dst = binary.BigEndian.AppendUint64(dst, uint64(p.iid))
+	return append(appendRID(dst, p.row.rid), p.row.key...)
+}
+
+func readPlace(data []byte) (place, error) {
+	if len(data) == 0 {
+		return place{}, nil
+	}
+	if len(data) < 16 {
+		return place{}, errRun()
+	}
+	return place{int64(binary.BigEndian.Uint64(data)), row{data[16:], int64(binary.BigEndian.Uint64(data[8:]))}}, nil
+}
+
+// loadRecent reads what the last transactions left to be carried out.
+func loadRecent(c *conn) (*recent, error) {
+	r := new(recent)
+	var upTo int64
+	var done place
+	err := c.each("SELECT seq, upto, done FROM portico_recent ORDER BY seq DESC LIMIT 1", func(s *stmt) (err error) {
+		r.seq, upTo = s.int(0), s.int(1)
+		done, err = readPlace(append([]byte(nil), s.blob(2)...))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", c.path, err)
+	}
+	last := r.seq
+	frozen := upTo == 0
+	freeze := func() {
+		r.freeze()
+		r.frozen = r.frozen.behind(done)
+		r.upTo, r.done, frozen = upTo, done, true
+	}
+	err = c.each("SELECT seq, edits FROM portico_recent ORDER BY seq", func(s *stmt) error {
+		if !frozen && s.int(0) > upTo {
+			freeze()
+		}
+		l, err := readBatch(s.blob(1))
+		if err == nil {
+			r = r.with(l)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", c.path, err)
+	}
+	if !frozen {
+		freeze()
+	}
+	r.seq = last
+	return r, nil
+}
+
+// edits gives those of an index, or of none, that are not in its runs.
+func (c *conn) edits(ix *index) [][]edit {
+	if ix == nil {
+		return nil
+	}
+	return c.recent.of(ix.iid)
+}
+
+// snapshot begins a read transaction, unless one has begun, and takes the edits that
+// belong to it.
+func (c *conn) snapshot() error {
+	if c.versions == nil || c.snapped {
+		return nil
+	}
+	// A reader that was held up for many transactions between its two looks tries again.
+	for range 1000 {
+		if err := c.run("BEGIN"); err != nil {
+			return err
+		}
+		c.snapped = true
+		seq, err := c.number(lastRecent)
+		if err != nil {
+			return err
+		}
+		if c.recent = c.versions.at(seq); c.recent != nil {
+			return nil
+		}
+		c.endSnapshot()
+	}
+	return fmt.Errorf("sqlite: the index entries of a snapshot are gone: %w", store.ErrUnavailable)
+}
+
+// endSnapshot ends it, if one has begun.
+func (c *conn) endSnapshot() {
+	if c.snapped && !c.broken {
+		// A read transaction has nothing that could fail to be committed.
+		_ = c.run("COMMIT")
+	}
+	c.snapped, c.recent = false, nil
+}
