@@ -7,16 +7,20 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // Build compiles the program into dir and gives the path of the binary.
@@ -73,11 +77,48 @@ func Start(t testing.TB, bin string, flags ...string) *Server {
 	return s
 }
 
-// Begin starts a server and does not wait for it.
+// Config writes a configuration file and gives the flag that names it. The settings come in
+// pairs of a key, as docs/config.md has it, and a value in YAML. Nothing is given up for being
+// slow but what they say: a slow machine is not what tests look for.
+func Config(t testing.TB, settings ...string) []string {
+	t.Helper()
+	values := map[string]string{"store.timeout": "1m"} // a start asks the store no longer
+	for _, name := range []string{"timeout", "header-timeout", "read-timeout", "write-timeout", "idle-timeout", "drain-timeout"} {
+		values["http."+name] = patience.Limit.String()
+	}
+	for i := 0; i < len(settings); i += 2 {
+		values[settings[i]] = settings[i+1]
+	}
+	var text strings.Builder
+	last := ""
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		section, name, nested := strings.Cut(key, ".")
+		if !nested {
+			fmt.Fprintf(&text, "%s: %s\n", key, values[key])
+			continue
+		}
+		if section != last {
+			fmt.Fprintf(&text, "%s:\n", section)
+			last = section
+		}
+		fmt.Fprintf(&text, "  %s: %s\n", name, values[key])
+	}
+	path := filepath.Join(t.TempDir(), "portico.yaml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"--config", path}
+}
+
+// Begin starts a server and does not wait for it. Flags without a configuration file get
+// that of Config.
 func Begin(t testing.TB, bin string, flags ...string) *Server {
 	t.Helper()
 	if err := lookAtSources(); err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Contains(flags, "--config") {
+		flags = append(Config(t), flags...)
 	}
 	cmd := exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error"}, flags...)...) //nolint:noctx // a cleanup ends it
 	cmd.Stderr = testLog{t}
@@ -126,7 +167,7 @@ func (s *Server) Kill(t testing.TB) {
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.Terminate(t)
-	s.AwaitEnd(t, 20*time.Second)
+	s.AwaitEnd(t)
 }
 
 // Terminate asks the process to end and does not wait for it.
@@ -137,9 +178,8 @@ func (s *Server) Terminate(t testing.TB) {
 	}
 }
 
-// AwaitEnd waits until the process has ended by itself, and wants it to end well and
-// in time.
-func (s *Server) AwaitEnd(t testing.TB, within time.Duration) {
+// AwaitEnd waits until the process has ended by itself, and wants it to end well.
+func (s *Server) AwaitEnd(t testing.TB) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.cmd.Wait() }()
@@ -148,8 +188,8 @@ func (s *Server) AwaitEnd(t testing.TB, within time.Duration) {
 		if err != nil {
 			t.Errorf("after SIGTERM: %v", err)
 		}
-	case <-time.After(within):
-		t.Errorf("still runs %v after SIGTERM", within)
+	case <-time.After(patience.Limit):
+		t.Errorf("still runs %v after SIGTERM", patience.Limit)
 		_ = s.cmd.Process.Kill()
 		<-done
 	}

@@ -7,12 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
-)
 
-// patience bounds the wait for what has to happen. It is far more than a machine takes
-// that is slow and has much else to do.
-const patience = 5 * time.Minute
+	"github.com/portico-fhir/portico/internal/patience"
+)
 
 // client is one that sends requests over connections of its own.
 type client struct {
@@ -21,7 +18,7 @@ type client struct {
 }
 
 func newClient(base string) *client {
-	return &client{base: base, http: http.Client{Transport: &http.Transport{}, Timeout: patience}}
+	return &client{base: base, http: http.Client{Transport: &http.Transport{}, Timeout: patience.Limit}}
 }
 
 // close ends the connections.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/conformance/program"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
@@ -63,21 +64,28 @@ func TestKilledWhileWritingToTheEHR(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
+				var working atomic.Int64
+				before := acknowledged(patrons)
 				for _, p := range patrons {
-					wg.Go(func() { p.work(ctx, t, s) })
+					working.Add(1)
+					wg.Go(func() {
+						defer working.Add(-1)
+						p.work(ctx, t, s)
+					})
 				}
-				awaitOne(patrons)
+				if !patience.Until(func() bool { return acknowledged(patrons) > before || working.Load() == 0 }) {
+					t.Error("no transaction is carried out")
+				}
 				time.Sleep(rand.N(200 * time.Millisecond))
 				s.Kill(t)
 				cancel()
 				wg.Wait()
 			}
 			s := restarted(t, flags)
-			all := int64(0)
 			for _, p := range patrons {
 				p.look(t, s)
-				all += p.stored.Load()
 			}
+			all := acknowledged(patrons)
 			t.Logf("%d transactions acknowledged", all)
 			if all < int64(kills) {
 				t.Error("that shows nothing")
@@ -86,18 +94,12 @@ func TestKilledWhileWritingToTheEHR(t *testing.T) {
 	}
 }
 
-// awaitOne returns when one more transaction was acknowledged, or none is.
-func awaitOne(patrons []*patron) {
-	sum := func() (n int64) {
-		for _, p := range patrons {
-			n += p.stored.Load()
-		}
-		return n
+// acknowledged counts the transactions that were.
+func acknowledged(patrons []*patron) (n int64) {
+	for _, p := range patrons {
+		n += p.stored.Load()
 	}
-	before := sum()
-	for began := time.Now(); sum() == before && time.Since(began) < 5*time.Second; {
-		time.Sleep(time.Millisecond)
-	}
+	return n
 }
 
 func newPatron(t *testing.T, s *program.Server, number int) *patron {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/conformance/program"
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // TestKilledWithWorkAccepted kills the server when it has accepted transactions that
@@ -55,19 +56,18 @@ func TestKilledWithWorkAccepted(t *testing.T) {
 // wants it to have made its resources.
 func carriedOut(t *testing.T, c *client, token, place string, entries int) {
 	t.Helper()
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		a, err := c.send(t.Context(), http.MethodGet, place, "")
-		if err == nil && a.status == http.StatusAccepted && time.Since(began) < 20*time.Second {
-			continue
-		}
-		var done struct{ Entry []struct{ Resource bundle } }
-		if err != nil || a.status != http.StatusOK || json.Unmarshal(a.body, &done) != nil || len(done.Entry) != 1 {
-			t.Fatalf("%s: %v %d: %.300s", token, err, a.status, a.body)
-		}
-		if got := len(done.Entry[0].Resource.Entry); got != entries {
-			t.Errorf("%s: %d answers to %d entries: %.300s", token, got, entries, a.body)
-		}
-		break
+	var a answer
+	var err error
+	patience.Until(func() bool {
+		a, err = c.send(t.Context(), http.MethodGet, place, "")
+		return err != nil || a.status != http.StatusAccepted
+	})
+	var done struct{ Entry []struct{ Resource bundle } }
+	if err != nil || a.status != http.StatusOK || json.Unmarshal(a.body, &done) != nil || len(done.Entry) != 1 {
+		t.Fatalf("%s: %v %d: %.300s", token, err, a.status, a.body)
+	}
+	if got := len(done.Entry[0].Resource.Entry); got != entries {
+		t.Errorf("%s: %d answers to %d entries: %.300s", token, got, entries, a.body)
 	}
 	c.must(t, http.StatusAccepted, http.MethodDelete, place, "")
 	var found bundle

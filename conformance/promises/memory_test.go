@@ -3,7 +3,6 @@ package promises
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/conformance/program"
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // What the server of TestMemory is allowed: far less than what is sent to it.
@@ -21,7 +21,6 @@ const (
 	memory    = 384 << 20
 	maxBody   = 4 << 20
 	maxBundle = 8 << 20
-	limits    = "memory: 402653184\nhttp: {max-body: 4194304, max-bundle: 8388608, timeout: 20s}\n"
 )
 
 // TestMemory sends what is meant to fill the server's memory, of which it may have so
@@ -30,7 +29,8 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	for name, attack := range attacks() {
 		t.Run("P6 "+name, func(t *testing.T) {
-			s := program.Start(t, binary, append(onSQLite(t), configured(t, limits)...)...)
+			limits := program.Config(t, "memory", fmt.Sprint(memory), "http.max-body", fmt.Sprint(maxBody), "http.max-bundle", fmt.Sprint(maxBundle))
+			s := program.Start(t, binary, append(onSQLite(t), limits...)...)
 			c := newClient(s.Base)
 			defer c.close()
 			c.must(t, http.StatusCreated, http.MethodPut, "Basic/before", content("Basic", "before", "before"))
@@ -41,14 +41,13 @@ func TestMemory(t *testing.T) {
 			} else {
 				t.Logf("took %d MB", peak>>20)
 			}
-			for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-				a, err := c.send(t.Context(), http.MethodPut, "Basic/after", content("Basic", "after", "after"))
-				if err == nil && a.ok() {
-					break
-				}
-				if time.Since(began) > 10*time.Second {
-					t.Fatalf("does not serve any more: %v %d", err, a.status)
-				}
+			var a answer
+			var err error
+			if !patience.Until(func() bool {
+				a, err = c.send(t.Context(), http.MethodPut, "Basic/after", content("Basic", "after", "after"))
+				return err == nil && a.ok()
+			}) {
+				t.Fatalf("does not serve any more: %v %d", err, a.status)
 			}
 		})
 	}
@@ -166,27 +165,31 @@ func attacks() map[string]func(*testing.T, *program.Server) {
 	}
 }
 
-// held opens so many connections, sends the same over each, and reads nothing for a
-// while.
+// held opens so many connections, sends the same over each as far as the server takes it, and
+// reads nothing, for a while when all are there.
 func held(t *testing.T, s *program.Server, connections int, text string) {
 	t.Helper()
 	address := strings.TrimSuffix(strings.TrimPrefix(s.Base, "http://"), "/fhir")
-	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-	defer cancel()
 	slots := make(chan struct{}, 64) // dial at a time
-	var wg sync.WaitGroup
+	over := make(chan struct{})
+	var sent, all sync.WaitGroup
 	for range connections {
-		wg.Go(func() {
+		sent.Add(1)
+		all.Go(func() {
 			slots <- struct{}{}
-			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+			conn, err := net.DialTimeout("tcp", address, patience.Limit)
 			if err == nil {
 				defer func() { _ = conn.Close() }()
 				_ = conn.SetDeadline(time.Now().Add(time.Second))
 				_, _ = io.WriteString(conn, text) // it may be refused
 			}
 			<-slots
-			<-ctx.Done()
+			sent.Done()
+			<-over
 		})
 	}
-	wg.Wait()
+	sent.Wait()
+	time.Sleep(500 * time.Millisecond)
+	close(over)
+	all.Wait()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/conformance/program"
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // TestReadersInBetween reads two resources in turn, in both orders, while
@@ -48,8 +49,8 @@ func TestReadersInBetween(t *testing.T) {
 				if a, err := put(c, written+1); err != nil || !a.ok() {
 					t.Errorf("%v %d %s", err, a.status, a.body)
 				}
-				if time.Since(began) > patience {
-					t.Errorf("only %d transactions and %d rounds of reads in %v", written, reads.Load(), patience)
+				if time.Since(began) > patience.Limit {
+					t.Errorf("only %d transactions and %d rounds of reads in %v", written, reads.Load(), patience.Limit)
 				}
 			}
 			over.Store(true)
