@@ -22,9 +22,10 @@ type cond interface {
 	exact() bool // upper and lower are the same
 }
 
+// As interfaces they cost nothing to be handed on.
 var (
-	always = exactly{store.All()}
-	never  = exactly{store.None()}
+	always cond = exactly{store.All()}
+	never  cond = exactly{store.None()}
 )
 
 // exactly is a condition that a filter says fully.
@@ -113,42 +114,45 @@ func each[C ~[]cond](cs C, f func(cond) store.Filter) []store.Filter {
 
 // every and some are allOf and anyOf with constants folded.
 func every(cs ...cond) cond {
-	var out allOf
+	n, only := 0, always
 	for _, c := range cs {
 		switch {
 		case isNever(c):
 			return never
 		case !isAlways(c):
-			out = append(out, c)
+			n, only = n+1, c
 		}
 	}
-	return single(out, always)
+	if n < 2 {
+		return only
+	}
+	return without(make(allOf, 0, n), cs, isAlways)
 }
 
 func some(cs ...cond) cond {
-	var out anyOf
+	n, only := 0, never
 	for _, c := range cs {
 		switch {
 		case isAlways(c):
 			return always
 		case !isNever(c):
+			n, only = n+1, c
+		}
+	}
+	if n < 2 {
+		return only
+	}
+	return without(make(anyOf, 0, n), cs, isNever)
+}
+
+// without appends the conditions that are not of a kind.
+func without[C ~[]cond](out C, cs []cond, drop func(cond) bool) C {
+	for _, c := range cs {
+		if !drop(c) {
 			out = append(out, c)
 		}
 	}
-	return single(out, never)
-}
-
-func single[C interface {
-	~[]cond
-	cond
-}](cs C, none cond) cond {
-	switch len(cs) {
-	case 0:
-		return none
-	case 1:
-		return cs[0]
-	}
-	return cs
+	return out
 }
 
 func not(c cond) cond {

@@ -188,7 +188,7 @@ func (o *object) token(s *seeker, t *test) cond {
 	default:
 		return s.refuse()
 	}
-	ownSystem, fillSystem := cond(never), cond(always)
+	ownSystem, fillSystem := never, always
 	switch {
 	case t.token.AnySystem:
 	case t.token.System == "":
@@ -197,7 +197,7 @@ func (o *object) token(s *seeker, t *test) cond {
 	default:
 		ownSystem, fillSystem = o.part(s, "system", "", nil, is(t.token.System))
 	}
-	ownCode, fillCode := cond(never), cond(always)
+	ownCode, fillCode := never, always
 	if !t.token.AnyCode {
 		ownCode, fillCode = o.part(s, code, "", nil, is(t.token.Code))
 	}
