@@ -168,8 +168,9 @@ type answer struct {
 	status int
 	body   []byte
 	header http.Header
-	found  []fhir.Key // matches of a Bundle, or the resource
-	added  []fhir.Key // what it includes
+	found  []fhir.Key        // matches of a Bundle, or the resource
+	shared []json.RawMessage // of these, those that may be of several records
+	added  []fhir.Key        // what it includes
 	total  *int
 	next   string
 }
@@ -218,6 +219,9 @@ func (a *answer) collect(t testing.TB, body []byte) {
 		return
 	case r.ResourceType != "Bundle" || r.ID != "":
 		a.found = append(a.found, fhir.Key{Type: r.ResourceType, ID: r.ID})
+		if apart[r.ResourceType] != nil {
+			a.shared = append(a.shared, body)
+		}
 		return
 	}
 	b := decode[found](t, body)
@@ -233,6 +237,9 @@ func (a *answer) collect(t testing.TB, body []byte) {
 		case e.Search.Mode == "include":
 			in := decode[named](t, e.Resource)
 			a.added = append(a.added, fhir.Key{Type: in.ResourceType, ID: in.ID})
+			if apart[in.ResourceType] != nil {
+				a.shared = append(a.shared, e.Resource)
+			}
 		default:
 			a.collect(t, e.Resource)
 		}

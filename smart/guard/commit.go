@@ -26,7 +26,7 @@ func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.
 		results, err := r.Inner.Commit(c.actor, c.changes)
 		switch {
 		case err == nil:
-			return c.results(results)
+			return r.results(c, results)
 		case !is(err, fhir.CodeConflict) || attempt == maxAttempts || slices.Equal(before, c.versions) || len(c.versions) == 0:
 			// Nobody else was faster: the client's own precondition failed.
 			return nil, err
@@ -48,13 +48,15 @@ type judged struct {
 }
 
 // results gives what the caller learns of what became of the changes.
-func (c *judged) results(results []fhir.Result) ([]fhir.Result, error) {
+func (r *Repository) results(c *judged, results []fhir.Result) (_ []fhir.Result, err error) {
 	out := slices.Clone(results)
 	for i := range out {
 		if out[i].Status == fhir.Absent {
 			out[i].Resource.Key = c.asked[i]
 		}
-		out[i].Resource.Body = without(out[i].Resource.Body, c.views[i].hide.Elements)
+		if out[i].Resource, err = r.show(c.views[i], out[i].Resource); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -109,7 +111,7 @@ func (r *Repository) narrowed(ctx context.Context, a *access.Access, v *view, ch
 		return change, err
 	}
 	old, err := r.Inner.Read(v.actor, change.Key)
-	_, err = r.handOut(seen, old, err, notFound(change.Key))
+	shown, err := r.handOut(seen, old, err, notFound(change.Key))
 	switch {
 	case is(err, fhir.CodeNotFound):
 		return r.unseen(change)
@@ -131,7 +133,24 @@ func (r *Repository) narrowed(ctx context.Context, a *access.Access, v *view, ch
 	if err := operationsOnly(change, old); err != nil || change.Method == fhir.Delete {
 		return change, err
 	}
-	return change, r.becomes(ctx, a, v, old, &change)
+	if len(shown.Body) == len(old.Body) {
+		return change, r.becomes(ctx, a, v, old, &change)
+	}
+	// The caller changes what they see; the rest stays as it is.
+	unseen, err := r.cuts(seen, old.Body)
+	if err != nil {
+		return change, err
+	}
+	change.Body = unmark(change.Body, old.Body)
+	shown.Body = unmark(shown.Body, old.Body)
+	if err := r.becomes(ctx, a, v, shown, &change); err != nil {
+		return change, err
+	}
+	if err := r.forOthers(a, unseen, shown, change); err != nil {
+		return change, err
+	}
+	change.Body = unseen.restore(old.Body, change.Body)
+	return change, nil
 }
 
 // orForbidden is err, or that the caller may not do this to what they see.
@@ -185,10 +204,17 @@ func (r *Repository) creation(ctx context.Context, a *access.Access, v *view, ch
 		return change, err
 	}
 	q := *change.IfNoneExist.Query
-	if err := seen.mayAsk(&q); err != nil {
+	if err := r.mayAsk(seen, &q); err != nil {
 		return change, err
 	}
-	where, never, err := r.narrow(seen, q.Where)
+	asked, sifted, err := r.blind(seen, q.Where)
+	if err != nil {
+		return change, err
+	}
+	if sifted { // what is found cannot be looked at first
+		return change, notAsked(change.Key.Type)
+	}
+	where, never, err := r.narrow(seen, asked)
 	if err != nil {
 		return change, err
 	}

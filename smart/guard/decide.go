@@ -16,7 +16,9 @@ type view struct {
 	typ      fhir.Type
 	branches []branch
 	hide     policy.Hidden
-	actor    context.Context // for Inner
+	actor    context.Context   // for Inner
+	self     fhir.Key          // who asks
+	known    map[fhir.Key]bool // what of others' records is part of those that the view is of
 }
 
 // branch is a condition on resources: they are part of the record of one of the
@@ -52,7 +54,7 @@ func (r *Repository) decide(ctx context.Context, t fhir.Type, letters scope.Lett
 	if err != nil {
 		return nil, err
 	}
-	v := &view{typ: t, actor: behind(ctx, a)}
+	v := &view{typ: t, actor: behind(ctx, a), self: a.Actor}
 	for _, s := range scopes {
 		bases, err := r.bases(ctx, a, s.context, t, action, v)
 		if err != nil {

@@ -58,10 +58,13 @@ func (r *Repository) versions(v *view, q fhir.HistoryQuery) (fhir.Page, error) {
 			if err != nil {
 				return fhir.Page{}, err
 			}
-			if ok {
-				res.Body = without(res.Body, v.hide.Elements)
-				out.Resources = append(out.Resources, res)
+			if !ok {
+				continue
 			}
+			if res, err = r.show(v, res); err != nil {
+				return fhir.Page{}, err
+			}
+			out.Resources = append(out.Resources, res)
 		}
 		out.Next, out.Until = page.Next, page.Until
 		if page.Next == "" || len(out.Resources) > 0 {

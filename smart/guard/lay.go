@@ -216,6 +216,23 @@ func (l *laying) appointment() error {
 	return nil
 }
 
+// forOthers keeps patients, and proxies for them, from canceling or moving an appointment
+// of other patients, too: they change how they take part themselves.
+func (r *Repository) forOthers(a *access.Access, unseen cuts, shown fhir.Resource, change fhir.Change) error {
+	if change.Key.Type != "Appointment" || unseen.items == nil || a.Kind != access.Patient && a.Kind != access.Proxy {
+		return nil
+	}
+	l := &laying{Repository: r, access: a, typ: change.Key.Type}
+	var err error
+	if l.old, err = decode(shown.Body); err == nil {
+		l.new, err = decode(change.Body)
+	}
+	if err == nil && l.only("participant") != nil {
+		err = l.refuse("participant", "Others take part in this appointment, too. Decline it (participant.status) instead of changing it for all.")
+	}
+	return err
+}
+
 // self reports whether a reference is to the patient of the token or to the writer.
 func (l *laying) self(reference string) bool {
 	ref := fhir.ParseReference(reference, l.Base)

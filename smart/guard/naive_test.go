@@ -13,6 +13,12 @@ import (
 // This file says what is visible to whom, in the plainest way and without the code or
 // the data of the guard: it is what the guard is held against.
 
+// apart has for each type that may be of several records the element that names all of
+// them.
+var apart = map[fhir.Type][]string{
+	"Appointment": {"participant", "actor"}, "AuditEvent": {"entity", "what"}, "Communication": {"recipient"}, "CommunicationRequest": {"recipient"},
+}
+
 // recordOf has for each type of a record the element that names the patient.
 var recordOf = fields(`
 	Account subject | AdverseEvent subject | AllergyIntolerance patient | Appointment participant.actor | AppointmentResponse actor | AuditEvent entity.what

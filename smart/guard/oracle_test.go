@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -214,6 +215,37 @@ func (o *oracle) only(t testing.TB, k *token, what string, a answer, letter stri
 			t.Errorf("E6 %s %s: includes %s", k.describe(), what, key)
 		}
 	}
+	for _, body := range a.shared {
+		if of := o.strangers(k, body); of != nil {
+			t.Errorf("E9 %s %s: tells of %v in %.300s", k.describe(), what, of, body)
+		}
+	}
+}
+
+// strangers lists the patients named in a resource of several records of whom the caller
+// sees no record.
+func (o *oracle) strangers(k *token, raw []byte) (all []string) {
+	var body map[string]any
+	if k.kind == access.System || json.Unmarshal(raw, &body) != nil {
+		return nil
+	}
+	var elements []map[string]any
+	walk(body, apart[fhir.Type(body["resourceType"].(string))], &elements)
+	for _, e := range elements {
+		id, ok := local(e, "Patient")
+		if related, is := local(e, "RelatedPerson"); is {
+			var of []map[string]any
+			walk(o.bodies[fhir.Key{Type: "RelatedPerson", ID: related}], []string{"patient"}, &of)
+			for _, e := range of {
+				id, ok = local(e, "Patient")
+			}
+			ok = ok && k.actor != related
+		}
+		if ok && id != k.id && !(k.kind == access.Clinician && o.treated(k.id)[id]) {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // maxPages bounds how far the test goes on.

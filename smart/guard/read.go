@@ -48,8 +48,11 @@ func (r *Repository) handOut(v *view, res fhir.Resource, err error, unseen *fhir
 	case !ok:
 		return fhir.Resource{}, unseen
 	}
-	res.Body = without(res.Body, v.hide.Elements)
-	return res, err
+	shown, failed := r.show(v, res)
+	if failed != nil {
+		return fhir.Resource{}, failed
+	}
+	return shown, err
 }
 
 // visible is shows, also for delete markers.
@@ -72,41 +75,4 @@ func (r *Repository) visible(v *view, res fhir.Resource) (bool, error) {
 		return false, err
 	}
 	return r.shows(v, before)
-}
-
-// without gives a resource without some of its members; body itself when it has
-// none of them.
-func without(body []byte, names []string) []byte {
-	if len(names) == 0 || len(body) == 0 {
-		return body
-	}
-	m, ok := inside(body)
-	var out []byte
-	kept, first := 0, true
-	for ok && m.next() {
-		hidden := false
-		for _, name := range names {
-			hidden = hidden || m.is(name) || m.is("_"+name)
-		}
-		switch {
-		case !hidden:
-			if out != nil {
-				if !first {
-					out = append(out, ',')
-				}
-				out = append(out, body[m.start:m.end]...)
-			}
-			first = false
-			kept = m.end
-		case out == nil:
-			out = append(make([]byte, 0, len(body)), body[:kept]...)
-			if first {
-				out = append(out, '{')
-			}
-		}
-	}
-	if out == nil {
-		return body
-	}
-	return append(out, '}')
 }

@@ -46,7 +46,7 @@ func (r *Repository) open(a *access.Access, t fhir.Type) bool {
 
 // sees reports whether the policy lets a caller see a resource, whatever the scopes say.
 func (r *Repository) sees(ctx context.Context, a *access.Access, key fhir.Key) (bool, error) {
-	v := &view{typ: key.Type, actor: behind(ctx, a)}
+	v := &view{typ: key.Type, actor: behind(ctx, a), self: a.Actor}
 	for _, c := range contexts[a.Kind] {
 		bases, err := r.bases(ctx, a, c, key.Type, policy.See, v)
 		if err != nil {

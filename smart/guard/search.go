@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -16,10 +17,14 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (page fhir.Page,
 	if err != nil {
 		return fhir.Page{}, err
 	}
-	if err := v.mayAsk(q); err != nil {
+	if err := r.mayAsk(v, q); err != nil {
 		return fhir.Page{}, err
 	}
-	where, never, err := r.narrow(v, q.Where)
+	asked, sifted, err := r.blind(v, q.Where)
+	if err != nil {
+		return fhir.Page{}, err
+	}
+	where, never, err := r.narrow(v, asked)
 	if err != nil {
 		return fhir.Page{}, err
 	}
@@ -31,32 +36,46 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (page fhir.Page,
 	}
 	narrowed := *q
 	narrowed.Where = where
+	look := looker{Repository: r, view: v}
+	if sifted {
+		look.asked = q.Where
+	}
 	rule := r.Policy.Record[q.Type]
-	counted := !v.whole() && rule != nil && rule.Through && (q.Total || q.Count < 1)
+	counted := !v.whole() && (sifted || rule != nil && rule.Through) && (q.Total || q.Count < 1)
 	if counted {
 		narrowed.Total = false
-		total, err := r.countThrough(v, narrowed)
+		total, err := look.count(narrowed)
 		if err != nil || q.Count < 1 {
 			return fhir.Page{Total: &total}, err
 		}
 		defer func() { page.Total = &total }()
 	}
+	if sifted {
+		return look.sift(narrowed)
+	}
 	page, err = r.Inner.Search(v.actor, &narrowed)
 	if err != nil || v.whole() {
 		return page, err
 	}
-	page.Resources, err = r.recheck(v, page.Resources)
+	page.Resources, err = look.recheck(page.Resources)
 	return page, err
 }
 
-// recheck looks at what was found once more: an index does not know that references
-// to a version confer nothing, and a mistake in one must not show.
-func (r *Repository) recheck(v *view, found []fhir.Resource) ([]fhir.Resource, error) {
+// looker looks at what was found once more.
+type looker struct {
+	*Repository
+	view  *view
+	asked fhir.Expr // what is shown must satisfy, where an index knows more than that; else nil
+}
+
+// recheck leaves what is within the view, as it is shown: an index does not know that
+// references to a version confer nothing, and a mistake in one must not show.
+func (l *looker) recheck(found []fhir.Resource) ([]fhir.Resource, error) {
 	kept := make([]fhir.Resource, 0, len(found))
 	for _, res := range found {
 		belongs := false
-		for _, b := range v.branches {
-			in, err := r.belongs(v.actor, res, b.of)
+		for _, b := range l.view.branches {
+			in, err := l.belongs(l.view.actor, res, b.of)
 			if err != nil {
 				return nil, err
 			}
@@ -65,36 +84,62 @@ func (r *Repository) recheck(v *view, found []fhir.Resource) ([]fhir.Resource, e
 		if !belongs {
 			continue
 		}
-		res.Body = without(res.Body, v.hide.Elements)
-		kept = append(kept, res)
+		shown, err := l.show(l.view, res)
+		if err != nil {
+			return nil, err
+		}
+		if l.asked != nil {
+			if in, err := l.matcher().Match(res.Type, shown.Body, l.asked); err != nil || !in {
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
+		kept = append(kept, shown)
 	}
 	return kept, nil
 }
 
 // mayAsk refuses a search that would tell what is hidden.
-func (v *view) mayAsk(q *fhir.Query) error {
-	if len(v.hide.Params) == 0 {
+func (r *Repository) mayAsk(v *view, q *fhir.Query) error {
+	path := r.apart(v)
+	if len(v.hide.Params) == 0 && path == nil {
 		return nil
 	}
 	tells := func(p *fhir.SearchParam) bool {
-		if p == nil {
-			return false
-		}
 		// A parameter that is not R4's own may look at anything.
-		_, r4 := search.LookupURL(p.URL)
-		return !r4 || p.Name == "_text" || p.Name == "_content" || slices.Contains(v.hide.Params, p.Name)
+		return p != nil && len(v.hide.Params) > 0 && (anything(p) || slices.Contains(v.hide.Params, p.Name))
 	}
 	about := func(e fhir.Expr) bool {
 		switch e := e.(type) {
 		case fhir.Term:
 			return tells(e.Param)
 		case fhir.Chain:
-			return tells(e.Param)
+			return tells(e.Param) || path != nil && looksAt(e.Param, v.typ, path[0])
 		}
 		return false
 	}
-	if slices.ContainsFunc(q.Sort, func(k fhir.SortKey) bool { return tells(k.Param) }) || fhir.Some(q.Where, about) {
-		return fhir.Errorf(fhir.CodeForbidden, "http.query", "This token may not search %s in this way.", q.Type)
+	sorts := func(k fhir.SortKey) bool {
+		return tells(k.Param) || path != nil && k.Param != nil && looksAt(k.Param, v.typ, path[0])
+	}
+	if slices.ContainsFunc(q.Sort, sorts) || fhir.Some(q.Where, about) {
+		return notAsked(q.Type)
 	}
 	return nil
+}
+
+func notAsked(t fhir.Type) error {
+	return fhir.Errorf(fhir.CodeForbidden, "http.query", "This token may not search %s in this way.", t)
+}
+
+// anything reports whether a parameter may look at any part of a resource.
+func anything(p *fhir.SearchParam) bool {
+	_, r4 := search.LookupURL(p.URL)
+	return !r4 || p.Name == "_text" || p.Name == "_content"
+}
+
+// looksAt reports whether a parameter may look at an element of a type.
+func looksAt(p *fhir.SearchParam, t fhir.Type, element string) bool {
+	return anything(p) || strings.Contains(p.Expression, string(t)+"."+element)
 }

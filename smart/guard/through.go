@@ -10,9 +10,7 @@ import (
 // Bounds on what is part of a record through what it refers to.
 const (
 	maxThrough = 100  // references of one resource
-	maxAbout   = 1000 // resources that a search names
-	maxCount   = 2000 // resources that are counted one by one
-	countPage  = 500
+	maxAbout   = 1000 // resources that a search, or what is shown, names
 )
 
 // through reports whether a resource refers to patients and parts of their records,
@@ -143,29 +141,4 @@ func targets(p *fhir.SearchParam, where fhir.Expr) []fhir.Key {
 		}
 	}
 	return nil
-}
-
-// countThrough counts what a search finds, looking at each: an index does not know
-// what the resources refer to.
-func (r *Repository) countThrough(v *view, q fhir.Query) (int64, error) {
-	q.Cursor, q.Count = "", countPage
-	var n int64
-	for looked := 0; ; {
-		page, err := r.Inner.Search(v.actor, &q)
-		if err != nil {
-			return 0, err
-		}
-		kept, err := r.recheck(v, page.Resources)
-		if err != nil {
-			return 0, err
-		}
-		n += int64(len(kept))
-		if looked += len(page.Resources); looked > maxCount {
-			return 0, fhir.Errorf(fhir.CodeTooCostly, "http._total", "More than %d resources would have to be counted one by one. Narrow the search.", maxCount)
-		}
-		if page.Next == "" {
-			return n, nil
-		}
-		q.Cursor = page.Next
-	}
 }

@@ -240,7 +240,8 @@ func TestTheTeenagersContactPointsAreNotShownToParents(t *testing.T) {
 		t.Fatal(history, err)
 	}
 	for _, body := range [][]byte{res.Body, page.Resources[0].Body, history.Resources[0].Body} {
-		want := `{"resourceType":"Patient","id":"p","meta":{"versionId":"1","lastUpdated":"2026-05-01T10:00:00.000Z"},"name":[{"family":"Shaw"}],"gender":"female"}`
+		want := `{"resourceType":"Patient","id":"p","meta":{"lastUpdated":"2026-05-01T10:00:00.000Z","security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}],` +
+			`"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}],"versionId":"1"},"name":[{"family":"Shaw"}],"gender":"female"}`
 		if string(body) != want {
 			t.Errorf("E11 shown is %s", body)
 		}
@@ -358,7 +359,7 @@ func TestNamingOthersBesideOneselfFindsOneself(t *testing.T) {
 		{"Observation", "patient:missing=false", 1},
 		{"Observation", "_id=p1,q1", 1},
 		{"Patient", "_id=p,q", 0},
-		{"Appointment", "patient=Patient/q", 1},
+		{"Appointment", "patient=Patient/q", 0}, // with whom p shares it is not for p to know
 		{"Appointment", "actor=Patient/p,Patient/q", 1},
 	} {
 		p := search.Parser{Base: base, Describe: f.Describe, DefaultCount: 100, MaxCount: 100}

@@ -84,14 +84,14 @@ func (w *world) resource(key fhir.Key) map[string]any {
 	body := map[string]any{"resourceType": string(key.Type), "id": key.ID}
 	for _, p := range search.Params(key.Type) {
 		path, ok := simple(key.Type, p)
-		if !ok || w.rnd.IntN(3) == 0 {
+		if !ok || w.rnd.IntN(3) == 0 || key.Type == "SearchParameter" { // those are read by the server itself
 			continue
 		}
 		switch p.Type {
 		case fhir.ParamReference:
 			put(body, path, w.references(key.Type, p))
 		case fhir.ParamDate:
-			at := now.AddDate(0, 0, w.rnd.IntN(160)-100)
+			at := now.AddDate(0, 0, w.rnd.IntN(160)-100).Add(time.Hour) // never at the very end of the window
 			if path[len(path)-1] == "period" || path[len(path)-1] == "performedPeriod" {
 				put(body, path, map[string]any{"start": at.Format(time.RFC3339)})
 			} else {

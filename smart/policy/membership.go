@@ -38,9 +38,14 @@ type Rule struct {
 	Through bool `yaml:"through"`
 	// Else says what counts where there is no Element.
 	Else *Alternative `yaml:"else"`
+	// Apart names references in a list, as Element does: each item of the list is for
+	// those only who know whom it refers to. Other patients, and what is part of their
+	// records, are left out of what is shown, and found by nobody else.
+	Apart string `yaml:"apart"`
 
 	path  []string
 	paths [][]string // of Else
+	apart []string
 }
 
 // Alternative is what names the patient where nothing else does.
@@ -58,6 +63,10 @@ type Attached struct {
 
 // Path gives the members that lead to the References of Element.
 func (r *Rule) Path() []string { return r.path }
+
+// ApartPath gives the members that lead to the References of Apart, of which the first is
+// the list; nil when nothing is shown apart.
+func (r *Rule) ApartPath() []string { return r.apart }
 
 // ElsePaths gives those of Else.
 func (r *Rule) ElsePaths() [][]string { return r.paths }
@@ -106,6 +115,9 @@ func (r *Rule) check(t fhir.Type, problem func(string, ...any)) {
 	}
 	if r.Element != "" {
 		r.path = strings.Split(r.Element, ".")
+	}
+	if r.Apart != "" {
+		r.apart = strings.Split(r.Apart, ".")
 	}
 	params := r.Params
 	if r.Else != nil {
