@@ -210,8 +210,10 @@ func (q *Queue) finish(ctx context.Context, j Job, a Answer) {
 	}
 	q.forget(j.ID)
 	switch {
-	case errors.Is(err, store.ErrConflict): // cancelled meanwhile
-		q.drop(ctx, j.ID, "out", n)
+	case errors.Is(err, store.ErrConflict): // cancelled meanwhile, or overtaken by another attempt, whose answer has the same place
+		if _, found, err := q.find(ctx, j.ID); err == nil && !found {
+			q.drop(ctx, j.ID, "out", n)
+		}
 	case err != nil && q.Log != nil:
 		q.Log.Warn("the answer of a job cannot be kept", "job", j.ID, "cause", err)
 	default:

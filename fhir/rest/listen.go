@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // work starts the tasks; end ends them and waits for that.
@@ -57,7 +56,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
-	time.Sleep(s.Limits.DrainDelay)
+	s.sleep(s.Limits.DrainDelay)
 	err := shutdown(srv, s.Limits.Drain)
 	if errors.Is(err, context.DeadlineExceeded) {
 		breakOff(errStopping)

@@ -8,11 +8,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, func(s *Server) { s.Limits.DrainDelay = time.Second })
+	delay := make(chan struct{})
+	e := newEnv(t, func(s *Server) {
+		s.Limits.DrainDelay = time.Hour
+		s.sleep = func(d time.Duration) {
+			if d != time.Hour {
+				t.Errorf("it waits %v", d)
+			}
+			<-delay
+		}
+	})
 	inside, leave := make(chan struct{}), make(chan struct{})
 	e.fake.hook = func(context.Context) error { close(inside); <-leave; return nil }
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -28,21 +39,21 @@ func TestDrain(t *testing.T) {
 	go func() { answer <- get(t, base+"/fhir/Patient/1") }()
 	<-inside
 	stop()
-	for !e.draining.Load() {
-		time.Sleep(time.Millisecond)
+	if !patience.Until(e.draining.Load) {
+		t.Fatal("it does not stop")
 	}
 	if code := get(t, base+"/readyz"); code != 503 {
 		t.Errorf("readyz while draining: %d", code)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.DialTimeout("tcp", ln.Addr().String(), time.Second)
-		if err != nil {
-			break
+	close(delay)
+	if !patience.Until(func() bool {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err == nil {
+			_ = c.Close()
 		}
-		_ = c.Close()
-		if time.Now().After(deadline) {
-			t.Fatal("still accepts connections")
-		}
+		return err != nil
+	}) {
+		t.Fatal("still accepts connections")
 	}
 	select {
 	case err := <-served:

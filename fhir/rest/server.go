@@ -90,6 +90,7 @@ type Server struct {
 	inFlight atomic.Int64
 	room     *room
 	draining atomic.Bool
+	sleep    func(time.Duration) // time.Sleep, but in tests
 }
 
 // Validator accepts or refuses a resource of a type.
@@ -175,6 +176,9 @@ func (s *Server) Handler() http.Handler {
 	}
 	if s.NewID == nil {
 		s.NewID = randomID
+	}
+	if s.sleep == nil {
+		s.sleep = time.Sleep
 	}
 	if s.Operations == nil {
 		s.Operations = &operation.Operations{Repository: s.Repository, Search: s.Search}

@@ -14,7 +14,7 @@ var errStopping = errors.New("rest: the server is stopping")
 
 // lastWords is how long requests that are not waited for any longer may take to say
 // so.
-const lastWords = 2 * time.Second
+const lastWords = 10 * time.Second
 
 // shutdown closes the listener and waits for the requests under way, for so long.
 func shutdown(srv *http.Server, within time.Duration) error {
