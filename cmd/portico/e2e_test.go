@@ -17,6 +17,7 @@ import (
 
 	"github.com/portico-fhir/portico/conformance/program"
 	"github.com/portico-fhir/portico/conformance/suite"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store/mongo"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
 	"github.com/portico-fhir/portico/testdata/clinic"
@@ -50,12 +51,8 @@ func TestEndToEnd(t *testing.T) {
 	})
 	t.Run("conformance where writes may more, and must more", func(t *testing.T) {
 		t.Parallel()
-		file := filepath.Join(t.TempDir(), "portico.yaml")
-		text := "write: { conditional-delete: multiple, purge: true, reference-policy: { types: { Basic: enforced } } }"
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		p := start(t, bin, "--config", file, "--auth", "off", "--store", "sqlite:"+t.TempDir())
+		config := program.Config(t, "write", "{ conditional-delete: multiple, purge: true, reference-policy: { types: { Basic: enforced } } }")
+		p := start(t, bin, append(config, "--auth", "off", "--store", "sqlite:"+t.TempDir())...)
 		suite.Run(t, p.Base, "Basic", "Appointment")
 	})
 	t.Run("conformance on MongoDB, with the EHR in a database of its own", func(t *testing.T) {
@@ -95,14 +92,20 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("hostile searches leave memory as it was", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir())
+		// How far the heap grows before it is collected is a matter of time and chance, but
+		// not of how often the same is asked: sooner or later the peak stays.
 		suite.Hostile(t, p.Base)
-		before := p.Peak(t)
+		first := p.Peak(t)
 		for range 10 {
-			suite.Hostile(t, p.Base)
+			before := p.Peak(t)
+			for range 10 {
+				suite.Hostile(t, p.Base)
+			}
+			if p.Peak(t) <= before+32<<20 {
+				return
+			}
 		}
-		if after := p.Peak(t); after > before+32<<20 {
-			t.Errorf("the peak of %d MB became %d MB", before>>20, after>>20)
-		}
+		t.Errorf("the peak of %d MB became %d MB", first>>20, p.Peak(t)>>20)
 	})
 	t.Run("the clinic's documents take writes", func(t *testing.T) {
 		t.Parallel()
@@ -140,9 +143,10 @@ func TestEndToEnd(t *testing.T) {
 				p = start(t, bin, "--auth", "off", "--store", dir)
 			}
 			text := ""
-			for since := time.Now(); time.Since(since) < 20*time.Second && res.StatusCode != http.StatusOK; time.Sleep(50 * time.Millisecond) {
+			patience.Until(func() bool {
 				res, text = p.exchange(t, http.MethodGet, p.Base+at, "")
-			}
+				return res.StatusCode == http.StatusOK
+			})
 			if n := strings.Count(text, "201 Created"); n != entries {
 				t.Errorf("%s: %d of %d entries are created: %.300s", kind, n, entries, text)
 			}
@@ -200,7 +204,7 @@ func tour(t *testing.T, p *process) {
 // fillMongo puts the clinic's documents where an EHR would have them.
 func fillMongo(t *testing.T, uri, database string) {
 	t.Helper()
-	st, err := mongo.Open(t.Context(), uri, mongo.Options{AllowDDL: true})
+	st, err := mongo.Open(t.Context(), uri, mongo.Options{AllowDDL: true, Timeout: patience.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +247,7 @@ func (p *process) do(t *testing.T, method, url, body string) *http.Response {
 
 func (p *process) exchange(t *testing.T, method, url, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // client sends requests to one server.
@@ -19,7 +20,7 @@ type client struct {
 
 func newClient(base string) *client {
 	return &client{base: strings.TrimSuffix(base, "/"), http: http.Client{
-		Timeout:       30 * time.Second,
+		Timeout:       patience.Limit,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // once sends requests with an Idempotency-Key again.
@@ -86,14 +87,13 @@ func deferred(t *testing.T, c *client) {
 		if !strings.HasPrefix(at, c.base+"/") {
 			t.Fatalf("Content-Location is %q", at)
 		}
-		for start := time.Now(); time.Since(start) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
-			if a = c.do(t, "GET", at, "").want(t, 200, 202); a.StatusCode == 200 {
-				break
-			}
-			if a.Header.Get("X-Progress") == "" || a.Header.Get("Retry-After") == "" {
+		patience.Until(func() bool {
+			a = c.do(t, "GET", at, "").want(t, 200, 202)
+			if a.StatusCode == 202 && (a.Header.Get("X-Progress") == "" || a.Header.Get("Retry-After") == "") {
 				t.Errorf("while it is under way the headers are %v", a.Header)
 			}
-		}
+			return a.StatusCode == 200
+		})
 		var outer, inner answers
 		a.want(t, 200).into(t, &outer)
 		if outer.Type != "batch-response" || len(outer.Entry) != 1 || outer.Entry[0].Response.Status != "200 OK" {

@@ -6,11 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// patience is how long a new search parameter may take to be searched by. Several
-// servers on one store have to agree first, which may take longer.
-const patience = 15 * time.Second
+	"github.com/portico-fhir/portico/internal/patience"
+)
 
 // parameters defines search parameters by SearchParameter resources (R4 3.1.4).
 func parameters(t *testing.T, c *client) {
@@ -67,7 +65,7 @@ func parameters(t *testing.T, c *client) {
 // declares waits until the statement has the parameter on Basic, or has it not; the
 // result is whether it has. As long as it has not, a search by it is refused.
 func (c *client) declares(t *testing.T, code string, want bool) bool {
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience.Limit); ; time.Sleep(100 * time.Millisecond) {
 		a := c.do(t, "GET", "Basic?"+code+"=bef", "").want(t, 200, 400)
 		var can capability
 		c.do(t, "GET", "metadata", "").want(t, 200).into(t, &can)
