@@ -4,6 +4,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/mongo"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
@@ -14,7 +15,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	var uris sync.Map // of the stores that were opened
 	openAt := func(t *testing.T, uri string) store.Store {
-		s, err := mongo.Open(t.Context(), uri, mongo.Options{})
+		s, err := mongo.Open(t.Context(), uri, mongo.Options{Timeout: patience.Limit})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +66,7 @@ func docs() int {
 // open opens a store on a database of the test's own.
 func open(t *testing.T, opts mongo.Options) *mongo.Store {
 	t.Helper()
+	opts.Timeout = patience.Limit
 	s, err := mongo.Open(t.Context(), mongotest.URI(t), opts)
 	if err != nil {
 		t.Fatal(err)

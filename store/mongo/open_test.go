@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/mongo"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
@@ -71,11 +72,11 @@ func TestAnUnreachableServerIsErrUnavailable(t *testing.T) {
 func TestAStandaloneServerIsRefusedUnlessDev(t *testing.T) {
 	t.Parallel()
 	uri := mongotest.Standalone(t)
-	_, err := mongo.Open(t.Context(), uri, mongo.Options{})
+	_, err := mongo.Open(t.Context(), uri, mongo.Options{Timeout: patience.Limit})
 	if err == nil || !strings.Contains(err.Error(), "rs.initiate") || !strings.Contains(err.Error(), "--mongo-dev") {
 		t.Fatalf("error is %v, want why and what to do", err)
 	}
-	s, err := mongo.Open(t.Context(), uri, mongo.Options{Dev: true})
+	s, err := mongo.Open(t.Context(), uri, mongo.Options{Dev: true, Timeout: patience.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestAStandaloneServerIsRefusedUnlessDev(t *testing.T) {
 
 func TestWithoutTransactionsAFailedBatchIsUndone(t *testing.T) {
 	t.Parallel()
-	s, err := mongo.Open(t.Context(), mongotest.Standalone(t), mongo.Options{Dev: true})
+	s, err := mongo.Open(t.Context(), mongotest.Standalone(t), mongo.Options{Dev: true, Timeout: patience.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestNoIndexIsMadeInAnotherDatabase(t *testing.T) {
 	uri := mongotest.URI(t)
 	ehr := mongotest.Database(t, uri)
 	ix := store.Index{Collection: ehr + ".patients", Name: "mrn", Keys: []store.Key{{Path: "ids.mrn"}}, Unique: true}
-	s, err := mongo.Open(t.Context(), uri, mongo.Options{})
+	s, err := mongo.Open(t.Context(), uri, mongo.Options{Timeout: patience.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestNoIndexIsMadeInAnotherDatabase(t *testing.T) {
 	if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), want) {
 		t.Errorf("error is %v, want one with %s", err, want)
 	}
-	ddl, err := mongo.Open(t.Context(), uri, mongo.Options{AllowDDL: true})
+	ddl, err := mongo.Open(t.Context(), uri, mongo.Options{AllowDDL: true, Timeout: patience.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}

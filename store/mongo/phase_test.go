@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"pgregory.net/rapid"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
 	"github.com/portico-fhir/portico/store/storetest"
@@ -19,7 +20,7 @@ import (
 // in the phase that it belongs to, and in no other.
 func TestPhasesHaveWhatIsBehindTheCursor(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.Context(), mongotest.URI(t), Options{})
+	s, err := Open(t.Context(), mongotest.URI(t), Options{Timeout: patience.Limit})
 	if err != nil {
 		t.Fatal(err)
 	}

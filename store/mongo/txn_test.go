@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -91,7 +92,7 @@ func TestTransactionsAreRetriedByTheirLabels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{body: slices.Clone(test.body), commit: slices.Clone(test.commit)}
-			err := retry(t.Context(), s, time.Second, func(int) time.Duration { return 0 },
+			err := retry(t.Context(), s, patience.Limit, func(int) time.Duration { return 0 },
 				func(context.Context) error { return s.step("body", &s.body) })
 			if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
 				t.Errorf("error is %v, want %v", err, test.want)
@@ -117,14 +118,14 @@ func TestATransactionGivesUpWhenTimeIsUp(t *testing.T) {
 	own, cancel := within(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	s := busy()
-	err := retry(own, s, time.Second, pause, func(context.Context) error { return s.step("body", &s.body) })
+	err := retry(own, s, patience.Limit, pause, func(context.Context) error { return s.step("body", &s.body) })
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("after the store's own limit: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	s = busy()
-	err = retry(ctx, s, time.Second, pause, func(context.Context) error { return s.step("body", &s.body) })
+	err = retry(ctx, s, patience.Limit, pause, func(context.Context) error { return s.step("body", &s.body) })
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("after the caller's limit: %v", err)
 	}
@@ -139,7 +140,7 @@ func TestACommitGoesOnWhenTheCallerHasGone(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &script{commit: []error{labelled(91, labelUnknownCommit)}}
-	err := retry(ctx, s, time.Second, func(int) time.Duration { return 0 }, func(context.Context) error {
+	err := retry(ctx, s, patience.Limit, func(int) time.Duration { return 0 }, func(context.Context) error {
 		cancel()
 		return nil
 	})

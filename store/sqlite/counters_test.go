@@ -3,32 +3,30 @@ package sqlite
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 )
 
 // counterOf waits for the counter of a search; it is made in the background.
 func counterOf(t *testing.T, s *Store, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	var have int64
+	if !patience.Until(func() bool {
 		c, err := s.readers.get(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		have, err := c.number("SELECT count(*) FROM portico_counts")
+		have, err = c.number("SELECT count(*) FROM portico_counts")
 		s.readers.put(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if have == int64(n) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d counters, want %d", have, n)
-		}
+		return have == int64(n)
+	}) {
+		t.Fatalf("%d counters, want %d", have, n)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -125,7 +126,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	// Six seconds, or on a slow machine until enough was written to tell.
 	const enough = 100
 	kills, acknowledged, begin := 0, 0, time.Now()
-	for time.Since(begin) < time.Minute && (acknowledged < enough || kills < 40 && time.Since(begin) < 6*time.Second) {
+	for time.Since(begin) < patience.Limit && (acknowledged < enough || kills < 40 && time.Since(begin) < 6*time.Second) {
 		cmd := child(t, "write", dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -137,7 +138,8 @@ func TestKilledWhileWriting(t *testing.T) {
 		if line, err := bufio.NewReader(out).ReadString('\n'); line != "writing\n" {
 			t.Fatalf("the child did not start: %q, %v", line, err)
 		}
-		time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
+		// The longer a child lives, the more it writes: more kills have longer lives.
+		time.Sleep(time.Duration((20+rand.IntN(150))*(1+kills/40)) * time.Millisecond)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -35,11 +36,8 @@ func stall(t *testing.T, s *Store) (resume func()) {
 // waitQueued waits until n requests are in the queue.
 func waitQueued(t *testing.T, s *Store, n int) {
 	t.Helper()
-	for until := time.Now().Add(5 * time.Second); len(s.writer.queue) < n; {
-		if time.Now().After(until) {
-			t.Fatalf("%d requests are queued, want %d", len(s.writer.queue), n)
-		}
-		time.Sleep(time.Millisecond)
+	if !patience.Until(func() bool { return len(s.writer.queue) >= n }) {
+		t.Fatalf("%d requests are queued, want %d", len(s.writer.queue), n)
 	}
 }
 
@@ -124,12 +122,19 @@ func TestOverload(t *testing.T) {
 		})
 	}
 	waitQueued(t, s, 3)
-	start := time.Now()
-	if err := insertOne(t, s, "one too many", 10); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("got %v", err)
+	// The least of some: what else the machine does must not count.
+	least := time.Hour
+	for range 20 {
+		start := time.Now()
+		if err := insertOne(t, s, "one too many", 10); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		if least = min(least, time.Since(start)); least < time.Second {
+			break
+		}
 	}
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("refused after %v", d)
+	if least > time.Second {
+		t.Errorf("refused after %v", least)
 	}
 	resume()
 	wg.Wait()
@@ -262,17 +267,13 @@ func TestExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := int64(sweepDocs + 1)
-	for end := time.Now().Add(10 * time.Second); ; {
-		n, err := s.Count(t.Context(), store.Query{Collection: "T"})
-		if err != nil {
+	var n int64
+	if !patience.Until(func() bool {
+		if n, err = s.Count(t.Context(), store.Query{Collection: "T"}); err != nil {
 			t.Fatal(err)
 		}
-		if n == want {
-			break
-		}
-		if n < want || time.Now().After(end) {
-			t.Fatalf("%d documents, want %d", n, want)
-		}
-		time.Sleep(5 * time.Millisecond)
+		return n <= want
+	}) || n < want {
+		t.Fatalf("%d documents, want %d", n, want)
 	}
 }

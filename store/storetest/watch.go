@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -101,7 +102,7 @@ func watch(g *group) {
 			if !errors.Is(err, store.ErrClosed) {
 				t.Errorf("it ended with %v, want %v", err, store.ErrClosed)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience.Limit):
 			t.Error("it goes on")
 		}
 	})
@@ -123,7 +124,7 @@ func watch(g *group) {
 // changes until it reports one.
 func token(t *testing.T, s store.Store, w store.Watcher, c string) store.Token {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Limit)
 	defer cancel()
 	found := make(chan store.Token, 1)
 	go func() {
@@ -167,7 +168,7 @@ func token(t *testing.T, s store.Store, w store.Watcher, c string) store.Token {
 // drain gives the token after the deletions that token made.
 func drain(t *testing.T, w store.Watcher, c string, after store.Token) store.Token {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Limit)
 	defer cancel()
 	for e, err := range w.Watch(ctx, []string{c}, after) {
 		if err != nil {
@@ -196,7 +197,7 @@ func deleteAll(t *testing.T, s store.Store, c string) []store.Op {
 // events gives the next n events after a token.
 func events(t *testing.T, w store.Watcher, collections []string, after store.Token, n int) []store.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Limit)
 	defer cancel()
 	var got []store.Event
 	for e, err := range w.Watch(ctx, collections, after) {

@@ -7,5 +7,5 @@
 //
 // It owns where the server comes from and what it is known not to do ([Skip]);
 // it does not say how a store behaves, which is store/storetest's. It imports
-// none of Portico's packages.
+// none of Portico's packages but internal/patience.
 package mongotest

@@ -7,10 +7,11 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // Env names the variable with the URI of a real MongoDB to test with.
@@ -73,7 +74,7 @@ func drop(t testing.TB, uri, name string) {
 		t.Errorf("cannot drop the database %s", name)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience.Limit)
 	defer cancel()
 	defer func() { _ = client.Disconnect(ctx) }()
 	if err := client.Database(name).Drop(ctx); err != nil {

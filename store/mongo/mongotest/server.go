@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // startOnce starts the server when the first test of the process asks. It is
@@ -111,8 +113,8 @@ func listening(log io.Reader) (string, error) {
 			return "", errors.New("the MongoDB test server ended before it listened")
 		}
 		return "mongodb://" + a + "/", nil
-	case <-time.After(time.Minute):
-		return "", errors.New("the MongoDB test server did not listen within a minute")
+	case <-time.After(patience.Limit):
+		return "", fmt.Errorf("the MongoDB test server did not listen within %v", patience.Limit)
 	}
 }
 

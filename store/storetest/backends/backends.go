@@ -6,6 +6,7 @@ package backends
 import (
 	"testing"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
 	"github.com/portico-fhir/portico/store/mongo"
@@ -25,7 +26,7 @@ func All() map[string]func(testing.TB) store.Store {
 			return s
 		},
 		"mongo": func(t testing.TB) store.Store {
-			s, err := mongo.Open(t.Context(), mongotest.URI(t), mongo.Options{})
+			s, err := mongo.Open(t.Context(), mongotest.URI(t), mongo.Options{Timeout: patience.Limit})
 			if err != nil {
 				t.Fatal(err)
 			}
