@@ -4,8 +4,10 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 )
 
@@ -61,6 +63,9 @@ type Access struct {
 	Grant              string // id of the ProxyGrant, for Proxy
 	Token              string // id of the authorization, the same after a refresh
 	Terms              string // what the grant permits now, for Proxy: another when that is narrowed
+	// Opened is what the grant permitted at Asked, for Proxy; nil: nobody has asked.
+	Opened *policy.Effective
+	Asked  time.Time
 
 	caller string // what Caller gives, when that is known already
 }
@@ -71,13 +76,13 @@ func (a Access) Shared() *Access {
 	return &a
 }
 
-// Under gives a with the terms that a grant has now. What was kept for the caller under
-// other terms (answers, positions) is somebody else's then.
-func (a *Access) Under(terms string) *Access {
+// Under gives a with what its grant permits at a moment. What was kept for the caller
+// under other terms (answers, positions) is somebody else's then.
+func (a *Access) Under(now *policy.Effective, at time.Time) *Access {
 	c := *a
-	c.Terms, c.caller = terms, ""
+	c.Terms, c.Opened, c.Asked, c.caller = now.Terms, now, at, ""
 	if a.Terms == "" {
-		c.caller = named(a.Caller(), terms)
+		c.caller = named(a.Caller(), now.Terms)
 	}
 	return &c
 }

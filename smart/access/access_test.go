@@ -2,9 +2,11 @@ package access_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 )
 
@@ -46,8 +48,8 @@ func TestCallersDifferInAllThatCounts(t *testing.T) {
 	}
 	less := base
 	less.Terms = "less"
-	for _, a := range []*access.Access{&base, base.Shared(), base.Under("more")} {
-		if got := a.Under("less"); got.Terms != "less" || got.Caller() != less.Caller() {
+	for _, a := range []*access.Access{&base, base.Shared(), base.Under(&policy.Effective{Terms: "more"}, time.Now())} {
+		if got := a.Under(&policy.Effective{Terms: "less"}, time.Now()); got.Terms != "less" || got.Caller() != less.Caller() {
 			t.Errorf("E11 under less it is %s, want %s", got.Caller(), less.Caller())
 		}
 	}

@@ -6,5 +6,5 @@
 //
 // Specification: SMART App Launch 2.2, Scopes and Launch Context.
 //
-// It may import fhir and smart/scope.
+// It may import fhir, smart/policy and smart/scope.
 package access

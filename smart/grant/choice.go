@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/policy"
 )
 
@@ -25,9 +26,30 @@ type Choice struct {
 	Now policy.Effective
 }
 
-// Patients lists for whom an account may act by grants that are in force now, by
-// name.
-func (g *Grants) Patients(ctx context.Context, account string) ([]Choice, error) {
+// Choices lists for whom somebody may act now: their own record first, then the patients
+// of grants that are in force, by name. A patient of several grants is there several
+// times.
+func (g *Grants) Choices(ctx context.Context, who *account.Account) ([]Choice, error) {
+	var all []Choice
+	if who.Has(account.Patient) && who.Person.Type == "Patient" {
+		own, err := g.Describe(ctx, who.Person)
+		switch {
+		case err == nil:
+			own.Actor = who.Person
+			all = append(all, own)
+		case !isClients(err):
+			return nil, err
+		}
+	}
+	if !who.Has(account.Proxy) {
+		return all, nil
+	}
+	granted, err := g.granted(ctx, who.ID)
+	return append(all, slices.DeleteFunc(granted, func(c Choice) bool { return who.Is(c.Patient) })...), err
+}
+
+// granted lists for whom an account may act by grants that are in force now, by name.
+func (g *Grants) granted(ctx context.Context, account string) ([]Choice, error) {
 	all, err := g.of(ctx, account)
 	if err != nil {
 		return nil, err

@@ -197,7 +197,7 @@ func fromItsMakingToItsEnd(t *testing.T, c *clinic) {
 	if e, ok := c.live(t, id); !ok || e.Column != "child" || e.Patient != "lena" || e.Proxy.ID != "tom-for-lena" {
 		t.Errorf("E11 at 7: %+v, %v", e, ok)
 	}
-	choices, err := c.Grants.Patients(t.Context(), c.tom.ID)
+	choices, err := c.Grants.Choices(t.Context(), &c.tom)
 	if err != nil || len(choices) != 1 || choices[0].Name != "Lena Shaw" || choices[0].Grant != id || choices[0].Birth != "2012-05-20" {
 		t.Errorf("%v, %+v", err, choices)
 	}
@@ -211,7 +211,7 @@ func fromItsMakingToItsEnd(t *testing.T, c *clinic) {
 	if err != nil || !strings.Contains(string(consent.Body), `"status":"inactive"`) || consent.Version != "2" {
 		t.Errorf("%v: %s", err, consent.Body)
 	}
-	if choices, err := c.Grants.Patients(t.Context(), c.tom.ID); err != nil || len(choices) != 0 {
+	if choices, err := c.Grants.Choices(t.Context(), &c.tom); err != nil || len(choices) != 0 {
 		t.Errorf("%v, %+v", err, choices)
 	}
 	if _, err := c.run(t.Context(), t, doctor, "revoke-proxy", id, ""); err != nil {
@@ -306,7 +306,7 @@ func TestE11_WhatEndsAGrant(t *testing.T) {
 			if e, ok := c.live(t, id); ok {
 				t.Errorf("it is in force: %+v", e)
 			}
-			if choices, err := c.Grants.Patients(t.Context(), c.tom.ID); err != nil || len(choices) > 0 {
+			if choices, err := c.Grants.Choices(t.Context(), &c.tom); err != nil || len(choices) > 0 {
 				t.Errorf("it is offered: %+v, %v", choices, err)
 			}
 		})
@@ -489,6 +489,38 @@ func TestMyPatients(t *testing.T) {
 	}
 }
 
+func TestChoices(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t, newMemory(t))
+	c.granted(t, parental)
+	c.put(t, `{"resourceType":"Patient","id":"max"}`)
+	both := []account.Role{account.Patient, account.Proxy}
+	for claim, tt := range map[string]struct {
+		roles  []account.Role
+		person string
+		want   []string
+	}{
+		"the own record comes first":                {both, "max", []string{"max", "lena"}},
+		"without the role nobody acts for others":   {both[:1], "max", []string{"max"}},
+		"a proxy need not be a patient":             {both[1:], "max", []string{"lena"}},
+		"nobody acts for themselves":                {both, "lena", []string{"lena"}},
+		"a record that is not there is not offered": {both, "gone", []string{"lena"}},
+	} {
+		who := account.Account{ID: c.tom.ID, Roles: tt.roles, Person: fhir.Key{Type: "Patient", ID: tt.person}}
+		choices, err := c.Grants.Choices(t.Context(), &who)
+		var got []string
+		for i, choice := range choices {
+			got = append(got, choice.Patient.ID)
+			if own := i == 0 && slices.Contains(tt.roles, account.Patient) && tt.person != "gone"; own != (choice.Grant == "") {
+				t.Errorf("B10 %s: %+v", claim, choice)
+			}
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("B10 %s: %v, %v", claim, got, err)
+		}
+	}
+}
+
 func TestAProxyWhomAProviderVouchesFor(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t, newMemory(t))
@@ -506,7 +538,7 @@ func TestAProxyWhomAProviderVouchesFor(t *testing.T) {
 			continue // somebody else's subject is nobody here
 		}
 		c.granted(t, request)
-		choices, err := c.Grants.Patients(t.Context(), eva.ID)
+		choices, err := c.Grants.Choices(t.Context(), &eva)
 		if err != nil || len(choices) != 1 || choices[0].Patient.ID != "lena" {
 			t.Errorf("she acts for %+v, %v", choices, err)
 		}

@@ -236,7 +236,11 @@ func (o *Operations) mine(ctx context.Context, c operation.Call) (operation.Resu
 	if a == nil || a.Account == "" {
 		return operation.Result{}, fhir.Errorf(fhir.CodeForbidden, "", "$my-patients is for people who signed in.")
 	}
-	choices, err := o.Own(ctx, a.Account)
+	who, err := o.Accounts.Get(ctx, a.Account)
+	if err != nil {
+		return operation.Result{}, err
+	}
+	choices, err := o.Grants.Choices(ctx, &who)
 	if err != nil {
 		return operation.Result{}, err
 	}
@@ -275,25 +279,4 @@ func (o *Operations) mine(ctx context.Context, c operation.Call) (operation.Resu
 		return operation.Result{}, fmt.Errorf("my-patients: %w", err)
 	}
 	return operation.Result{Parameters: body}, nil
-}
-
-// Own lists for whom an account may act: the person's own record first.
-func (o *Operations) Own(ctx context.Context, id string) ([]Choice, error) {
-	who, err := o.Accounts.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	var own []Choice
-	if who.Has(account.Patient) && who.Person.Type == "Patient" {
-		c, err := o.Grants.Describe(ctx, who.Person)
-		switch {
-		case err == nil:
-			c.Actor = who.Person
-			own = append(own, c)
-		case !isClients(err):
-			return nil, err
-		}
-	}
-	granted, err := o.Grants.Patients(ctx, id)
-	return append(own, granted...), err
 }

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
@@ -138,16 +139,13 @@ func (r *Repository) bases(ctx context.Context, a *access.Access, c scope.Contex
 
 // delegated gives what a proxy's grant permits now.
 func (r *Repository) delegated(ctx context.Context, a *access.Access, t fhir.Type, action policy.Action, v *view) ([]branch, error) {
-	if r.Grants == nil || a.Grant == "" || a.Patient == "" {
-		return nil, nil
-	}
-	e, ok, err := r.Grants.Live(ctx, a.Grant)
-	if err != nil || !ok || e.Patient != a.Patient || e.Proxy != a.Actor {
+	e, err := r.opened(ctx, a)
+	if err != nil || e == nil || e.Patient != a.Patient || e.Proxy != a.Actor {
 		return nil, err
 	}
 	v.hide = e.Hide[t]
 	var all []branch
-	for _, part := range r.Policy.Opens(&e, t, action) {
+	for _, part := range r.Policy.Opens(e, t, action) {
 		b := branch{of: one(a.Patient)}
 		if part.Own {
 			if b.where = r.partyTo(t, a.Actor); b.where == nil {
@@ -164,6 +162,28 @@ func (r *Repository) delegated(ctx context.Context, a *access.Access, t fhir.Typ
 		all = append(all, b)
 	}
 	return all, nil
+}
+
+// asksAgain is how long what a grant permitted when the token was looked at holds: a
+// request asks once, unless it goes on for longer.
+const asksAgain = time.Second
+
+// opened gives what a proxy's grant permits now; nil when it has no effect.
+func (r *Repository) opened(ctx context.Context, a *access.Access) (*policy.Effective, error) {
+	if a.Grant == "" || a.Patient == "" {
+		return nil, nil
+	}
+	if age := r.now().Sub(a.Asked); a.Opened != nil && a.Opened.Grant == a.Grant && age >= 0 && age < asksAgain {
+		return a.Opened, nil
+	}
+	if r.Grants == nil {
+		return nil, nil
+	}
+	e, ok, err := r.Grants.Live(ctx, a.Grant)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &e, nil
 }
 
 // partyTo holds for what a proxy is a party of; nil when that cannot be told.

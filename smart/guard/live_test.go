@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -171,5 +172,47 @@ func TestARelationshipIsRememberedForALittleWhile(t *testing.T) {
 	f.put(t, `{"resourceType":"CareTeam","id":"t","status":"active","subject":{"reference":"Patient/p"},"participant":[{"member":{"reference":"Practitioner/d"}}]}`)
 	if !reads() {
 		t.Error("E10 a clock that went back lets it be remembered for ever")
+	}
+}
+
+// counted counts how often it was asked.
+type counted struct {
+	fakeGrants
+	asked int
+}
+
+func (c *counted) Live(ctx context.Context, id string) (policy.Effective, bool, error) {
+	c.asked++
+	return c.fakeGrants.Live(ctx, id)
+}
+
+// TestAGrantIsAskedForOnce says that what the token's grant permits is not asked for again
+// while a request lasts, unless that goes on.
+func TestAGrantIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, `{"resourceType":"Patient","id":"p"}`)
+	f.proxy(t, "p", "child")
+	grants := &counted{fakeGrants: f.grants}
+	at := now
+	g := &guard.Repository{Inner: f.records, Policy: f.Policy, Grants: grants, Base: base, Now: func() time.Time { return at }}
+	opened := f.grants["g"]
+	a := access.From(as(t, access.Proxy, "RelatedPerson/r", "p", "patient/*.rs")).Under(&opened, now)
+	read := func() error {
+		_, err := g.Read(access.With(t.Context(), a), fhir.Key{Type: "Patient", ID: "p"})
+		return err
+	}
+	if err := read(); err != nil || grants.asked != 0 {
+		t.Errorf("E11 right after the token was looked at: asked %d times, %v", grants.asked, err)
+	}
+	delete(f.grants, "g") // revoked meanwhile
+	for _, later := range []time.Duration{2 * time.Second, -time.Second} {
+		at = now.Add(later)
+		if err := read(); code(err) != fhir.CodeNotFound {
+			t.Errorf("E11 %v later: %v", later, err)
+		}
+	}
+	a.Opened, at = &policy.Effective{Grant: "another", Patient: "p", Proxy: opened.Proxy, Cells: opened.Cells}, now
+	if err := read(); code(err) != fhir.CodeNotFound || grants.asked != 3 {
+		t.Errorf("E11 what another grant permits: asked %d times, %v", grants.asked, err)
 	}
 }

@@ -29,7 +29,8 @@ type Grants interface {
 type Repository struct {
 	Inner  fhir.Repository
 	Policy *policy.Policy
-	// Grants are asked about proxies, each time; nil: no proxy may do anything.
+	// Grants are asked about proxies, when the Access does not say what they may do now;
+	// nil: then they may do nothing.
 	Grants Grants
 	Base   string // the server's FHIR base URL without a trailing slash
 	// Location is where dates without a zone are; nil: UTC.

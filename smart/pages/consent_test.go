@@ -183,7 +183,7 @@ func TestAConsentIsAsLongAsWhatIsAsked(t *testing.T) {
 	if n := len(p.all("input")); n > 1000 || !strings.Contains(p.text, "See all information, only where a = 379") {
 		t.Errorf("B11 %d scopes make %d fields: %.500s", len(asks), n, p.text)
 	}
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > 2*time.Minute {
 		t.Errorf("the page took %v", took)
 	}
 }

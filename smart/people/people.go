@@ -17,8 +17,8 @@ import (
 
 // Grants are the grants that let people act for others.
 type Grants interface {
-	// Patients lists for whom an account may act now.
-	Patients(ctx context.Context, account string) ([]grant.Choice, error)
+	// Choices lists for whom somebody may act now, the own record first.
+	Choices(ctx context.Context, who *account.Account) ([]grant.Choice, error)
 	// Describe gives name and date of birth of a patient, whoever asks.
 	Describe(ctx context.Context, patient fhir.Key) (grant.Choice, error)
 }
@@ -60,38 +60,22 @@ var _ pages.People = (*People)(nil)
 // Patients gives the person's own record first, then those of whom the person acts
 // for, each once.
 func (p *People) Patients(ctx context.Context, who *account.Account) ([]pages.Choice, error) {
+	may, err := p.Grants.Choices(ctx, who)
+	if err != nil {
+		return nil, err
+	}
 	var all []pages.Choice
-	own, ok, err := p.own(ctx, who)
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		all = append(all, own)
-	}
-	if !who.Has(account.Proxy) {
-		return all, nil
-	}
-	granted, err := p.Grants.Patients(ctx, who.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range granted {
+	for _, g := range may {
 		if slices.ContainsFunc(all, func(c pages.Choice) bool { return c.Patient == g.Patient }) {
 			continue
 		}
-		all = append(all, pages.Choice{
-			Patient: g.Patient, Name: g.Name, Birth: g.Birth, Kind: access.Proxy, Actor: g.Actor, Grant: g.Grant, Possible: p.possible(access.Proxy, &g.Now),
-		})
+		c := pages.Choice{Patient: g.Patient, Name: g.Name, Birth: g.Birth, Kind: access.Patient, Actor: g.Actor, Grant: g.Grant, Possible: p.possible(access.Patient, nil)}
+		if g.Grant != "" {
+			c.Kind, c.Possible = access.Proxy, p.possible(access.Proxy, &g.Now)
+		}
+		all = append(all, c)
 	}
 	return all, nil
-}
-
-// own gives the person's own record.
-func (p *People) own(ctx context.Context, who *account.Account) (c pages.Choice, ok bool, err error) {
-	if !who.Has(account.Patient) || who.Person.Type != "Patient" {
-		return pages.Choice{}, false, nil
-	}
-	return p.describe(ctx, pages.Choice{Patient: who.Person, Kind: access.Patient, Actor: who.Person, Possible: p.possible(access.Patient, nil)})
 }
 
 // describe adds name and date of birth; ok is false when the patient is not there.

@@ -11,5 +11,5 @@
 // on 28 February for those born on the 29th in years without one, and counts from
 // the earliest day that a partial date of birth may mean.
 //
-// It may import fhir, fhir/search, smart/access and smart/scope.
+// It may import fhir, fhir/search and smart/scope.
 package policy

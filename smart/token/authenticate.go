@@ -47,7 +47,7 @@ func (t *Tokens) check(ctx context.Context, known *held) (*access.Access, error)
 	case !live:
 		return nil, errUnknown
 	}
-	return known.access.Under(now.Terms), nil
+	return known.access.Under(now, t.now()), nil
 }
 
 var (
