@@ -58,8 +58,7 @@ func Lacks(order []Key, at Cursor) bool {
 
 // first gives what an array sorts by.
 func (w *Within) first(array Value, desc bool) Value {
-	var best []byte
-	found := false
+	var all [][]byte
 	if array.Type == bson.TypeArray {
 		for elems := body(array.Value); ; {
 			_, v, rest, ok := next(elems)
@@ -67,14 +66,23 @@ func (w *Within) first(array Value, desc bool) Value {
 				break
 			}
 			elems = rest
-			if v.Type != bson.TypeString {
-				continue
+			if v.Type == bson.TypeString {
+				all = append(all, text(v.Value))
 			}
-			for _, st := range w.Stretches {
-				tail, in := st.tail(text(v.Value))
-				if in && (!found || bytes.Compare(tail, best) < 0 != desc) {
-					best, found = tail, true
-				}
+		}
+	}
+	return w.of(all, desc)
+}
+
+// of gives what strings sort by.
+func (w *Within) of(all [][]byte, desc bool) Value {
+	var best []byte
+	found := false
+	for _, s := range all {
+		for _, st := range w.Stretches {
+			tail, in := st.tail(s)
+			if in && (!found || bytes.Compare(tail, best) < 0 != desc) {
+				best, found = tail, true
 			}
 		}
 	}
@@ -89,8 +97,11 @@ func (w *Within) first(array Value, desc bool) Value {
 
 // tail gives what follows the prefix in a string of the stretch.
 func (s Stretch) tail(b []byte) (tail []byte, in bool) {
-	tail, in = bytes.CutPrefix(b, []byte(s.Prefix))
-	return tail, in && string(tail) >= s.Low && (s.High == "" || string(tail) < s.High)
+	if len(b) < len(s.Prefix) || string(b[:len(s.Prefix)]) != s.Prefix {
+		return nil, false
+	}
+	tail = b[len(s.Prefix):]
+	return tail, string(tail) >= s.Low && (s.High == "" || string(tail) < s.High)
 }
 
 func first(order []Key, d Doc) (Cursor, error) {

@@ -39,6 +39,7 @@ type finding struct {
 	parts []phase
 	after store.Cursor
 	match index.Matcher
+	keyed bool // documents are read with their entries
 }
 
 // Search returns the current resources of one type that match, deleted ones left
@@ -92,23 +93,51 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 
 // page reads one page, and one candidate more to know whether there is a next.
 func (f *finding) page(ctx context.Context, page *fhir.Page) error {
-	var last store.Doc
 	size := 0
+	var last found
 	for i := f.reached(f.after); i < len(f.parts); i++ {
 		for doc, err := range f.matches(ctx, f.ask(i, f.q.Count+1-len(page.Resources)), maxLooked) {
 			if err != nil {
 				return err
 			}
 			if len(page.Resources) == f.q.Count || size >= maxPage {
-				page.Next = string(store.Position(f.order, last).Marshal())
-				return nil
+				page.Next, err = f.next(ctx, page, last)
+				return err
 			}
-			last = doc.raw
+			last = doc
 			size += len(doc.resource.Body)
 			page.Resources = append(page.Resources, doc.resource)
 		}
 	}
 	return nil
+}
+
+// next gives the position behind the last resource of a page. Where entries give the
+// order, they are read only of that one; when it has changed since, the page is
+// read once more, with the entries of all.
+func (f *finding) next(ctx context.Context, page *fhir.Page, last found) (string, error) {
+	if !f.within() || f.keyed {
+		return string(store.Position(f.order, last.raw).Marshal()), nil
+	}
+	id := store.Eq{Path: fieldID, Value: store.ID(last.raw)}
+	q := store.Query{Collection: f.find.Collection, Where: id, Limit: 1, Fields: []string{fieldVersion, fieldRank, fieldKeys}}
+	for doc, err := range f.Store.Find(ctx, q) {
+		if err != nil {
+			return "", fault("search", err)
+		}
+		if store.Compare(store.Lookup(doc, fieldVersion), store.Lookup(last.raw, fieldVersion)) == 0 {
+			return string(store.Position(f.order, doc).Marshal()), nil
+		}
+	}
+	f.keyed = true
+	page.Resources = nil
+	err := f.page(ctx, page)
+	return page.Next, err
+}
+
+// within reports whether entries give the order.
+func (f *finding) within() bool {
+	return slices.ContainsFunc(f.order, func(k store.Key) bool { return k.Within != nil })
 }
 
 // ask gives the query for so many matches of a phase.
@@ -121,11 +150,11 @@ func (f *finding) ask(i, limit int) store.Query {
 	if q.Expect = limit; f.plan.Exact {
 		q.Limit = limit
 	}
-	if slices.ContainsFunc(f.order, func(k store.Key) bool { return k.Within != nil }) {
-		if len(f.q.Sort) > 0 {
-			q.MaxSort = maxSorted
-		}
-		q.Fields = append(q.Fields, fieldKeys) // for the position of the last one
+	if f.within() && len(f.q.Sort) > 0 {
+		q.MaxSort = maxSorted
+	}
+	if f.within() && f.keyed {
+		q.Fields = append(q.Fields, fieldKeys)
 	}
 	return q
 }

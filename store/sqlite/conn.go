@@ -25,6 +25,8 @@ type conn struct {
 	snapped  bool      // a read transaction is under way
 	recent   *recent   // as of the transaction under way
 
+	elements elements // that a search looks at
+
 	// broken is set when reading the mapped file faulted (the disk failed, or
 	// somebody cut the file short). SQLite's state is then unknown: nothing
 	// of the connection is touched again.

@@ -93,6 +93,38 @@ func (c *conn) own(coll *collection, rid int64, d *stored) (store.Doc, error) {
 	return d.with(list)
 }
 
+// elements are those of a list that was read. They are used again and again, for the
+// sake of their memory.
+type elements struct {
+	list  [][]byte
+	bytes []byte // of all
+}
+
+// read takes the elements out of a list, and copies them.
+func (s *elements) read(list []byte) error {
+	count, n := binary.Uvarint(list)
+	if n <= 0 || count > uint64(len(list)) {
+		return errForm()
+	}
+	list = list[n:]
+	s.list, s.bytes = s.list[:0], s.bytes[:0]
+	var last []byte
+	for range count {
+		shared, follow, a := readTurn(list, len(last))
+		if a == 0 {
+			return errForm()
+		}
+		list = list[a:]
+		// bytes may move; what was read before stays as it was.
+		start := len(s.bytes)
+		s.bytes = append(append(s.bytes, last[:shared]...), list[:follow]...)
+		last = s.bytes[start:len(s.bytes):len(s.bytes)]
+		s.list = append(s.list, last)
+		list = list[follow:]
+	}
+	return nil
+}
+
 // with gives the document with the list that it lacks.
 func (d *stored) with(list []byte) (store.Doc, error) {
 	count, n := binary.Uvarint(list)

@@ -23,6 +23,7 @@ type search struct {
 
 	walk   *walk
 	docs   *stmt // reads the document of an entry
+	apart  apart
 	order  []store.Key
 	ties   ties
 	behind bool // the cursor was passed
@@ -79,7 +80,7 @@ func (r *search) open() error {
 		r.walk.close()
 		r.walk = nil
 	}
-	r.seen, r.ties = nil, ties{}
+	r.seen, r.ties, r.apart.field = nil, ties{}, ""
 	r.behind = r.query.After == nil || !r.access.tied && !r.access.partial
 	r.rest = r.access.residual(r.query.Where)
 	r.fields = touched(r.rest, nil)
@@ -111,6 +112,7 @@ func (r *search) close() {
 		r.docs.release()
 		r.docs = nil
 	}
+	r.apart.close()
 	r.conn.endSnapshot()
 }
 
@@ -185,20 +187,40 @@ func (r *search) match() (*entry, error) {
 				return nil, err
 			}
 		}
-		e.doc = e.stored.rest
-		if e.stored.lacks(r.fields) {
-			if e.doc, err = r.conn.own(r.coll, e.rid, &e.stored); err != nil {
-				return nil, err
-			}
+		if err := r.complete(e); err != nil {
+			return nil, err
 		}
 		r.stats.Docs++
-		if !r.behind && !r.passed(e.doc) {
+		if !r.behind && !r.passed(e) {
 			continue
 		}
-		if store.Match(r.rest, e.doc) {
+		if e.view != nil && e.view.Match(r.rest) || e.view == nil && store.Match(r.rest, e.doc) {
 			return e, nil
 		}
 	}
+}
+
+// complete adds to an entry's document what the search looks at and is kept elsewhere.
+func (r *search) complete(e *entry) error {
+	e.doc, e.view = e.stored.rest, nil
+	if !e.stored.lacks(r.fields) {
+		return nil
+	}
+	var err error
+	if r.apart.suffices(r, e.stored.name) {
+		e.view, err = r.apart.read(r.conn, r.coll, e)
+	} else {
+		e.doc, err = r.conn.own(r.coll, e.rid, &e.stored)
+	}
+	return err
+}
+
+// position is where an entry's document stands in the order.
+func (r *search) position(e *entry) store.Cursor {
+	if e.view != nil {
+		return e.view.Position(r.order)
+	}
+	return store.Position(r.order, e.doc)
 }
 
 // nextEntry gives the next entry in the order of the access.
@@ -266,7 +288,7 @@ func (r *search) nextSorted() (store.Doc, error) {
 			if e == nil {
 				break
 			}
-			if err := r.sorted.add(e); err != nil {
+			if err := r.sorted.add(r.position(e), e.rid); err != nil {
 				return nil, err
 			}
 		}

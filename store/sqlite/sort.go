@@ -57,15 +57,14 @@ func (t *sorted) begin() {
 }
 
 // add offers a document to the pass.
-func (t *sorted) add(e *entry) error {
-	at := store.Position(t.order, e.doc)
+func (t *sorted) add(at store.Cursor, rid int64) error {
 	if store.Lacks(t.order, at) {
 		return nil
 	}
 	if t.seen++; t.most > 0 && t.seen > t.most {
 		return store.ErrTooCostly
 	}
-	t.offer(t.key(at), e.rid)
+	t.offer(t.key(at), rid)
 	return nil
 }
 

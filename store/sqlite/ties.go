@@ -97,8 +97,8 @@ func (r *search) byID(rids []int64) ([]int64, error) {
 // passed reports whether a document comes after the cursor. All that follow it then do,
 // since the walk begins with the entries that have the cursor's key, unless a document
 // may have other entries before it.
-func (r *search) passed(doc store.Doc) bool {
-	passed := store.ComparePositions(r.order, store.Position(r.order, doc), r.query.After) > 0
+func (r *search) passed(e *entry) bool {
+	passed := store.ComparePositions(r.order, r.position(e), r.query.After) > 0
 	r.behind = passed && !r.access.partial
 	return passed
 }

@@ -13,7 +13,8 @@ type entry struct {
 	key    []byte
 	rid    int64
 	stored stored
-	doc    store.Doc // of stored, with all fields that the search looks at
+	doc    store.Doc   // of stored, with all fields that the search looks at
+	view   *store.View // of doc and what it lacks of them, where it was not put together
 }
 
 // walk reads the entries of an access: lane by lane, or merged where the order
