@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,14 +104,72 @@ func TestG7_13_ASortByOneParameterWalksTheIndex(t *testing.T) {
 	if _, err = r.Search(t.Context(), &fhir.Query{Type: "Patient", Sort: sortKeys(t, "Patient", "-birthdate"), Count: 10, Cursor: first.Next}); err != nil {
 		t.Fatal(err)
 	}
-	for i, plan := range seen.plans {
-		if plan.Index != "keys" || plan.Sorted || plan.Docs > 25 {
-			t.Errorf("page %d: %+v", i+1, plan)
+	if len(seen.plans) != 4 {
+		t.Fatalf("%d searches for two pages", len(seen.plans))
+	}
+	for page := range 2 {
+		if plan := seen.plans[2*page]; plan.Index != "keys" || plan.Sorted || plan.Docs > 25 {
+			t.Errorf("page %d: %+v", page+1, plan)
+		}
+		// The entries of the last one, for the position of the next page.
+		if plan := seen.plans[2*page+1]; plan.Index != "_id" || plan.Docs != 1 {
+			t.Errorf("after page %d: %+v", page+1, plan)
 		}
 	}
-	if len(seen.plans) != 2 {
-		t.Errorf("%d searches for two pages", len(seen.plans))
+}
+
+// The position behind a page is where its last resource stood when the page was read,
+// even where it changes before its entries are read.
+func TestG7_13_TheNextPageBeginsWhereThisOneEnded(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		born := func(i, year int) fhir.Change {
+			return fhir.Change{
+				Method: fhir.Put, Key: fhir.Key{Type: "Patient", ID: fmt.Sprintf("p%d", i)},
+				Body: fmt.Appendf(nil, `{"resourceType": "Patient", "birthDate": "%d"}`, year),
+			}
+		}
+		for i := range 6 {
+			commit(t, r, born(i, 1950+i))
+		}
+		inner := r.Store
+		r.Store = &meanwhile{Store: inner, do: func() {
+			commit(t, &record.Repository{Store: inner}, born(1, 1999)) // the last of the first page
+		}}
+		q := &fhir.Query{Type: "Patient", Sort: sortKeys(t, "Patient", "birthdate"), Count: 2}
+		var got []string
+		for {
+			page, err := r.Search(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, res := range page.Resources {
+				got = append(got, res.ID)
+			}
+			if q.Cursor = page.Next; page.Next == "" {
+				break
+			}
+		}
+		if want := []string{"p0", "p2", "p3", "p4", "p5", "p1"}; !slices.Equal(got, want) {
+			t.Errorf("pages of %v, want %v", got, want)
+		}
+	})
+}
+
+// meanwhile writes before the first read by id.
+type meanwhile struct {
+	store.Store
+	do func()
+}
+
+func (m *meanwhile) SortsWithin() bool { return store.SortsWithin(m.Store) }
+
+func (m *meanwhile) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	if eq, ok := q.Where.(store.Eq); ok && eq.Path == "_id" && m.do != nil {
+		do := m.do
+		m.do = nil
+		do()
 	}
+	return m.Store.Find(ctx, q)
 }
 
 // explained notes how searches among Patients are answered.
