@@ -379,7 +379,7 @@ func (p *planner) next(v store.Value) store.Value {
 		return store.V(bson.NewObjectID())
 	case bson.TypeString:
 		if s, _ := v.StringValueOK(); isDecimal([]byte(s)) {
-			if n, ok := (ids{}).parseKey(s); ok {
+			if n, ok := parseKey(s, "-"); ok {
 				i, _ := whole(n)
 				return store.String(fmt.Sprint(i + 1))
 			}

@@ -53,10 +53,11 @@ func (l *loader) compile(h *header) {
 	s.maps = append(s.maps, m)
 	l.states(h)
 	m.factor(asked)
-	m.fields = addFields(slices.Clone(m.scope.names), m.Visible)
+	l.ready(h)
+	m.fields = addFields(m.needs(), m.Visible)
 	for _, b := range m.branches {
 		for _, f := range []store.Filter{b.base.upper(), b.base.lower()} {
-			m.fields = addFields(m.fields, f)
+			m.fields = addFields(m.fields, m.lift(f))
 		}
 	}
 }
@@ -167,8 +168,8 @@ func (c *compiler) branch(h *header, f fan) (*branch, []cond) {
 	b := &branch{Mapping: c.m, suffix: f.suffix, has: f.has}
 	b.body = c.object(h.node, elements, string(c.m.Resource), c.m.scope, string(c.m.Resource), true)
 	parts := []cond{exactly{c.m.id.usable()}}
-	if c.m.Where != nil {
-		parts = append(parts, exactly{c.m.Where})
+	if own := c.m.where(); !isAlways(own) {
+		parts = append(parts, own)
 	}
 	if len(f.has) > 0 {
 		var any []store.Filter
@@ -192,7 +193,7 @@ func (c *compiler) branch(h *header, f fan) (*branch, []cond) {
 func (l *loader) earlier(s *served, b *branch) store.Filter {
 	var out []store.Filter
 	for _, o := range s.branches {
-		if o.Mapping != b.Mapping && o.suffix == b.suffix && o.Collection == b.Collection {
+		if o.Mapping != b.Mapping && o.suffix == b.suffix && o.Collection == b.Collection && o.spreads() == b.spreads() {
 			if o.Where == nil {
 				return store.None()
 			}
@@ -441,6 +442,13 @@ func (c *compiler) repeated(r directives, elem schema.Element, sc *scope, at str
 	item := c.item(r.keys["$item"], elem, inner, at)
 	c.written, c.inEach = written, outer
 	if item == nil || path == "" {
+		return nil
+	}
+	if g := c.m.group; g != nil && !outer && path == g.rows {
+		g.members = append(g.members, inner.names...)
+	}
+	if s := c.m.each; s != nil && !outer && path == s.array {
+		c.add(r.keys["$each"], "write rules for one element of it", "%s: with each, %q is one element, not an array", at, path)
 		return nil
 	}
 	if _, nested := item.(*repeated); nested {

@@ -106,12 +106,14 @@ type sortKey struct {
 	present cond // the resource has it
 }
 
+// sortKey finds it. Documents are not sorted by what differs from element to element, nor
+// are groups by anything but their key.
 func (b *branch) sortKey(p *fhir.SearchParam, paths [][]step) (key sortKey, sortable bool) {
 	if p.Name == "_lastUpdated" {
 		if b.updated == nil {
-			return sortKey{present: never}, true
+			return sortKey{present: never}, b.group == nil
 		}
-		return sortKey{b.updated, b.updated.present()}, true
+		return sortKey{b.updated, b.updated.present()}, !b.moves(b.updated.path)
 	}
 	var sk seeker
 	var any []cond
@@ -122,9 +124,9 @@ func (b *branch) sortKey(p *fhir.SearchParam, paths [][]step) (key sortKey, sort
 		return sortKey{}, false
 	}
 	if len(sk.dates) == 0 {
-		return sortKey{present: never}, true
+		return sortKey{present: never}, b.group == nil
 	}
-	return sortKey{&sk.dates[0].moment, some(any...)}, !sk.dates[0].elem
+	return sortKey{&sk.dates[0].moment, some(any...)}, !sk.dates[0].elem && !b.moves(sk.dates[0].path)
 }
 
 // sorts finds the keys of all branches and reports whether they can be brought

@@ -36,7 +36,11 @@ type encoder struct {
 func (e *encoder) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
 	e.open(b, doc)
 	var room [maxID]byte
-	id, ok := e.types[b.Resource].ids.append(room[:0], e.id, b.suffix)
+	what := ident{key: e.id, suffix: b.suffix}
+	if b.each != nil {
+		what.array, what.elem = b.each.suffix, e.frame.value(b.element)
+	}
+	id, ok := e.types[b.Resource].ids.appendIdent(room[:0], what)
 	e.key = fhir.Key{Type: b.Resource, ID: string(id)}
 	res := fhir.Resource{Key: e.key, Version: e.version}
 	counted := e.version != ""
@@ -98,6 +102,24 @@ func (e *encoder) malformed(o *origin) state {
 		e.report(Fault{Map: e.branch.Name, Line: o.line, Path: o.path, Key: e.key})
 	}
 	return absent
+}
+
+// items gives what the rules of a map read of a document, and reports elements that no
+// resource can be made of.
+func (e *encoder) items(m *Mapping, doc store.Doc) []unwound {
+	if m.each == nil {
+		return m.items(doc, ids{}, nil)
+	}
+	return m.items(doc, e.types[m.Resource].ids, func() { e.unreadable(m, store.Lookup(doc, m.id.path)) })
+}
+
+// unreadable reports that no resource can be made of a group, or of an element.
+func (e *encoder) unreadable(m *Mapping, key store.Value) {
+	if e.report == nil {
+		return
+	}
+	id, _ := e.types[m.Resource].ids.append(nil, key, "")
+	e.report(Fault{Map: m.Name, Line: m.Line, Path: string(m.Resource), Key: fhir.Key{Type: m.Resource, ID: string(id)}})
 }
 
 // mark notes where what a lens wrote from start on comes from.

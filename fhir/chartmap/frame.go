@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -15,6 +16,7 @@ import (
 type scope struct {
 	index map[string]int
 	names []string
+	paths []string // whole
 	elem  bool
 }
 
@@ -28,14 +30,25 @@ func (s *scope) field(path string) ref {
 	if path == self {
 		return ref{top: -1, elem: true}
 	}
+	if !slices.Contains(s.paths, path) {
+		s.paths = append(s.paths, path)
+	}
 	name, rest, _ := strings.Cut(path, ".")
+	return ref{top: s.top(name), rest: rest, path: path, elem: s.elem}
+}
+
+// hidden registers a field that no rule can name.
+func (s *scope) hidden(name string) ref { return ref{top: s.top(name), path: name} }
+
+// top numbers a field.
+func (s *scope) top(name string) int {
 	i, ok := s.index[name]
 	if !ok {
 		i = len(s.names)
 		s.index[name] = i
 		s.names = append(s.names, name)
 	}
-	return ref{top: i, rest: rest, path: path, elem: s.elem}
+	return i
 }
 
 // ref is a place in a scope.

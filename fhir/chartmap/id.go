@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"bytes"
 	"encoding/base32"
 	"encoding/hex"
 	"math"
@@ -23,10 +24,21 @@ import (
 //	-sa.20b    the string "a b": all but letters and digits as "." and two hexadecimal digits
 //	-b…        any other value: its type and bytes in base 32
 //
-// A fan-out resource adds "-" and its suffix. A string that ends like that is
+// A fan-out resource adds "-" and its suffix; one made of an element of an array
+// adds before that "-", the suffix of its array, "-" and the key of the element, in
+// which escapes stand behind a "." and no "-" occurs. A string that ends like that is
 // escaped, too, so two keys never give the same id.
 type ids struct {
 	suffixes map[string]bool // of all fan-out branches of the resource type
+	arrays   map[string]bool // suffixes of the arrays whose elements are resources of the type
+}
+
+// ident is what an id stands for.
+type ident struct {
+	key    store.Value // of the document, or of the group
+	array  string      // suffix of the array; empty when it is no element's
+	elem   store.Value // key, or position, of the element
+	suffix string      // of the fan-out
 }
 
 var base = base32.HexEncoding.WithPadding(base32.NoPadding)
@@ -36,13 +48,22 @@ const maxID = 64 // R4 2.24.0.1, id
 // append writes the id of key and suffix to dst. It is not ok where the key
 // cannot be an id: null, an array, a document, NaN, or longer than an id may be.
 func (c ids) append(dst []byte, key store.Value, suffix string) ([]byte, bool) {
+	return c.appendIdent(dst, ident{key: key, suffix: suffix})
+}
+
+// appendIdent is append for an id of any kind.
+func (c ids) appendIdent(dst []byte, id ident) ([]byte, bool) {
 	start := len(dst)
-	dst, ok := c.appendKey(dst, key)
+	dst, ok := appendKey(dst, id.key, '-', c.plain)
+	if ok && id.array != "" {
+		dst = append(append(append(dst, '-'), id.array...), '-')
+		dst, ok = appendKey(dst, id.elem, '.', c.plainElement)
+	}
 	if !ok {
 		return dst[:start], false
 	}
-	if suffix != "" {
-		dst = append(append(dst, '-'), suffix...)
+	if id.suffix != "" {
+		dst = append(append(dst, '-'), id.suffix...)
 	}
 	if len(dst)-start > maxID {
 		return dst[:start], false
@@ -50,7 +71,8 @@ func (c ids) append(dst []byte, key store.Value, suffix string) ([]byte, bool) {
 	return dst, true
 }
 
-func (c ids) appendKey(dst []byte, key store.Value) ([]byte, bool) {
+// appendKey writes a key. Escapes stand behind mark.
+func appendKey(dst []byte, key store.Value, mark byte, plain func([]byte) bool) ([]byte, bool) {
 	switch key.Type {
 	case bson.TypeObjectID:
 		return hex.AppendEncode(dst, key.Value), len(key.Value) == 12
@@ -59,14 +81,14 @@ func (c ids) appendKey(dst []byte, key store.Value) ([]byte, bool) {
 		if !ok {
 			return dst, false
 		}
-		if c.plain(s) {
+		if plain(s) {
 			return append(dst, s...), true
 		}
-		return appendEscaped(append(dst, "-s"...), s), true
+		return appendEscaped(append(dst, mark, 's'), s), true
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
 		if n, ok := whole(key); ok {
 			if n < 0 {
-				dst = append(dst, "-n"...)
+				dst = append(dst, mark, 'n')
 				return strconv.AppendUint(dst, -uint64(n), 10), true
 			}
 			return strconv.AppendInt(dst, n, 10), true
@@ -81,7 +103,7 @@ func (c ids) appendKey(dst []byte, key store.Value) ([]byte, bool) {
 		return dst, false
 	}
 	raw := append([]byte{byte(key.Type)}, key.Value...)
-	return append(append(dst, "-b"...), strings.ToLower(base.EncodeToString(raw))...), true
+	return append(append(dst, mark, 'b'), strings.ToLower(base.EncodeToString(raw))...), true
 }
 
 // plain reports whether a string can be an id as it is.
@@ -89,42 +111,67 @@ func (c ids) plain(s []byte) bool {
 	if !fhir.ValidID(string(s)) || s[0] == '-' || s[0] == '.' || isDecimal(s) || isHex24(s) {
 		return false
 	}
-	_, suffix := c.cut(string(s))
-	return suffix == ""
+	_, array, _, suffix := c.cut(string(s))
+	return suffix == "" && array == ""
 }
 
-// cut splits a fan-out suffix off an id.
-func (c ids) cut(id string) (key, suffix string) {
-	if i := strings.LastIndexByte(id, '-'); i > 0 && c.suffixes[id[i+1:]] {
-		return id[:i], id[i+1:]
+// plainElement reports whether a string can be the key of an element as it is.
+func (c ids) plainElement(s []byte) bool {
+	return fhir.ValidID(string(s)) && bytes.IndexByte(s, '-') < 0 && s[0] != '.' && !isDecimal(s) && !isHex24(s) && !c.suffixes[string(s)]
+}
+
+// cut splits the suffix of a fan-out, and the key of an element with the suffix of its
+// array, off an id.
+func (c ids) cut(id string) (key, array, elem, suffix string) {
+	key = id
+	if i := strings.LastIndexByte(key, '-'); i > 0 && c.suffixes[key[i+1:]] {
+		key, suffix = key[:i], key[i+1:]
 	}
-	return id, ""
+	if j := strings.LastIndexByte(key, '-'); j > 0 {
+		if i := strings.LastIndexByte(key[:j], '-'); i > 0 && c.arrays[key[i+1:j]] {
+			key, array, elem = key[:i], key[i+1:j], key[j+1:]
+		}
+	}
+	return key, array, elem, suffix
 }
 
 // parse gives the key and the suffix that an id stands for. It is not ok for
 // what append never writes.
 func (c ids) parse(id string) (key store.Value, suffix string, ok bool) {
-	if !fhir.ValidID(id) {
+	what, ok := c.parseIdent(id)
+	if !ok || what.array != "" {
 		return store.Value{}, "", false
 	}
-	text, suffix := c.cut(id)
-	key, ok = c.parseKey(text)
-	if !ok {
-		return store.Value{}, "", false
-	}
-	back, ok := c.append(make([]byte, 0, maxID), key, suffix)
-	return key, suffix, ok && string(back) == id
+	return what.key, what.suffix, true
 }
 
-func (c ids) parseKey(s string) (store.Value, bool) {
+// parseIdent is parse for an id of any kind.
+func (c ids) parseIdent(id string) (what ident, ok bool) {
+	if !fhir.ValidID(id) {
+		return ident{}, false
+	}
+	key, array, elem, suffix := c.cut(id)
+	what = ident{array: array, suffix: suffix}
+	if what.key, ok = parseKey(key, "-"); ok && array != "" {
+		what.elem, ok = parseKey(elem, ".")
+	}
+	if !ok {
+		return ident{}, false
+	}
+	back, ok := c.appendIdent(make([]byte, 0, maxID), what)
+	return what, ok && string(back) == id
+}
+
+// parseKey reads what appendKey wrote.
+func parseKey(s, mark string) (store.Value, bool) {
 	switch {
-	case strings.HasPrefix(s, "-s"):
+	case strings.HasPrefix(s, mark+"s"):
 		text, ok := unescape(s[2:])
 		return store.String(text), ok
-	case strings.HasPrefix(s, "-n"):
+	case strings.HasPrefix(s, mark+"n"):
 		n, err := strconv.ParseUint(s[2:], 10, 64)
 		return store.V(-int64(n)), err == nil && n <= 1<<63
-	case strings.HasPrefix(s, "-b"):
+	case strings.HasPrefix(s, mark+"b"):
 		raw, err := base.DecodeString(strings.ToUpper(s[2:]))
 		if err != nil || len(raw) == 0 {
 			return store.Value{}, false

@@ -59,7 +59,7 @@ type loader struct {
 	unmapped      string
 	onUnknownCode string
 	tables        map[string]*table
-	suffixes      map[fhir.Type]map[string]bool
+	known         map[fhir.Type]ids // what stands in the ids of a type
 }
 
 var topKeys = []string{"chartmap", "source", "defaults", "codes", "maps"}
@@ -221,7 +221,7 @@ func (l *loader) zone(n *yaml.Node, what string) *time.Location {
 }
 
 var mapKeys = []string{
-	"name", "resource", "from", "where", "id", "version", "updated", "history", "compartment", "visible", "labels", "fanout",
+	"name", "resource", "from", "where", "id", "version", "updated", "history", "compartment", "visible", "labels", "fanout", "each", "groupBy",
 	"onCreate", "newId", "transitions", "writable", "review", "unmapped", "concurrency", "elements",
 }
 
@@ -243,7 +243,7 @@ type fan struct {
 }
 
 func (l *loader) maps(n *yaml.Node) {
-	l.suffixes = map[fhir.Type]map[string]bool{}
+	l.known = map[fhir.Type]ids{}
 	var headers []*header
 	names := map[string]bool{}
 	for _, item := range l.items(n, "maps") {
@@ -255,11 +255,16 @@ func (l *loader) maps(n *yaml.Node) {
 			l.add(h.keys["name"], "give each map its own name", "there are two maps with the name %q", h.m.Name)
 		}
 		names[h.m.Name] = true
+		known := l.known[h.m.Resource]
+		if known.suffixes == nil {
+			known = ids{suffixes: map[string]bool{}, arrays: map[string]bool{}}
+			l.known[h.m.Resource] = known
+		}
 		for _, f := range h.fanout {
-			if l.suffixes[h.m.Resource] == nil {
-				l.suffixes[h.m.Resource] = map[string]bool{}
-			}
-			l.suffixes[h.m.Resource][f.suffix] = true
+			known.suffixes[f.suffix] = true
+		}
+		if h.m.each != nil {
+			known.arrays[h.m.each.suffix] = true
 		}
 		headers = append(headers, h)
 	}
@@ -302,6 +307,10 @@ func (l *loader) header(n *yaml.Node) *header {
 			l.history(m, e.value)
 		case "fanout":
 			h.fanout = l.fanout(e.value)
+		case "each":
+			m.each = l.eachOf(e.value)
+		case "groupBy":
+			m.group = l.groupOf(e.value)
 		case "elements":
 			h.elements = l.entries(e.value, "elements")
 		default:
@@ -311,14 +320,30 @@ func (l *loader) header(n *yaml.Node) *header {
 		}
 	}
 	for _, key := range []string{"name", "resource", "from", "id", "elements"} {
-		if h.keys[key] == nil {
+		if h.keys[key] == nil && (key != "id" || h.keys["groupBy"] == nil) {
 			l.add(n, "add "+key+": …", "%s has no %s", what, key)
 		}
 	}
 	if n := h.keys["history"]; n != nil && h.keys["version"] == nil {
 		l.add(n, "add version: the field that tells them apart", "%s has a history without a version", what)
 	}
-	if m.Resource == "" || m.Collection == "" || h.keys["id"] == nil {
+	if g := m.group; g != nil {
+		g.version, m.version.path = m.version.path, ""
+		if g.version != "" {
+			m.version = m.scope.hidden(versionField)
+		}
+		if m.updated != nil {
+			g.max = append(g.max, m.updated.path)
+		}
+		m.id, g.same = m.scope.field(g.key), m.owners()
+	}
+	if m.each != nil {
+		m.element = m.scope.hidden(elementField)
+	}
+	if m.viewed() {
+		l.view(h, what)
+	}
+	if m.Resource == "" || m.Collection == "" || m.id.path == "" {
 		return nil
 	}
 	return h
@@ -375,10 +400,6 @@ func (l *loader) collection(n *yaml.Node) string {
 	return s
 }
 
-// suffixGrammar keeps fan-out ids within FHIR's grammar, and the "-" in front
-// of a suffix recognisable.
-var suffixGrammar = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,15}$`)
-
 func (l *loader) fanout(n *yaml.Node) []fan {
 	var out []fan
 	seen := map[string]bool{}
@@ -387,11 +408,8 @@ func (l *loader) fanout(n *yaml.Node) []fan {
 		for _, e := range l.entries(item, "fanout") {
 			switch e.name {
 			case "suffix":
-				f.suffix = l.str(e.value, "suffix")
-				switch {
-				case !suffixGrammar.MatchString(f.suffix) && f.suffix != "":
-					l.add(e.value, "use 1 to 16 letters and digits, a letter first", "%q cannot be the suffix of an id", f.suffix)
-				case seen[f.suffix]:
+				f.suffix = l.suffix(e.value)
+				if seen[f.suffix] {
 					l.add(e.value, "use another one", "the suffix %q is used twice", f.suffix)
 				}
 				seen[f.suffix] = true
@@ -428,11 +446,20 @@ func (l *loader) collisions(headers []*header) {
 			}
 		}
 		for _, s := range suffixes {
+			if h.m.each != nil {
+				s = h.m.each.suffix + "-" + s
+			}
 			key := string(h.m.Resource) + "-" + s
 			other := first[key]
 			switch {
 			case other == nil:
 				first[key] = h
+			case h.m.each != nil && (other.m.each.array != h.m.each.array || other.m.each.key != h.m.each.key):
+				l.add(h.keys["each"], "give one of them another suffix",
+					"maps %q and %q make %s of different arrays or keys, so two elements could get the same id", other.m.Name, h.m.Name, h.m.Resource)
+			case h.m.group != nil || other.m.group != nil:
+				l.add(h.node, "give one of them a fanout with a suffix of its own",
+					"maps %q and %q serve %s, and a group could get the id of another resource", other.m.Name, h.m.Name, h.m.Resource)
 			case other.m.Collection != h.m.Collection || other.m.id.path != h.m.id.path:
 				l.add(h.node, "give one of them a fanout with a suffix of its own",
 					"maps %q and %q serve %s from different collections or keys, so two documents could get the same id", other.m.Name, h.m.Name, h.m.Resource)

@@ -55,6 +55,10 @@ type Mapping struct {
 	// Rules are the element rules in the order of the file.
 	Rules []*Rule
 
+	each    *spread   // a resource of each element of an array
+	group   *grouping // a resource of several documents
+	element ref       // key of the element, with each
+
 	id, version ref
 	archived    ref // of Archive: the key of the document that one was
 	updated     *moment
@@ -87,11 +91,15 @@ func (m *Mapping) Bookkeeping() (id, version, updated string) {
 	if m.updated != nil {
 		updated = m.updated.path
 	}
-	return m.id.path, m.version.path, updated
+	version = m.version.path
+	if m.group != nil {
+		version = m.group.version
+	}
+	return m.id.path, version, updated
 }
 
-// Fans reports whether one document becomes several resources.
-func (m *Mapping) Fans() bool { return m.branches[0].suffix != "" }
+// Fans reports whether one document becomes several resources, or several one.
+func (m *Mapping) Fans() bool { return m.branches[0].suffix != "" || m.viewed() }
 
 // branch is one resource that a document becomes: the only one, or one of its
 // fan-out.

@@ -12,10 +12,11 @@ import (
 )
 
 // position is the place of the last resource of a page: in the order of its
-// stream, then by branch.
+// stream, then by the element of an array, then by branch.
 type position struct {
 	last   bool
 	branch int
+	elem   store.Value  // missing where the document is not unwound
 	at     store.Cursor // nil before the first
 }
 
@@ -31,8 +32,13 @@ func (p position) String() string {
 	if p.last {
 		b[0] = 1
 	}
+	at := p.at
+	if !store.Missing(p.elem) {
+		b[0] |= 2
+		at = append(slices.Clone(at), p.elem)
+	}
 	b = binary.AppendUvarint(b, uint64(p.branch))
-	return base64.RawURLEncoding.EncodeToString(append(b, p.at.Marshal()...))
+	return base64.RawURLEncoding.EncodeToString(append(b, at.Marshal()...))
 }
 
 // parsePosition reads what String wrote, and refuses what does not fit the plan.
@@ -44,10 +50,10 @@ func parsePosition(s string, plan []*stream) (position, error) {
 		return position{}, badCursor()
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) < 2 || b[0] > 1 {
+	if err != nil || len(b) < 2 || b[0] > 3 {
 		return position{}, badCursor()
 	}
-	p := position{last: b[0] == 1}
+	p := position{last: b[0]&1 == 1}
 	number, n := binary.Uvarint(b[1:])
 	if n <= 0 || number > 1<<16 {
 		return position{}, badCursor()
@@ -56,6 +62,9 @@ func parsePosition(s string, plan []*stream) (position, error) {
 	p.at, err = store.UnmarshalCursor(b[1+n:])
 	if err != nil || p.at == nil {
 		return position{}, badCursor()
+	}
+	if b[0]&2 != 0 {
+		p.elem, p.at = p.at[len(p.at)-1], p.at[:len(p.at)-1]
 	}
 	for _, s := range plan {
 		if s.last == p.last && len(s.order) != len(p.at) {
@@ -79,7 +88,7 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 		if last == from.last {
 			start = from
 		}
-		m, err := r.merge(ctx, plan, start, last, count+1)
+		m, err := r.merge(ctx, e, plan, start, last, count+1)
 		if err != nil {
 			return nil, "", err
 		}
@@ -89,15 +98,16 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 				break
 			}
 			b := c.parts[c.part].branch
-			res, ok := e.encode(b, c.docs[0])
+			doc := c.items[0].doc
+			res, ok := e.encode(b, doc)
 			if ok && len(out) == count {
 				return out, at.String(), r.overlaid(ctx, e, out, origins)
 			}
-			at = position{last: last, branch: b.number, at: c.head}
+			at = position{last: last, branch: b.number, elem: c.items[0].at, at: c.head}
 			if ok {
-				out, origins = append(out, res), append(origins, made{b, c.docs[0]})
+				out, origins = append(out, res), append(origins, made{b, doc})
 			}
-			if err := c.next(ctx, r.Store); err != nil {
+			if err := c.next(ctx); err != nil {
 				return nil, "", err
 			}
 		}
@@ -140,29 +150,34 @@ type merger struct{ cursors []*cursor }
 // cursor walks one stream.
 type cursor struct {
 	*stream
+	repo   *Repository
+	e      *encoder
 	filter store.Filter
-	docs   []store.Doc
-	part   int          // of docs[0], which satisfies it
+	docs   []store.Doc  // of the store; for a map with groupBy, what the rules read of groups
+	items  []unwound    // of docs[0], those that are left; the first of them satisfies part
+	open   bool         // items are those of docs[0]
+	plain  [1]unwound   // room for items
+	part   int          // of items[0]
 	head   store.Cursor // position of docs[0]
 	after  store.Cursor // position of the last document that was fetched
 	batch  int
 	done   bool // nothing is left in the store
 }
 
-func (r *Repository) merge(ctx context.Context, plan []*stream, start position, last bool, count int) (*merger, error) {
+func (r *Repository) merge(ctx context.Context, e *encoder, plan []*stream, start position, last bool, count int) (*merger, error) {
 	m := &merger{}
 	for _, s := range plan {
 		if s.last != last {
 			continue
 		}
-		c := &cursor{stream: s, filter: s.upper(), after: start.at, batch: s.batch(count)}
-		if start.at != nil && s.lastBranch() > start.branch {
-			if err := c.tie(ctx, r.Store, start); err != nil {
+		c := r.cursor(e, s, start.at, s.batch(count))
+		if start.at != nil && s.lastBranch() >= start.branch {
+			if err := c.tie(ctx, start); err != nil {
 				return nil, err
 			}
 		}
-		if len(c.docs) == 0 {
-			if err := c.settle(ctx, r.Store); err != nil {
+		if len(c.items) == 0 {
+			if err := c.settle(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -171,17 +186,27 @@ func (r *Repository) merge(ctx context.Context, plan []*stream, start position, 
 	return m, nil
 }
 
+// cursor gives a cursor behind a position.
+func (r *Repository) cursor(e *encoder, s *stream, after store.Cursor, batch int) *cursor {
+	return &cursor{stream: s, repo: r, e: e, filter: s.upper(), after: after, batch: batch}
+}
+
 // batch is how many documents to ask for when count resources are wanted. Of a
-// fan-out about half of the branches, we expect, make something of a document;
-// if it is less, more documents are asked for later.
-func (s *stream) batch(count int) int { return count*2/(len(s.parts)+1) + 1 }
+// fan-out about half of the branches, we expect, make something of a document, and of an array a few
+// elements; if it is less, more documents are asked for later.
+func (s *stream) batch(count int) int {
+	if s.each != nil {
+		return count/4 + 1
+	}
+	return count*2/(len(s.parts)+1) + 1
+}
 
 // least gives the cursor whose head comes first, or nil. Cursors stand in the
 // order of their branches, so the first of equals is the right one.
 func (m *merger) least() *cursor {
 	var best *cursor
 	for _, c := range m.cursors {
-		if len(c.docs) > 0 && (best == nil || compareHeads(c, best) < 0) {
+		if len(c.items) > 0 && (best == nil || compareHeads(c, best) < 0) {
 			best = c
 		}
 	}
@@ -192,28 +217,76 @@ func (m *merger) least() *cursor {
 // names aside.
 func compareHeads(a, b *cursor) int { return store.ComparePositions(a.order, a.head, b.head) }
 
-// tie fetches the document that stands exactly at a position, for the branches
-// behind that which ended the page before.
-func (c *cursor) tie(ctx context.Context, st store.Store, start position) error {
-	where := store.Eq{Path: "_id", Value: start.at[len(start.at)-1]}
-	for doc, err := range st.Find(ctx, store.Query{Collection: c.Collection, Where: where, Fields: c.fields}) {
-		if err != nil {
-			return fmt.Errorf("searching %s: %w", c.Collection, err)
-		}
-		if store.ComparePositions(c.order, store.Position(c.order, doc), start.at) != 0 || !c.where.match(doc) {
-			continue
-		}
-		behind := slices.IndexFunc(c.parts, func(p part) bool { return p.number > start.branch })
-		if i := c.fit(doc, behind); i >= 0 {
-			c.docs, c.part, c.head = append(c.docs, doc), i, start.at
+// tie fetches the document that stands exactly at a position, for the elements and branches
+// behind those that ended the page before.
+func (c *cursor) tie(ctx context.Context, start position) error {
+	behind := slices.IndexFunc(c.parts, func(p part) bool { return p.number > start.branch })
+	if behind < 0 && c.each == nil {
+		return nil
+	}
+	docs, err := c.at(ctx, start.at)
+	if err != nil {
+		return err
+	}
+	c.docs = docs
+	for ; len(c.docs) > 0; c.docs = c.docs[1:] {
+		c.unfold()
+		for ; len(c.items) > 0; c.items = c.items[1:] {
+			from, rank := behind, store.Compare(c.items[0].at, start.elem)
+			switch {
+			case !c.where.match(c.items[0].doc):
+				continue
+			case c.parts[0].number > start.branch: // it was another map's document
+			case rank < 0, rank == 0 && behind < 0:
+				continue
+			case rank > 0:
+				from = 0
+			}
+			if c.part = c.fit(c.items[0].doc, from); c.part >= 0 {
+				c.head = start.at
+				return nil
+			}
 		}
 	}
+	c.open = false
 	return nil
 }
 
-// fit gives the first part, not before from, whose condition holds for a document
-// of the stream; -1 if there is none.
+// at fetches what stands exactly at a position.
+func (c *cursor) at(ctx context.Context, at store.Cursor) ([]store.Doc, error) {
+	if c.group != nil {
+		return c.repo.groups(ctx, c.e, c.Mapping, []store.Value{at[len(at)-1]})
+	}
+	var docs []store.Doc
+	where := store.Eq{Path: "_id", Value: at[len(at)-1]}
+	for doc, err := range c.repo.Store.Find(ctx, store.Query{Collection: c.Collection, Where: where, Fields: c.fields}) {
+		if err != nil {
+			return nil, fmt.Errorf("searching %s: %w", c.Collection, err)
+		}
+		if store.ComparePositions(c.order, store.Position(c.order, doc), at) == 0 {
+			docs = append(docs, doc)
+		}
+	}
+	return docs, nil
+}
+
+// unfold opens the first document.
+func (c *cursor) unfold() {
+	c.open = true
+	if c.each != nil {
+		c.items = c.e.items(c.Mapping, c.docs[0])
+		return
+	}
+	c.plain[0].doc = c.docs[0]
+	c.items = c.plain[:]
+}
+
+// fit gives the first part, not before from, whose condition holds for what the rules
+// read; -1 if there is none.
 func (c *cursor) fit(doc store.Doc, from int) int {
+	if !c.sure() && !c.where.match(doc) {
+		return -1
+	}
 	for i := from; i < len(c.parts); i++ {
 		if c.parts[i].own.match(doc) {
 			return i
@@ -222,44 +295,61 @@ func (c *cursor) fit(doc store.Doc, from int) int {
 	return -1
 }
 
-// next drops the head: the resource that its part makes of the first document.
-func (c *cursor) next(ctx context.Context, st store.Store) error {
-	if i := c.fit(c.docs[0], c.part+1); i >= 0 {
+// sure reports whether the store finds precisely what the condition of the stream asks
+// for.
+func (c *cursor) sure() bool { return c.where.exact() && !c.viewed() }
+
+// next drops the head: the resource that its part makes of the first item.
+func (c *cursor) next(ctx context.Context) error {
+	if i := c.fit(c.items[0].doc, c.part+1); i >= 0 {
 		c.part = i
 		return nil
 	}
-	c.docs = c.docs[1:]
-	return c.settle(ctx, st)
+	c.items = c.items[1:]
+	return c.settle(ctx)
 }
 
 // settle drops documents that are none of the stream's, and fetches more, until
 // there is a head or the stream has ended.
-func (c *cursor) settle(ctx context.Context, st store.Store) error {
+func (c *cursor) settle(ctx context.Context) error {
 	for {
 		for len(c.docs) > 0 {
-			doc := c.docs[0]
-			if c.where.exact() || c.where.match(doc) {
-				if c.part = c.fit(doc, 0); c.part >= 0 {
-					c.head = store.Position(c.order, doc)
+			if !c.open {
+				c.unfold()
+			}
+			for ; len(c.items) > 0; c.items = c.items[1:] {
+				if c.part = c.fit(c.items[0].doc, 0); c.part >= 0 {
+					c.head = c.position(c.docs[0])
 					return nil
 				}
 			}
-			c.docs = c.docs[1:]
+			c.docs, c.open = c.docs[1:], false
 		}
 		if c.done {
 			return nil
 		}
-		if err := c.fetch(ctx, st); err != nil {
+		if err := c.fetch(ctx); err != nil {
 			return err
 		}
 	}
 }
 
+// position gives the place of a document in the stream.
+func (s *stream) position(doc store.Doc) store.Cursor {
+	if s.group != nil {
+		return store.Cursor{store.Lookup(doc, s.id.path)}
+	}
+	return store.Position(s.order, doc)
+}
+
 // fetch reads the next documents.
-func (c *cursor) fetch(ctx context.Context, st store.Store) error {
+func (c *cursor) fetch(ctx context.Context) error {
+	if c.group != nil {
+		return c.fetchGroups(ctx)
+	}
 	c.docs = make([]store.Doc, 0, c.batch)
 	q := store.Query{Collection: c.Collection, Where: c.filter, Order: c.order, After: c.after, Limit: c.batch, Fields: c.fields}
-	for doc, err := range st.Find(ctx, q) {
+	for doc, err := range c.repo.Store.Find(ctx, q) {
 		if err != nil {
 			return fmt.Errorf("searching %s: %w", c.Collection, err)
 		}

@@ -33,7 +33,7 @@ func (s *stream) upper() store.Filter {
 	for i, p := range s.parts {
 		own[i] = p.own.upper()
 	}
-	f := conjunction([]store.Filter{s.where.upper(), disjunction(own)})
+	f := s.lift(conjunction([]store.Filter{s.where.upper(), disjunction(own)}))
 	if and, ok := f.(store.And); ok {
 		slices.SortStableFunc(and, func(a, b store.Filter) int { return cmp.Compare(rank(a), rank(b)) })
 	}
@@ -95,8 +95,8 @@ func (q *query) plan(fq *fhir.Query) ([]*stream, error) {
 // share are compiled once.
 func (q *query) parts(m *Mapping, a *ask) (cond, []part) {
 	common, own := []cond{m.shared}, []*ask(nil)
-	if q.lay && m.Visible != nil {
-		common = append(common, exactly{m.Visible})
+	if q.lay {
+		common = append(common, m.visible())
 	}
 	conjuncts := []ask{*a}
 	if a.op == opAnd {
@@ -154,6 +154,10 @@ func (q *query) sorted(m *Mapping, c cond, parts []part, sort []fhir.SortKey) ([
 	}
 	for i, k := range sort {
 		if k.Param.Name == "_id" {
+			if m.group != nil {
+				add(store.Key{Path: m.id.path, Desc: k.Desc})
+				break
+			}
 			add(store.Key{Path: "_id", Desc: k.Desc})
 			break
 		}
@@ -173,7 +177,12 @@ func (q *query) sorted(m *Mapping, c cond, parts []part, sort []fhir.SortKey) ([
 	var out []*stream
 	for _, s := range []*stream{first, without} {
 		if !isNever(s.where) {
-			s.order = store.CompleteOrder(s.order)
+			switch {
+			case m.group == nil:
+				s.order = store.CompleteOrder(s.order)
+			case s.order == nil:
+				s.order = []store.Key{{Path: m.id.path}}
+			}
 			out = append(out, s)
 		}
 	}
@@ -187,6 +196,14 @@ const noField = "-"
 func (r *Repository) total(ctx context.Context, plan []*stream) (int64, error) {
 	var sum int64
 	for _, s := range plan {
+		if s.viewed() {
+			n, err := r.countEach(ctx, s)
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+			continue
+		}
 		for _, p := range s.parts {
 			n, err := r.count(ctx, s.Mapping, every(s.where, p.own))
 			if err != nil {
@@ -196,6 +213,19 @@ func (r *Repository) total(ctx context.Context, plan []*stream) (int64, error) {
 		}
 	}
 	return sum, nil
+}
+
+// countBatch is how many documents are read at once when they are counted.
+const countBatch = 500
+
+// countEach counts what a stream makes by looking at all of it: no store counts elements
+// or groups.
+func (r *Repository) countEach(ctx context.Context, s *stream) (n int64, err error) {
+	c := r.cursor(r.encoder(), s, nil, countBatch)
+	for err = c.settle(ctx); err == nil && len(c.items) > 0; err = c.next(ctx) {
+		n++
+	}
+	return n, err
 }
 
 // count counts the documents of a map that satisfy c.

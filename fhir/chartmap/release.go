@@ -14,7 +14,8 @@ func lay(ctx context.Context) bool {
 	return ok && (a.Role == "patient" || a.Role == "proxy")
 }
 
-// released reports whether those whom release rules are for see a document.
+// released reports whether those whom release rules are for see what is made of a
+// document.
 func (m *Mapping) released(doc store.Doc) bool {
-	return m.Visible == nil || store.Match(m.Visible, doc)
+	return m.visible().match(doc)
 }

@@ -121,23 +121,20 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 	if s == nil {
 		return fhir.Resource{}, gone
 	}
-	id, suffix, ok := s.ids.parse(key.ID)
+	what, ok := s.ids.parseIdent(key.ID)
 	if !ok {
 		return fhir.Resource{}, gone
 	}
 	e := r.encoder()
 	for _, b := range s.branches {
-		if b.suffix != suffix {
+		if b.suffix != what.suffix || b.spreads() != what.array {
 			continue
 		}
-		q := store.Query{Collection: b.Collection, Fields: b.fields, Limit: 2, Where: b.id.keyIs(id)}
-		if b.id.path != "_id" { // is not unique
-			q.Where = conjunction([]store.Filter{q.Where, b.base.upper()})
+		docs, err := r.sources(ctx, e, b, what)
+		if err != nil {
+			return fhir.Resource{}, err
 		}
-		for doc, err := range r.Store.Find(ctx, q) {
-			if err != nil {
-				return fhir.Resource{}, fmt.Errorf("reading %s: %w", b.Collection, err)
-			}
+		for _, doc := range docs {
 			if !b.base.match(doc) || lay(ctx) && !b.released(doc) {
 				continue
 			}
@@ -152,6 +149,34 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 		}
 	}
 	return fhir.Resource{}, gone
+}
+
+// sources gives what the rules of a branch read for an id: nothing, or one document, or two
+// where the EHR has the same key twice.
+func (r *Repository) sources(ctx context.Context, e *encoder, b *branch, what ident) ([]store.Doc, error) {
+	if b.group != nil {
+		return r.groups(ctx, e, b.Mapping, []store.Value{what.key})
+	}
+	q := store.Query{Collection: b.Collection, Fields: b.fields, Limit: 2, Where: b.id.keyIs(what.key)}
+	if b.id.path != "_id" { // is not unique
+		q.Where = conjunction([]store.Filter{q.Where, b.lift(b.base.upper())})
+	}
+	docs := make([]store.Doc, 0, 2)
+	for doc, err := range r.Store.Find(ctx, q) {
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", b.Collection, err)
+		}
+		if b.each == nil {
+			docs = append(docs, doc)
+			continue
+		}
+		for _, item := range e.items(b.Mapping, doc) {
+			if store.Compare(item.at, what.elem) == 0 {
+				docs = append(docs, item.doc)
+			}
+		}
+	}
+	return docs, nil
 }
 
 // keyIs holds where the key of a document is v.

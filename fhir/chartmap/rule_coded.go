@@ -73,7 +73,7 @@ func (c *compiler) coded(r directives, as string, elem schema.Element, field ref
 }
 
 // ids gives the coder for references to a type, or for the ids of a type itself.
-func (l *loader) ids(t fhir.Type) ids { return ids{suffixes: l.suffixes[t]} }
+func (l *loader) ids(t fhir.Type) ids { return l.known[t] }
 
 // reference compiles $ref and $refBy.
 func (c *compiler) reference(r directives, elem schema.Element, sc *scope, at string) lens {

@@ -190,11 +190,15 @@ func (q *query) id(b *branch, t *test) cond {
 	if t.kind == testPresent {
 		return always
 	}
-	key, suffix, ok := q.ids.parse(t.token.Code)
-	if !ok || suffix != b.suffix || t.token.AnyCode || !t.token.AnySystem && t.token.System != "" {
+	what, ok := q.ids.parseIdent(t.token.Code)
+	if !ok || what.suffix != b.suffix || what.array != b.spreads() || t.token.AnyCode || !t.token.AnySystem && t.token.System != "" {
 		return never
 	}
-	return exactly{b.id.keyIs(key)}
+	own := cond(exactly{b.id.keyIs(what.key)})
+	if b.each != nil {
+		return every(own, b.each.is(what.elem))
+	}
+	return own
 }
 
 // Search implements fhir.Repository. Resources without a value for the first

@@ -65,6 +65,8 @@ func TestTheSchemaAndTheLoaderKnowTheSameWords(t *testing.T) {
 	if len(words) > 0 {
 		t.Errorf("the schema has no rule for %v", keys(toNode(words)))
 	}
+	same("each", keys(at(s, "$defs", "map", "properties", "each", "properties")), slices.Clone(eachKeys))
+	same("groupBy", keys(at(s, "$defs", "map", "properties", "groupBy", "properties")), slices.Clone(groupKeys))
 	same("maps", keys(at(s, "$defs", "map", "properties")), slices.Clone(mapKeys))
 	same("top", keys(at(s, "properties")), slices.Clone(topKeys))
 	same("codes", keys(at(s, "properties", "codes", "additionalProperties", "properties")), slices.Clone(tableKeys))

@@ -1,0 +1,103 @@
+package chartmap_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/store"
+)
+
+// views is the chart map with elements of arrays, and groups, as resources.
+func views(t testing.TB) *chartmap.Map {
+	t.Helper()
+	data, err := os.ReadFile("testdata/views/chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := chartmap.Load(data, "testdata/views/chart.yaml")
+	if err != nil {
+		t.Fatalf("\n%v", err)
+	}
+	return m
+}
+
+// viewOps makes n documents of each of its collections, spoilt at the given odds. Some three
+// rows have an order and a day in common, and mostly a patient.
+func viewOps(t testing.TB, r *rand.Rand, n, odds int) []store.Op {
+	t.Helper()
+	data, err := os.ReadFile("testdata/views/documents.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := map[string][]bson.D{}
+	for line := range bytes.Lines(data) {
+		var d bson.D
+		if err := bson.UnmarshalExtJSON(line, false, &d); err != nil {
+			t.Fatal(err)
+		}
+		name := d[0].Value.(string)
+		samples[name] = append(samples[name], d[1:])
+	}
+	var ops []store.Op
+	for _, name := range []string{"people", "rows"} {
+		for i := range n {
+			d := spoil(r, samples[name][r.IntN(len(samples[name]))], odds)
+			if name == "rows" && r.IntN(8) > 0 {
+				together := int32(i / 3)
+				var kept bson.D
+				for _, e := range d {
+					switch e.Key {
+					case "order":
+						e.Value = together
+					case "day":
+						e.Value = []any{int64(together), float64(together), together}[r.IntN(3)]
+					case "pid":
+						e.Value = []any{"p1-a", "p2-a"}[together%2]
+					case "panel", "st", "ward", "lab":
+						if r.IntN(3) > 0 {
+							continue
+						}
+					}
+					kept = append(kept, e)
+				}
+				d = kept
+			}
+			var id any = int32(i)
+			switch r.IntN(3) {
+			case 0:
+				id = bson.ObjectID{2, byte(i)}
+			case 1:
+				id = "p" + string(rune('0'+i%10)) + "-" + string(rune('a'+i/10))
+			}
+			raw, err := bson.Marshal(append(bson.D{{Key: "_id", Value: id}}, d...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ops = append(ops, store.Op{Kind: store.Insert, Collection: name, Doc: raw})
+		}
+	}
+	return ops
+}
+
+// TestPushedDownSearchIsBruteForceOnElementsAndGroups holds the law on documents of which some are as
+// no application would write them.
+func TestPushedDownSearchIsBruteForceOnElementsAndGroups(t *testing.T) {
+	t.Parallel()
+	rounds := map[string]int{"memory": 6, "sqlite": 2, "mongo": 1}
+	for name, open := range backends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			r := rand.New(rand.NewPCG(seed, 0))
+			for round := range rounds[name] {
+				lawOn(t, repositoryWith(t, open, views(t), viewOps(t, r, 30, []int{8, 40}[round%2])))
+			}
+		})
+	}
+}
