@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // brief keeps measurements short.
@@ -195,8 +197,8 @@ func TestACancelledRunEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	err := Main(ctx, []string{"--url", srv.URL, "--duration", "5m"}, &bytes.Buffer{})
-	if err == nil || time.Since(began) > 10*time.Second {
+	err := Main(ctx, []string{"--url", srv.URL, "--duration", "10m"}, &bytes.Buffer{})
+	if err == nil || time.Since(began) > patience.Limit {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
@@ -259,12 +261,12 @@ func TestCPUTimeOfAProcessGrows(t *testing.T) {
 	if !ok {
 		t.Skip("no /proc here")
 	}
-	for began := time.Now(); time.Since(began) < 10*time.Second; {
-		if after, ok := cpuOf(os.Getpid()); ok && after > before {
-			return
-		}
+	if !patience.Until(func() bool {
+		after, ok := cpuOf(os.Getpid())
+		return ok && after > before
+	}) {
+		t.Errorf("%v of looking cost no CPU time", patience.Limit)
 	}
-	t.Error("ten seconds of work cost no CPU time")
 }
 
 func TestTheResourcesHaveTheSizesThatTheyAreSaidToHave(t *testing.T) {

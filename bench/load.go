@@ -33,7 +33,7 @@ func loadFile(ctx context.Context, file, data string, resources int, bytes int64
 	}
 	cmd := exec.CommandContext(ctx, self, "load", "--store", "sqlite:"+data, file)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = longest
 	began := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return row{}, fmt.Errorf("portico load: %w: %s", err, out[max(0, len(out)-2000):])

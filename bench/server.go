@@ -35,8 +35,8 @@ func workDir() (dir string, cleanup func(), err error) {
 	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }
 
-// patience is how long a server may take to start or to stop.
-const patience = 60 * time.Second
+// longest is how long a server may take to start or to stop.
+const longest = 60 * time.Second
 
 // startServer starts this program as a server twice: once to fill its store
 // with the demo clinic, and once, measured, to serve it.
@@ -76,7 +76,7 @@ func launch(ctx context.Context, dir string, args ...string) (*server, error) {
 	s.cmd = exec.CommandContext(ctx, self, args...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
-	s.cmd.WaitDelay = patience
+	s.cmd.WaitDelay = longest
 	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func freeAddress(ctx context.Context) (string, error) {
 
 // awaitReady asks until the server says that it is ready.
 func (s *server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/readyz", http.NoBody)
@@ -144,7 +144,7 @@ func (s *server) stop() error {
 			return fmt.Errorf("the server ended badly: %w: %s", err, s.lastWords())
 		}
 		return nil
-	case <-time.After(patience):
+	case <-time.After(longest):
 		return errors.Join(errors.New("the server does not stop"), s.cmd.Process.Kill())
 	}
 }

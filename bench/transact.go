@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 const (
@@ -84,7 +83,7 @@ func (b *bench) commits(ctx context.Context) (c commits) {
 	if b.metrics == "" {
 		return c
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf(metricsURL, b.metrics), http.NoBody)
 	if err != nil {

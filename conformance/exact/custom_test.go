@@ -13,6 +13,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
@@ -115,16 +116,13 @@ func TestG7_20_ParametersOfEveryTypeAreSearchedByAsR4sOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if !patience.Until(func() bool {
 			ready := func(typ fhir.Type, name string) bool {
 				return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
 			}
-			if !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) }) {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("the parameters do not become ready")
-			}
+			return !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) })
+		}) {
+			t.Fatal("the parameters do not become ready")
 		}
 		check(t, st, customTable)
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
 	"github.com/portico-fhir/portico/store/mongo"
@@ -36,7 +37,7 @@ func backends() map[string]backend {
 		},
 		"mongo": func(t testing.TB) (store.Store, string) {
 			uri := mongotest.URI(t)
-			s, err := mongo.Open(t.Context(), uri, mongo.Options{})
+			s, err := mongo.Open(t.Context(), uri, mongo.Options{Timeout: patience.Limit})
 			if err != nil {
 				t.Fatal(err)
 			}

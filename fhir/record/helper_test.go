@@ -11,6 +11,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
@@ -34,7 +35,7 @@ func repository(t testing.TB, open func(testing.TB) store.Store) *record.Reposit
 			t.Error(err)
 		}
 	})
-	return &record.Repository{Store: s, Now: new(clock).now}
+	return &record.Repository{Store: s, Now: new(clock).now, Patience: patience.Limit}
 }
 
 // clock stands at the start of 2026 and goes on when told.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -9,10 +10,6 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
 )
-
-// maxSettle is how long a history waits for commits under way. After that it leaves out
-// all that is not certain to be complete.
-const maxSettle = 2 * time.Second
 
 // horizon is up to when the history is complete. A version bears the time when it was
 // planned, and is there for readers a little later: whoever polls a history by _since would
@@ -131,7 +128,7 @@ func (r *Repository) settled(ctx context.Context, q fhir.HistoryQuery) (time.Tim
 	if len(waits) == 0 {
 		return until, nil
 	}
-	timer := time.NewTimer(maxSettle)
+	timer := time.NewTimer(cmp.Or(r.Patience, 2*time.Second))
 	defer timer.Stop()
 	for i, a := range waits {
 		select {

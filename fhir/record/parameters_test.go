@@ -15,6 +15,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
 	fhirsearch "github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
 )
@@ -64,15 +65,15 @@ func described(r *record.Repository, name string) (p *fhir.SearchParam, state st
 // await waits until a parameter is in a state.
 func await(t testing.TB, r *record.Repository, name, want string) *fhir.SearchParam {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		p, state := described(r, name)
-		if state == want {
-			return p
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s is %q, not %q", name, state, want)
-		}
+	var p *fhir.SearchParam
+	var state string
+	if !patience.Until(func() bool {
+		p, state = described(r, name)
+		return state == want
+	}) {
+		t.Fatalf("%s is %q, not %q", name, state, want)
 	}
+	return p
 }
 
 // found gives the ids of the Basics with a token.
@@ -176,12 +177,12 @@ func TestG7_20_AnotherNodeNoticesAParameter(t *testing.T) {
 	}
 	write()
 	commit(t, a, parameter("mood", mood))
-	for state := ""; state != "ready"; _, state = described(a, "mood") {
+	if !patience.Until(func() bool {
 		write() // without knowing of the parameter, for a while
-		time.Sleep(5 * time.Millisecond)
-		if written > 5000 {
-			t.Fatal("the parameter does not become ready")
-		}
+		_, state := described(a, "mood")
+		return state == "ready"
+	}) {
+		t.Fatal("the parameter does not become ready")
 	}
 	p := await(t, b, "mood", "ready")
 	write()

@@ -26,6 +26,9 @@ type Repository struct {
 	// Settle is how long after its stamp a version of another process may come to light;
 	// 0: no other process writes to the store.
 	Settle time.Duration
+	// Patience is how long a history waits for commits under way; 0: 2 s. After that it
+	// leaves out all that is not certain to be complete.
+	Patience time.Duration
 
 	horizon      horizon
 	indexed      sync.Map // fhir.Type: its indexes are declared
