@@ -172,7 +172,7 @@ func (c *Config) Validate() error {
 	check(c.Memory >= memoryParts*max(h.MaxBody, h.MaxBundle), "memory must be at least %d times http.max-body and http.max-bundle", memoryParts)
 	check(h.DrainDelay >= 0, "http.drain-delay must not be negative")
 	c.Jobs.validate(check)
-	c.Write.validate(c.open(), check)
+	c.Write.validate(c.open() || len(c.SMART.Operators) > 0, check)
 	c.SMART.validate(check)
 	return errors.Join(faults...)
 }

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/account"
+	"github.com/portico-fhir/portico/smart/grant"
 	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/upstream"
 )
@@ -31,6 +33,11 @@ type SMARTConfig struct {
 	Issuers   []IssuerConfig   `yaml:"issuers"`
 	// Networks are private networks in which the key sets of apps may be.
 	Networks []netip.Prefix `yaml:"networks"`
+	// Operators are the client_ids of backend services that may do what else is for the
+	// command line.
+	Operators []string `yaml:"operators"`
+	// Unused is how long a grant of a proxy has effect without being used.
+	Unused time.Duration `yaml:"unused"`
 }
 
 // SessionsConfig says how long a browser stays signed in.
@@ -69,7 +76,7 @@ type RuleConfig struct {
 
 func defaultSMART() SMARTConfig {
 	return SMARTConfig{
-		Logins: "urn:portico:login", Passwords: true,
+		Logins: "urn:portico:login", Passwords: true, Unused: grant.DefaultUnused,
 		Sessions: SessionsConfig{Idle: account.DefaultIdle, Absolute: account.DefaultAbsolute},
 		Tokens:   TokensConfig{Access: time.Hour, System: 5 * time.Minute, Refresh: 100 * 24 * time.Hour},
 	}
@@ -85,6 +92,8 @@ func (s SMARTConfig) validate(check func(ok bool, format string, args ...any)) {
 	check(s.Tokens.Access > 0 && s.Tokens.Access <= time.Hour, "smart.tokens.access must be more than 0 and at most 1h")
 	check(s.Tokens.System > 0 && s.Tokens.System <= 5*time.Minute, "smart.tokens.system must be more than 0 and at most 5m")
 	check(s.Tokens.Refresh >= s.Tokens.Access, "smart.tokens.refresh must be at least smart.tokens.access")
+	check(s.Unused > 0, "smart.unused must be more than 0")
+	check(!slices.Contains(s.Operators, ""), "smart.operators: an entry is empty; list client_ids of backend services")
 	ids := make(map[string]bool)
 	for _, p := range s.Providers {
 		check(!ids[p.ID], "smart.providers: there are two of the id %q", p.ID)

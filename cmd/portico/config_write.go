@@ -38,9 +38,10 @@ func defaultWrite() WriteConfig {
 	return WriteConfig{ConditionalDelete: deleteSingle, MaxDeletes: 1000, ReferencePolicy: ReferencePolicy{Default: referencesOff}}
 }
 
-// validate reports what is wrong by check. Open says that nobody is asked who they are.
-func (w WriteConfig) validate(open bool, check func(ok bool, format string, args ...any)) {
-	check(!w.Purge || open, "write.purge: $purge is served without authorization only, on loopback; with it, use portico purge")
+// validate reports what is wrong by check. Purgers says that there is somebody who could
+// purge.
+func (w WriteConfig) validate(purgers bool, check func(ok bool, format string, args ...any)) {
+	check(!w.Purge || purgers, "write.purge: nobody could use $purge: list in smart.operators the client_ids of backend services that may, or leave it out and use portico purge")
 	check(w.ConditionalDelete == deleteSingle || w.ConditionalDelete == deleteMultiple, "write.conditional-delete must be single or multiple")
 	known := []string{referencesOff, referencesEnforced}
 	check(slices.Contains(known, w.ReferencePolicy.Default), "write.reference-policy.default must be off or enforced")

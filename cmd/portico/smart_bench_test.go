@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -63,14 +64,21 @@ func BenchmarkRead(b *testing.B) {
 }
 
 // patientToken is Amy's, of the demo app.
-func patientToken(b *testing.B, st store.Store, base string) string {
+func patientToken(b testing.TB, st store.Store, base string) string {
 	b.Helper()
-	scopes, _ := scope.Parse("launch/patient openid fhirUser patient/*.rs")
+	scopes, _ := scope.Parse("launch/patient patient/*.rs") // no id token: that would want keys
+	return personToken(b, st, base, token.Authorization{
+		Kind: access.Patient, Account: "amy", Actor: fhir.Key{Type: "Patient", ID: "amy-shaw"}, Patient: "amy-shaw", Scopes: scopes,
+	})
+}
+
+// personToken is that of somebody who let the demo app in.
+func personToken(b testing.TB, st store.Store, base string, who token.Authorization) string {
+	b.Helper()
 	tokens := &token.Tokens{Store: st, Issuer: base, FHIR: base + "/fhir"}
 	challenge := sha256.Sum256([]byte(strings.Repeat("v", 43)))
-	code, op, err := tokens.New(token.Authorization{
-		Client: "demo-public", Kind: access.Patient, Account: "amy", Actor: fhir.Key{Type: "Patient", ID: "amy-shaw"}, Patient: "amy-shaw", Scopes: scopes, AuthTime: time.Now(),
-	}, token.Request{Redirect: base + "/demo/callback", Challenge: base64.RawURLEncoding.EncodeToString(challenge[:])})
+	who.Client, who.AuthTime = "demo-public", time.Now()
+	code, op, err := tokens.New(who, token.Request{Redirect: base + "/demo/callback", Challenge: base64.RawURLEncoding.EncodeToString(challenge[:])})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -81,7 +89,7 @@ func patientToken(b *testing.B, st store.Store, base string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	app.Scopes, _ = scope.Parse("launch/patient patient/*.rs") // no id token: that would want keys
+	app.Scopes = who.Scopes
 	got, err := tokens.Exchange(b.Context(), app, code, base+"/demo/callback", strings.Repeat("v", 43))
 	if err != nil {
 		b.Fatal(err)
@@ -90,7 +98,7 @@ func patientToken(b *testing.B, st store.Store, base string) string {
 }
 
 // kept makes a resource of Amy's record that is not the EHR's.
-func kept(b *testing.B, handler http.Handler, base, auth string) string {
+func kept(b testing.TB, handler http.Handler, base, auth string) string {
 	b.Helper()
 	do := func(path, contentType, body string, set func(*http.Request)) []byte {
 		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, path, strings.NewReader(body))
@@ -105,14 +113,8 @@ func kept(b *testing.B, handler http.Handler, base, auth string) string {
 	}
 	bearer := func(*http.Request) {}
 	if auth == authSMART {
-		var t struct {
-			AccessToken string `json:"access_token"`
-		}
-		body := do("/auth/token", "application/x-www-form-urlencoded", "grant_type=client_credentials&scope=system/*.cruds", func(r *http.Request) { r.SetBasicAuth("demo-script", demoSecret) })
-		if err := json.Unmarshal(body, &t); err != nil {
-			b.Fatal(err)
-		}
-		bearer = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+t.AccessToken) }
+		token := backendToken(b, handler, "demo-script", "system/*.cruds")
+		bearer = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 	}
 	var made struct{ ID string }
 	body := do("/fhir/Condition", "application/fhir+json", `{"resourceType":"Condition","subject":{"reference":"Patient/amy-shaw"},"code":{"text":"`+strings.Repeat("x", 1300)+`"}}`, bearer)
@@ -120,4 +122,23 @@ func kept(b *testing.B, handler http.Handler, base, auth string) string {
 		b.Fatal(err)
 	}
 	return "Condition/" + made.ID
+}
+
+// backendToken is that of a backend service with the demo's secret.
+func backendToken(b testing.TB, handler http.Handler, id, scopes string) string {
+	b.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scopes}}
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/auth/token", strings.NewReader(form.Encode()))
+	r.Host = "localhost:8080"
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(id, demoSecret)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	var t struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &t); err != nil || t.AccessToken == "" {
+		b.Fatalf("%v: %s", err, w.Body)
+	}
+	return t.AccessToken
 }

@@ -74,7 +74,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount,
 	}
 	operations := &operation.Operations{
-		Repository: repo, Search: parser, Location: location, Validator: validator, More: append(c.writeOperations(types, log), who.definitions()...),
+		Repository: repo, Search: parser, Location: location, Validator: validator, More: append(c.writeOperations(types, who, log), who.definitions()...),
 	}
 	metadata := describe(c, base, types, log, repo, operations, who.oauth())
 	server := &rest.Server{

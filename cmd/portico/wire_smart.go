@@ -43,6 +43,7 @@ type authority struct {
 	guard      *guard.Repository
 	operations *grant.Operations
 	server     *server.Server
+	operators  []string // client_ids of backend services that do what is for the command line
 }
 
 // authority puts it together over the store; types are the resources, not narrowed.
@@ -57,10 +58,10 @@ func (c *Config) authority(ctx context.Context, st store.Store, types fhir.Repos
 	}
 	base := c.BaseURL + "/fhir"
 	a := &authority{
-		accounts: accounts(st),
-		clients:  &client.Registry{Store: st, TokenURL: c.BaseURL + "/auth/token", Keys: &jwks.Fetcher{Loopback: rest.IsLoopback(c.hostOfBase()), Networks: c.SMART.Networks}, Log: log},
-		keys:     &signing.Keys{Store: st},
-		grants:   &grant.Grants{Store: st, Repository: types, Policy: rules, Location: zone},
+		accounts: accounts(st), operators: c.SMART.Operators,
+		clients: &client.Registry{Store: st, TokenURL: c.BaseURL + "/auth/token", Keys: &jwks.Fetcher{Loopback: rest.IsLoopback(c.hostOfBase()), Networks: c.SMART.Networks}, Log: log},
+		keys:    &signing.Keys{Store: st},
+		grants:  &grant.Grants{Store: st, Repository: types, Policy: rules, Location: zone, Unused: c.SMART.Unused},
 	}
 	a.sessions = &account.Sessions{Accounts: a.accounts, Idle: c.SMART.Sessions.Idle, Absolute: c.SMART.Sessions.Absolute}
 	a.guard = &guard.Repository{Inner: types, Policy: rules, Grants: a.grants, Base: base, Location: zone, NewID: record.NewID}

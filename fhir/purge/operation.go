@@ -16,24 +16,26 @@ const definition = "https://github.com/portico-fhir/portico/OperationDefinition/
 
 // Operations gives $purge on the resources of these types: it takes before, an instant,
 // and deleted and dryRun, booleans, and answers with what was removed. allow decides
-// who may, by the context of a request; its error is a *fhir.Error.
-func (s *Purger) Operations(types []fhir.Type, allow func(context.Context) error) []operation.Definition {
+// who may purge a type, by the context of a request, before anything is looked up, and
+// names them for the AuditEvent; its error is a *fhir.Error.
+func (s *Purger) Operations(types []fhir.Type, allow func(context.Context, fhir.Type) (who string, err error)) []operation.Definition {
 	var all []operation.Definition
 	for _, t := range types {
 		all = append(all, operation.Definition{
 			Code: "purge", URL: definition, Instance: true, Writes: true, Type: t,
 			Run: func(ctx context.Context, c operation.Call) (operation.Result, error) {
-				if err := allow(ctx); err != nil {
+				who, err := allow(ctx, t)
+				if err != nil {
 					return operation.Result{}, err
 				}
-				return s.operate(ctx, c)
+				return s.operate(ctx, who, c)
 			},
 		})
 	}
 	return all
 }
 
-func (s *Purger) operate(ctx context.Context, c operation.Call) (operation.Result, error) {
+func (s *Purger) operate(ctx context.Context, who string, c operation.Call) (operation.Result, error) {
 	p := record.Purge{Key: c.Key}
 	for _, pair := range c.Params {
 		var err error
@@ -58,7 +60,7 @@ func (s *Purger) operate(ctx context.Context, c operation.Call) (operation.Resul
 	if _, err := s.Records.Read(ctx, c.Key); err != nil && (!errors.As(err, &told) || told.Code() != fhir.CodeDeleted) {
 		return operation.Result{}, err
 	}
-	sum, err := s.Run(ctx, c.Caller, p)
+	sum, err := s.Run(ctx, who, p)
 	if err != nil {
 		return operation.Result{}, err
 	}

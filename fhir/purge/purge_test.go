@@ -112,14 +112,14 @@ func TestG1_4_TheOperationPurge(t *testing.T) {
 	var no error
 	o := &operation.Operations{
 		Repository: r, Search: &search.Parser{Describe: r.Describe},
-		More: (&purge.Purger{Records: r}).Operations([]fhir.Type{"Basic"}, func(context.Context) error { return no }),
+		More: (&purge.Purger{Records: r}).Operations([]fhir.Type{"Basic"}, func(_ context.Context, t fhir.Type) (string, error) { return "amy, for " + string(t), no }),
 	}
 	run := func(key fhir.Key, params ...string) (map[string]any, fhir.IssueCode) {
 		d, err := o.Find("Basic", r.Describe("Basic"), "purge", true)
 		if err != nil || !d.Writes {
 			t.Fatal(err, d.Writes)
 		}
-		c := operation.Call{Key: key, Caller: "amy"}
+		c := operation.Call{Key: key}
 		for i := 0; i < len(params); i += 2 {
 			c.Params = append(c.Params, search.Pair{Name: params[i], Value: params[i+1]})
 		}
@@ -153,6 +153,9 @@ func TestG1_4_TheOperationPurge(t *testing.T) {
 	}
 	if said, code := run(key, "before", later); code != "" || said["versions"] != 2.0 {
 		t.Errorf("%v %s", said, code)
+	}
+	if found := events(t, r); len(found) != 1 || !strings.Contains(string(found[0].Body), `"display":"amy, for Basic"`) {
+		t.Errorf("it is not said who did it: %v", found)
 	}
 	for _, bad := range [][]string{{}, {"before", "yesterday"}, {"before", later, "deleted", "yes"}, {"before", later, "all", "true"}} {
 		if _, code := run(key, bad...); code != fhir.CodeInvalid && code != fhir.CodeRequired {
