@@ -130,8 +130,8 @@ func (c *compiler) composite(p *param, v fhir.CompositeValue) (Plan, error) {
 		return Plan{Where: store.None(), Exact: true}, nil
 	}
 	if len(v) == 2 && c.typ.pair != nil && p == c.typ.pair.composite {
-		if where := c.paired(v[0], v[1]); where != nil {
-			return Plan{Where: where}, nil
+		if plan, ok := c.paired(v[0], v[1]); ok {
+			return plan, nil
 		}
 	}
 	var all store.And

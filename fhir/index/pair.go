@@ -1,9 +1,6 @@
 package index
 
-import (
-	"github.com/portico-fhir/portico/fhir"
-	"github.com/portico-fhir/portico/store"
-)
+import "github.com/portico-fhir/portico/fhir"
 
 // pair is a code and a quantity that clinicians ask for together: glucose above
 // 100. Their composite parameter has entries of its own, the number behind the code.
@@ -43,35 +40,43 @@ func (c *codedValues) keys(out []string, it *Type) []string {
 	return out
 }
 
-// paired gives the filter that a code and a quantity imply together; nil for
-// anything else.
-func (c *compiler) paired(code, quantity fhir.Term) store.Filter {
+// paired gives the plan for a code and a quantity together; ok is false for anything
+// else.
+func (c *compiler) paired(code, quantity fhir.Term) (plan Plan, ok bool) {
 	p := c.typ.pair
 	if p == nil || code.Param != p.code.SearchParam || quantity.Param != p.quantity.SearchParam || code.Modifier != "" || quantity.Modifier != "" {
-		return nil
+		return Plan{}, false
 	}
 	token, ok := code.Value.(fhir.TokenValue)
 	number, ok2 := quantity.Value.(fhir.QuantityValue)
 	if !ok || !ok2 || token.AnyCode {
-		return nil
+		return Plan{}, false
 	}
-	return c.number(p.key(token.Code), quantity.Prefix, number.NumberValue).Where
+	return c.number(p.key(token.Code), quantity.Prefix, number.NumberValue), true
 }
 
-// pairOf finds a code and a quantity among conditions, and which of them is the
-// quantity.
-func (c *compiler) pairOf(e fhir.And) (where store.Filter, at int) {
+// couple is a pair among the parts of a conjunction.
+type couple struct {
+	Plan
+	code, quantity int // which parts they are
+}
+
+// coupleOf finds a code and a quantity among conditions; nil when there are none.
+func (c *compiler) coupleOf(e fhir.And) *couple {
 	for i, quantity := range e {
-		for _, code := range e {
+		for j, code := range e {
 			a, ok := code.(fhir.Term)
 			b, ok2 := quantity.(fhir.Term)
 			if !ok || !ok2 {
 				continue
 			}
-			if where := c.paired(a, b); where != nil {
-				return where, i
+			if plan, ok := c.paired(a, b); ok {
+				return &couple{plan, j, i}
 			}
 		}
 	}
-	return nil, -1
+	return nil
 }
+
+// has reports whether part i is the code or the quantity.
+func (c *couple) has(i int) bool { return c != nil && (i == c.code || i == c.quantity) }

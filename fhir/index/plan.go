@@ -80,9 +80,10 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 	out := Plan{Exact: true}
 	var all store.And
 	at, pk := c.patientOf(e)
-	together, quantity := c.pairOf(e)
-	if pk == "" && together != nil {
-		all = append(all, together)
+	pair := c.coupleOf(e)
+	if pk == "" && pair != nil {
+		all = append(all, pair.Where)
+		out.Walk = pair.Walk
 	}
 	scoped := false
 	for i, part := range e {
@@ -101,12 +102,16 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 			return Plan{}, err
 		}
 		switch {
-		case own != nil, i == quantity:
+		case own != nil, pair != nil && i == pair.quantity:
 			p.Where = aside(p.Where)
 		case pk != "" && long(p.Where):
 			p = Plan{Where: store.All()} // the patient's are fewer
 		}
-		out.Walk = out.Walk.beside(p, all, pk == "" && together == nil)
+		if pk == "" && pair.has(i) {
+			out.Walk = out.Walk.with(aside(p.Where))
+		} else {
+			out.Walk = out.Walk.beside(p, all, pk == "")
+		}
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
 	}

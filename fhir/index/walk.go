@@ -24,11 +24,19 @@ func (w *Walk) beside(p Plan, before store.And, free bool) *Walk {
 		out.Others = append(before[:len(before):len(before)], out.Others...)
 		return &out
 	case w != nil && w.Stretches != nil:
-		out := *w
-		out.Others = append(w.Others[:len(w.Others):len(w.Others)], p.Where)
-		return &out
+		return w.with(p.Where)
 	}
 	return w
+}
+
+// with gives the walk for one condition more.
+func (w *Walk) with(f store.Filter) *Walk {
+	if w == nil || w.Stretches == nil {
+		return w
+	}
+	out := *w
+	out.Others = append(w.Others[:len(w.Others):len(w.Others)], f)
+	return &out
 }
 
 // known reports whether a filter asks for whole entries.
