@@ -40,9 +40,9 @@ func (s *spread) within(path string) (string, bool) {
 }
 
 // elements lists the elements of a document that can be resources, in the order of their
-// keys, and tells fault of each that cannot: of another type, without a usable key, or
+// keys, and tells fault of each that cannot: of another type, with a key that is not usable, or
 // with the key of another.
-func (s *spread) elements(doc store.Doc, ids ids, fault func()) []unwound {
+func (s *spread) elements(doc store.Doc, usable func(store.Value) bool, fault func()) []unwound {
 	array := store.Lookup(doc, s.array)
 	if array.Type != bson.TypeArray {
 		if !store.Missing(array) && array.Type != bson.TypeNull {
@@ -54,8 +54,8 @@ func (s *spread) elements(doc store.Doc, ids ids, fault func()) []unwound {
 	position := int32(-1)
 	eachElement(array.Value, func(v bson.RawValue) {
 		position++
-		at, ok := s.keyOf(v, position, ids)
-		if !ok {
+		at, ok := s.keyOf(v, position)
+		if !ok || !usable(at) {
 			fault()
 			return
 		}
@@ -74,21 +74,18 @@ func (s *spread) elements(doc store.Doc, ids ids, fault func()) []unwound {
 	})
 }
 
-// keyOf gives the key of an element, unless it cannot be a resource.
-func (s *spread) keyOf(v bson.RawValue, position int32, ids ids) (store.Value, bool) {
+// keyOf gives the key of an element of the type that the rules read.
+func (s *spread) keyOf(v bson.RawValue, position int32) (store.Value, bool) {
 	if isDoc := v.Type == bson.TypeEmbeddedDocument; isDoc != s.fields || v.Type == bson.TypeArray || v.Type == bson.TypeNull {
 		return store.Value{}, false
 	}
 	if s.key == "" {
 		return store.V(position), true
 	}
-	at := v
 	if path, _ := s.within(s.key); path != "" {
-		at = store.Lookup(store.Doc(v.Value), path)
+		v = store.Lookup(store.Doc(v.Value), path)
 	}
-	var room [maxID]byte
-	_, ok := appendKey(room[:0], at, '.', ids.plainElement)
-	return at, ok
+	return v, true
 }
 
 // unwind gives the document with an element in the place of the array.
@@ -208,7 +205,7 @@ func (s *spread) together(f store.Filter) store.Filter {
 			if !negated {
 				return store.None()
 			}
-		case inside && within == "" && s.fields: // it is a document
+		case inside && within == "" && s.fields, inside && isGuard(p): // it is a document; what is found is looked at again
 		case inside:
 			leaf = withPath(leaf, within)
 			if negated {
@@ -220,11 +217,33 @@ func (s *spread) together(f store.Filter) store.Filter {
 			ofDoc = append(ofDoc, p)
 		}
 	}
-	one := conjunction(ofElement)
+	one := conjunction(telling(ofElement))
 	if all(one) {
 		one = store.Exists{Want: true}
 	}
 	return conjunction(append(ofDoc, store.Elem{Path: s.array, Where: one}))
+}
+
+// telling leaves out what is asked of a field besides what it equals: the store is to find few
+// documents, and what it finds is looked at again.
+func telling(parts []store.Filter) []store.Filter {
+	equals := func(f store.Filter) bool {
+		switch f.(type) {
+		case store.Eq, store.In:
+			return true
+		}
+		return false
+	}
+	return slices.DeleteFunc(slices.Clone(parts), func(f store.Filter) bool {
+		n, negated := f.(store.Not)
+		if negated {
+			if _, is := n.Filter.(store.Contains); is {
+				return true
+			}
+			f = n.Filter
+		}
+		return (negated || !equals(f)) && slices.ContainsFunc(parts, func(o store.Filter) bool { return equals(o) && pathOf(o) == pathOf(f) })
+	})
 }
 
 func isElem(f store.Filter) bool { _, ok := f.(store.Elem); return ok }

@@ -109,7 +109,18 @@ func (m *Mapping) items(doc store.Doc, ids ids, fault func()) []unwound {
 	if m.each == nil {
 		return []unwound{{doc: doc}}
 	}
-	return m.each.elements(doc, ids, fault)
+	what := ident{key: store.Lookup(doc, m.id.path), array: m.each.suffix}
+	for _, b := range m.branches {
+		if len(b.suffix) > len(what.suffix) {
+			what.suffix = b.suffix
+		}
+	}
+	return m.each.elements(doc, func(at store.Value) bool {
+		what.elem = at
+		var room [maxID]byte
+		_, ok := ids.appendIdent(room[:0], what)
+		return ok
+	}, fault)
 }
 
 // eachKeys and groupKeys are the words of each and groupBy.
