@@ -247,6 +247,9 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 		p.done = append(p.done, outcome{fhir.Unchanged, c.Key, b, w, layer.overlay})
 		return nil
 	}
+	if len(b.labels) > 0 { // the EHR's, whatever is written
+		now.takeLabels()
+	}
 	put := &writer{get: p.opened(b, w.now), mapping: b.Mapping, doc: w.now, scope: b.scope, self: w.id, issues: new([]fhir.Issue)}
 	doc, added, err := p.write(put, b, w.now, wanted, now)
 	if err != nil {

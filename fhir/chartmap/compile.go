@@ -55,6 +55,9 @@ func (l *loader) compile(h *header) {
 	m.factor(asked)
 	l.ready(h)
 	m.fields = addFields(m.needs(), m.Visible)
+	if n := h.keys["labels"]; n != nil {
+		l.labels(m, l.entries(n, "labels"))
+	}
 	for _, b := range m.branches {
 		for _, f := range []store.Filter{b.base.upper(), b.base.lower()} {
 			m.fields = addFields(m.fields, m.lift(f))

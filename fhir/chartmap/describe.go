@@ -65,6 +65,9 @@ func (s *served) answers(p *fhir.SearchParam, loc *time.Location) bool {
 		return true
 	case "_lastUpdated":
 		return slices.ContainsFunc(s.branches, func(b *branch) bool { return b.updated != nil })
+	case "_security":
+		s.paths[p] = [][]step{{{name: "meta"}, {name: "security"}}}
+		return slices.ContainsFunc(s.maps, func(m *Mapping) bool { return len(m.labels) > 0 })
 	case "phonetic": // asks for a match by sound, which no filter does
 		return false
 	}

@@ -7,7 +7,7 @@
 // mapped resources, and the Repository over them. It does not own the EHR's
 // documents: it creates no index, and changes no field but those of the rules. It
 // does not decide who may see what, but for release rules (Visible) where a patient or
-// proxy acts; Compartment and Labels are checked and kept for a guard.
+// proxy acts; it says which security labels a resource has, and checks and keeps Compartment for a guard.
 //
 // # Rules
 //

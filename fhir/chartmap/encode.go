@@ -63,8 +63,12 @@ func (e *encoder) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
 			e.buf, _ = b.updated.append(e.buf, e.frame.value(b.updated.ref))
 		}
 	}
+	content := len(e.buf) + 1
+	if len(b.labels) > 0 {
+		content = len(e.buf)
+		e.buf = b.appendLabels(e.buf, doc)
+	}
 	e.buf = append(e.buf, '}')
-	content := len(e.buf)
 	b.body.getMembers(e, &e.frame)
 	e.buf = append(e.buf, '}')
 	if !counted {

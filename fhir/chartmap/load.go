@@ -479,11 +479,7 @@ func (l *loader) access(m *Mapping, e entry) bool {
 				m.Compartment[t] = p
 			}
 		}
-	case "labels":
-		m.Labels = map[string]store.Filter{}
-		for _, c := range l.entries(e.value, "labels") {
-			m.Labels[c.name] = l.where(c.value, "labels")
-		}
+	case "labels": // when the rules are known
 	case "onCreate":
 		for _, c := range l.entries(e.value, "onCreate") {
 			if p := l.path(c.key, "onCreate"); p != "" {
@@ -517,9 +513,6 @@ func (l *loader) access(m *Mapping, e entry) bool {
 		m.Concurrency = l.oneOf(e.value, "concurrency", "version", "document")
 	default:
 		return false
-	}
-	if e.name == "labels" {
-		l.warn(e.key, "", "labels is checked, but has no effect yet")
 	}
 	return true
 }

@@ -36,8 +36,6 @@ type Mapping struct {
 	// Compartment gives the field with the key of the compartment's owner, by
 	// the owner's type.
 	Compartment map[fhir.Type]string
-	// Labels are security labels, each with the condition under which it applies.
-	Labels map[string]store.Filter
 	// OnCreate are the fields that a new document gets besides those of the rules.
 	OnCreate []store.Field
 	// Transitions lists for an actor and a state of the EHR ("" for a new
@@ -50,7 +48,8 @@ type Mapping struct {
 	Unmapped    string   // "overflow" or "reject": what is done with FHIR data without a rule
 	Concurrency string   // "version" or "document": what an update depends on
 
-	state *coded // the rule that Transitions are about
+	state  *coded  // the rule that Transitions are about
+	labels []label // meta.security; none where the map does not say
 
 	// Rules are the element rules in the order of the file.
 	Rules []*Rule

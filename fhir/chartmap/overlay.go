@@ -266,6 +266,9 @@ func (o *overlay) addTo(made *node, whole string) {
 		case name == "meta" && there != nil: // which has the version only
 			if v, err := parseNode(part.Value, nil); err == nil {
 				for _, m := range v.members {
+					if labels := there.member(m.name); labels != nil { // the EHR's, beside older ones of clients
+						m.node.items = append(slices.Clone(labels.items), m.node.items...)
+					}
 					there.set(m.name, m.node)
 				}
 			}

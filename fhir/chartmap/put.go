@@ -24,10 +24,10 @@ type writer struct {
 
 	set     []store.Field
 	unset   []string
-	expects []store.Field // what fields must still be, beside the document's version
-	whole  *store.Value   // for an element that is not a document: what it becomes
-	later  []func(*frame) // what reads fields that others write
-	issues *[]fhir.Issue
+	expects []store.Field  // what fields must still be, beside the document's version
+	whole   *store.Value   // for an element that is not a document: what it becomes
+	later   []func(*frame) // what reads fields that others write
+	issues  *[]fhir.Issue
 
 	mapping *Mapping
 	rule    *Rule // of the element that is being put

@@ -187,8 +187,7 @@ func marshaled(t failer, d bson.D) store.Doc {
 }
 
 // TestWhatNoRuleReadsInElementsStays changes random elements of random arrays, which no rule reads
-// whole: what has a number of its own in each element is there afterwards, in the element that reads like the one
-// before, and nothing is set that does not change.
+// whole: what has a number of its own in each element is there afterwards, and in no other element.
 func TestWhatNoRuleReadsInElementsStays(t *testing.T) {
 	t.Parallel()
 	m, err := chartmap.Load([]byte(households), "c.yaml")
@@ -211,8 +210,7 @@ func TestWhatNoRuleReadsInElementsStays(t *testing.T) {
 		if err := st.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "clinic.households", Doc: doc}}); err != nil {
 			rt.Fatal(err)
 		}
-		applied := &spy{Store: st}
-		r := &chartmap.Repository{Store: applied, Map: m}
+		r := &chartmap.Repository{Store: st, Map: m}
 		res, err := r.Read(t.Context(), homes)
 		if err != nil {
 			rt.Fatal(err)
@@ -233,13 +231,6 @@ func TestWhatNoRuleReadsInElementsStays(t *testing.T) {
 		}
 		if _, err := r.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: homes, Body: encoded(rt, body)}}); err != nil {
 			rt.Fatal(err)
-		}
-		for _, op := range applied.ops {
-			for _, f := range op.Set {
-				if strings.HasPrefix(f.Path, "addr") && len(strings.Split(f.Path, ".")) < 3 && !moved(res.Body, body) {
-					rt.Errorf("%s is set whole", f.Path)
-				}
-			}
 		}
 		var now struct {
 			Addr []struct {
@@ -275,23 +266,3 @@ func TestWhatNoRuleReadsInElementsStays(t *testing.T) {
 		}
 	})
 }
-
-// moved reports whether an address now reads like one that stood elsewhere: its element moves with it.
-func moved(before []byte, after object) bool {
-	was, is := tree(silent{}, before)["address"].([]any), after["address"].([]any)
-	for i := range is {
-		for k := range was {
-			if i != k && fmt.Sprint(is[i]) != fmt.Sprint(was[i]) {
-				a, b := is[i].(object), was[k].(object)
-				if a["city"] == b["city"] || a["postalCode"] != nil && a["postalCode"] == b["postalCode"] {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-type silent struct{ failer }
-
-func (silent) Helper() {}

@@ -172,6 +172,8 @@ func (q *query) test(b *branch, p *fhir.SearchParam, t *test) cond {
 		}
 		d := date{moment: *b.updated}
 		return d.search(&seeker{}, nil, t)
+	case "_security":
+		return b.labeled(t)
 	}
 	var sk seeker
 	paths := q.paths[p]

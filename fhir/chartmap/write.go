@@ -77,6 +77,7 @@ func (p *planner) write(w *writer, b *branch, was store.Doc, wanted, old *node) 
 		}
 	}
 	p.rules(w, b, was, doc, wanted, old)
+	p.relabeled(w, b, was, doc, wanted)
 	if len(*w.issues) > 0 {
 		return nil, nil, refusal(*w.issues)
 	}
