@@ -7,26 +7,27 @@ import (
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir/checkup"
+	"github.com/portico-fhir/portico/fhir/explain"
 	"github.com/portico-fhir/portico/store"
 )
 
 // advise warns of every search that had to look through a whole collection of the EHR, with the
 // index that would help.
-func (s *watchedStore) advise(out io.Writer) {
+func advise(out io.Writer, t *explain.Trace) {
 	told := make(map[string]bool)
-	for _, st := range s.steps {
-		if p := st.plan; p == nil || !strings.Contains(st.collection, ".") || p.Index != "" && (p.Index != "_id" || p.Docs <= 2*p.Returned+10) {
+	for _, st := range t.Steps() {
+		if p := st.Plan; p == nil || !strings.Contains(st.Collection, ".") || p.Index != "" && (p.Index != "_id" || p.Docs <= 2*p.Returned+10) {
 			continue // in the order of _id, all documents are looked at, too
 		}
-		fields := equalities(st.where, nil)
-		for _, k := range st.order {
+		fields := equalities(st.Where, nil)
+		for _, k := range st.Order {
 			if k.Path != "_id" && len(fields) > 0 && !slices.Contains(fields, k.Path) {
 				fields = append(fields, k.Path)
 			}
 		}
-		line := fmt.Sprintf("WARNING: %s was looked through: %d documents for %d.", st.collection, st.plan.Docs, st.plan.Returned)
+		line := fmt.Sprintf("WARNING: %s was looked through: %d documents for %d.", st.Collection, st.Plan.Docs, st.Plan.Returned)
 		if len(fields) > 0 {
-			line += " An index helps:\n  " + checkup.Suggestion{Collection: st.collection, Fields: fields}.CreateIndex()
+			line += " An index helps:\n  " + checkup.Suggestion{Collection: st.Collection, Fields: fields}.CreateIndex()
 		}
 		if !told[line] {
 			told[line] = true

@@ -249,7 +249,7 @@ func coverChart(_ context.Context, args []string, env func(string) string, std s
 func explainChart(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
 	method := map[string]fhir.Method{"put": fhir.Put, "create": fhir.Create, "delete": fhir.Delete}
 	if len(args) == 0 || method[args[0]] == 0 {
-		return explain(ctx, args, env, std)
+		return explainCommand(ctx, args, env, std)
 	}
 	var t chartFlags
 	f := newFlags("chart explain " + args[0])

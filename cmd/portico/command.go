@@ -20,7 +20,7 @@ func commands() []command {
 		{"serve", "[flags]", "answer FHIR requests; --demo needs nothing else", serve},
 		{"load", "[flags] FILE|DIR|-", "bring in resources, Bundles and NDJSON, gzipped or not", loadFiles},
 		{"chart", "lint|test|explain|coverage|doctor|infer", "what a chart map makes of an EHR", chart},
-		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explain},
+		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explainCommand},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
 		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},
 		{"user", "add|list|passwd|disable|enable", "administer the accounts of people", users},

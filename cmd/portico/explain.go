@@ -7,19 +7,21 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net/url"
 	"runtime"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/explain"
 	"github.com/portico-fhir/portico/fhir/join"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/fhir/terminology"
+	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
@@ -36,8 +38,8 @@ func explainFlags(c *Config) *flag.FlagSet {
 	return f
 }
 
-// explain runs a search and says how the store found what it found.
-func explain(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+// explainCommand runs a search and says how the store found what it found.
+func explainCommand(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
 	c := defaultConfig()
 	if uri := env("PORTICO_STORE"); uri != "" {
 		c.Store.URI = storeURI(uri)
@@ -69,14 +71,11 @@ func explain(ctx context.Context, args []string, env func(string) string, std st
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	watched := &watchedStore{Store: st}
-	types, err := repository(c, c.BaseURL+"/fhir", watched, log, nil)
+	types, err := repository(c, c.BaseURL+"/fhir", &explain.Store{Store: st}, log, nil)
 	if err != nil {
 		return err
 	}
-	types.Describe("Patient") // reads the search parameters, as a server has long since done
-	watched.steps = nil
-	return explainSearch(ctx, c, types, watched, asked, asJSON, std.out)
+	return explainSearch(ctx, c, types, asked, asJSON, std.out)
 }
 
 // openAside opens the store of a tool that looks at what a server has, filled with
@@ -97,7 +96,7 @@ func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log
 }
 
 // explainSearch answers one search and prints what that took.
-func explainSearch(ctx context.Context, c Config, types *router.Router, st *watchedStore, asked string, asJSON bool, out io.Writer) error {
+func explainSearch(ctx context.Context, c Config, types *router.Router, asked string, asJSON bool, out io.Writer) error {
 	base := c.BaseURL + "/fhir"
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: types, Base: base}, Base: base}
 	cursors, err := search.NewCursors(make([]byte, 32), nil) // for none that leaves this process
@@ -117,26 +116,58 @@ func explainSearch(ctx context.Context, c Config, types *router.Router, st *watc
 	if err != nil {
 		return err
 	}
-	page, err := repo.Search(ctx, req.Query)
+	var trace explain.Trace
+	page, err := repo.Search(explain.With(ctx, &trace), req.Query)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		st.quiet = true
 		allocations, err := allocated(ctx, repo, req.Query)
 		if err != nil {
 			return err
 		}
-		return st.writeJSON(out, len(page.Resources), allocations)
+		return writeJSON(out, &trace, len(page.Resources), allocations)
 	}
-	if err := st.print(out); err != nil {
+	return describePlan(out, types, &trace, req.Query, page)
+}
+
+// describePlan writes how a search was answered; q is nil when it was on several types.
+func describePlan(out io.Writer, types *router.Router, t *explain.Trace, q *fhir.Query, page fhir.Page) error {
+	if err := t.Write(out); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(out, verdict(types, st, req.Query, page)); err != nil {
+	if _, err := fmt.Fprintln(out, verdict(types, t, q, page)); err != nil {
 		return err
 	}
-	st.advise(out)
+	advise(out, t)
 	return nil
+}
+
+// explainer answers the header X-Portico-Explain. Where somebody is asked who they are, it
+// is for backend services that may search everything: what is examined for an answer is
+// more than those who may see less are to know.
+func explainer(c *Config, types *router.Router) rest.Explainer {
+	return func(ctx context.Context) (context.Context, func(*search.Request, fhir.Page) string, error) {
+		if !c.open() {
+			a := access.From(ctx)
+			if a == nil || a.Kind != access.System {
+				return ctx, nil, notExplained()
+			}
+			if all, filters := a.Scopes.Allows(scope.System, "", scope.Read|scope.Search); !all || filters != nil {
+				return ctx, nil, notExplained()
+			}
+		}
+		var trace explain.Trace
+		return explain.With(ctx, &trace), func(req *search.Request, page fhir.Page) string {
+			var text strings.Builder
+			_ = describePlan(&text, types, &trace, req.Query, page) // a Builder takes everything
+			return text.String()
+		}, nil
+	}
+}
+
+func notExplained() error {
+	return fhir.Errorf(fhir.CodeForbidden, "http.X-Portico-Explain", "How searches are answered is told to backend services that may read and search everything (system/*.rs).")
 }
 
 // queryPairs decodes a query as a shell passes it: with or without
@@ -161,7 +192,7 @@ func queryPairs(query string) ([]search.Pair, error) {
 }
 
 // verdict says in a sentence who decided what matches.
-func verdict(types *router.Router, st *watchedStore, q *fhir.Query, page fhir.Page) string {
+func verdict(types *router.Router, t *explain.Trace, q *fhir.Query, page fhir.Page) string {
 	found := fmt.Sprintf("%d on the first page", len(page.Resources))
 	if page.Total != nil {
 		found += fmt.Sprintf(", %d in total", *page.Total)
@@ -170,107 +201,20 @@ func verdict(types *router.Router, st *watchedStore, q *fhir.Query, page fhir.Pa
 		found += fmt.Sprintf(", %d included", len(page.Included))
 	}
 	records, ok := types.Records.(*record.Repository)
+	if q == nil {
+		return found + "."
+	}
 	mapped := types.Mapped != nil && !types.Mapped.Describe(q.Type).None()
 	switch {
 	case mapped:
 		return found + ". The type is mapped: each line is a rule of the chart map, asked in the EHR's own collections and by its own indexes."
-	case st.finds() > 1 || !ok:
+	case t.Finds() > 1 || !ok:
 		return found + "."
 	}
 	if names, err := records.Undecided(q); err != nil || len(names) > 0 {
 		return fmt.Sprintf("%s. The index narrows down; each document that was read was looked at, for %s.", found, strings.Join(names, ", "))
 	}
 	return found + ". The index decides what matches."
-}
-
-// watchedStore notes how each search was answered. It is for one search at a
-// time; what it notes costs as much again.
-type watchedStore struct {
-	store.Store
-	steps []step
-	quiet bool // and notes nothing
-}
-
-type step struct {
-	what, collection string
-	where            store.Filter
-	order            []store.Key
-	read             int64 // documents that the caller took
-	plan             *store.Plan
-}
-
-// Find implements [store.Store].
-func (s *watchedStore) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
-	return func(yield func(store.Doc, error) bool) {
-		if s.quiet {
-			s.Store.Find(ctx, q)(yield)
-			return
-		}
-		n, whole := 0, true
-		for doc, err := range s.Store.Find(ctx, q) {
-			if err == nil {
-				n++
-			}
-			if whole = yield(doc, err); !whole {
-				break
-			}
-		}
-		if !whole {
-			q.Limit = n // the caller wanted no more
-		}
-		s.note(ctx, "find", q, int64(n))
-	}
-}
-
-// SortsWithin implements [store.PartialSorter].
-func (s *watchedStore) SortsWithin() bool { return store.SortsWithin(s.Store) }
-
-// Count implements [store.Store].
-func (s *watchedStore) Count(ctx context.Context, q store.Query) (int64, error) {
-	n, err := s.Store.Count(ctx, q)
-	if err == nil && !s.quiet {
-		s.steps = append(s.steps, step{what: "count", collection: q.Collection, read: n})
-	}
-	return n, err
-}
-
-func (s *watchedStore) note(ctx context.Context, what string, q store.Query, n int64) {
-	st := step{what: what, collection: q.Collection, where: q.Where, order: q.Order, read: n}
-	if e, ok := s.Store.(store.Explainer); ok {
-		if plan, err := e.Explain(ctx, q); err == nil {
-			st.plan = &plan
-		}
-	}
-	s.steps = append(s.steps, st)
-}
-
-// finds counts the searches.
-func (s *watchedStore) finds() (n int) {
-	for _, st := range s.steps {
-		if st.what == "find" {
-			n++
-		}
-	}
-	return n
-}
-
-func (s *watchedStore) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STEP\tCOLLECTION\tINDEX\tKEYS\tDOCUMENTS\tRESULT\tORDER")
-	for _, st := range s.steps {
-		index, keys, docs, order := "-", "-", "-", "-"
-		if p := st.plan; p != nil {
-			index, keys, docs, order = p.Index, fmt.Sprint(p.Keys), fmt.Sprint(p.Docs), "index"
-			if p.Sorted {
-				order = "sorted"
-			}
-			if index == "" {
-				index = "none: a scan"
-			}
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", st.what, st.collection, index, keys, docs, st.read, order)
-	}
-	return w.Flush()
 }
 
 // explained is what explain --json writes.
@@ -290,11 +234,11 @@ type explainedStep struct {
 	Sorted     bool   `json:"sorted,omitempty"`
 }
 
-func (s *watchedStore) writeJSON(out io.Writer, returned int, allocations float64) error {
+func writeJSON(out io.Writer, t *explain.Trace, returned int, allocations float64) error {
 	e := explained{Returned: returned, Allocations: allocations}
-	for _, st := range s.steps {
-		one := explainedStep{Step: st.what, Collection: st.collection, Returned: st.read}
-		if p := st.plan; p != nil {
+	for _, st := range t.Steps() {
+		one := explainedStep{Step: st.What, Collection: st.Collection, Returned: st.Read}
+		if p := st.Plan; p != nil {
 			one.Index, one.Keys, one.Documents, one.Sorted = p.Index, p.Keys, p.Docs, p.Sorted
 		}
 		e.Steps = append(e.Steps, one)

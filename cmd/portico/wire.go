@@ -11,6 +11,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/bundle"
 	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/fhir/explain"
 	"github.com/portico-fhir/portico/fhir/index"
 	"github.com/portico-fhir/portico/fhir/integrity"
 	"github.com/portico-fhir/portico/fhir/invariant"
@@ -42,7 +43,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	if c.Metrics.Listen != "" {
 		metrics = rest.NewMetrics()
 	}
-	types, err := repository(c, base, st, log, metrics)
+	types, err := repository(c, base, &explain.Store{Store: st}, log, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +95,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		Origins:      c.HTTP.Origins,
 		Proxies:      c.HTTP.Proxies,
 		LoopbackOnly: c.open() || c.Demo,
+		Explain:      explainer(&c, types),
 	}
 	if m, ok := types.Records.(maintainer); ok {
 		server.Tasks = append(server.Tasks, func(ctx context.Context) { m.Maintain(ctx, log) })

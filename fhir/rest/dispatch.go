@@ -45,6 +45,9 @@ func (s *Server) dispatch(w *response, r *request) error {
 			return err
 		}
 	}
+	if err := s.explained(r); err != nil {
+		return err
+	}
 	if r.prefer.async && s.Jobs != nil && r.deferrable() {
 		return s.submit(w, r)
 	}

@@ -38,7 +38,8 @@ type request struct {
 	params     []search.Pair // of the URL, and of the body of a POST _search
 	shown      []search.Pair // _format and _pretty, for links
 	prefer     prefer
-	media      string // to answer in; "" when the client takes none of ours
+	plan       func(*search.Request, fhir.Page) string // for X-Portico-Explain
+	media      string                                  // to answer in; "" when the client takes none of ours
 	pretty     bool
 }
 

@@ -40,8 +40,8 @@ func (s *Server) search(w *response, r *request) error {
 	if err := b.found(page); err != nil {
 		return err
 	}
-	if len(req.Ignored) > 0 {
-		if err := b.outcome(req.Ignored); err != nil {
+	if issues := append(req.Ignored, r.planOf(req, page)...); len(issues) > 0 {
+		if err := b.outcome(issues); err != nil {
 			return err
 		}
 	}

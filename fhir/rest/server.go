@@ -70,6 +70,8 @@ type Server struct {
 	Limits Limits
 	// Authenticate says who a request comes from; nil: nobody is asked.
 	Authenticate Authenticator
+	// Explain answers the header X-Portico-Explain; nil: it is refused.
+	Explain Explainer
 	// Origins are those that browsers may call from ("https://app.example.org"),
 	// or "*" for all. Discovery is open to all anyway.
 	Origins []string
