@@ -17,6 +17,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/foreign"
 	"github.com/portico-fhir/portico/smart/jwks"
@@ -87,7 +88,7 @@ func tokenFor(t *testing.T, subject string) (token string, accept *foreign.Token
 	if err := i.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	return got.AccessToken, &foreign.Tokens{Issuers: []foreign.Issuer{i}, FHIR: fhirBase, Keys: &jwks.Fetcher{Loopback: true}}
+	return got.AccessToken, &foreign.Tokens{Issuers: []foreign.Issuer{i}, FHIR: fhirBase, Keys: &jwks.Fetcher{Loopback: true, Timeout: patience.Limit}}
 }
 
 func TestAccessTokensOfAProvider(t *testing.T) {
@@ -113,7 +114,7 @@ func TestAccessTokensOfAProvider(t *testing.T) {
 				t.Errorf("another issuer's token is accepted: %+v", got)
 			}
 			accept.Issuers[0].Audience = "https://other.example/fhir"
-			accept = &foreign.Tokens{Issuers: accept.Issuers, FHIR: fhirBase, Keys: &jwks.Fetcher{Loopback: true}}
+			accept = &foreign.Tokens{Issuers: accept.Issuers, FHIR: fhirBase, Keys: &jwks.Fetcher{Loopback: true, Timeout: patience.Limit}}
 			if got, err := accept.Authenticate(t.Context(), token); err == nil {
 				t.Errorf("a token for another server is accepted: %+v", got)
 			}

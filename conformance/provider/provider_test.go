@@ -21,6 +21,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/smart/account"
 	"github.com/portico-fhir/portico/smart/upstream"
 	"github.com/portico-fhir/portico/store"
@@ -119,7 +120,7 @@ func newWorld(t *testing.T, secret string, inUserinfo bool) *world {
 	}
 	w := &world{t: t, store: st, browser: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	w.provider = &upstream.Provider{
-		ID: "hospital", Name: "The hospital", Issuer: issuer, ClientID: id, Secret: secret, Redirect: redirect, Store: st, Scopes: []string{"profile"},
+		ID: "hospital", Name: "The hospital", Issuer: issuer, ClientID: id, Secret: secret, Redirect: redirect, Store: st, Scopes: []string{"profile"}, Timeout: patience.Limit,
 		Userinfo: inUserinfo,
 		Rules: []upstream.Rule{
 			{Type: "Patient", Claim: "patient_id"},

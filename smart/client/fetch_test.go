@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/smart/jwks"
 	"github.com/portico-fhir/portico/store/memory"
 )
@@ -58,7 +59,7 @@ func (s *keyServer) trust() *tls.Config {
 func atURL(t testing.TB, s *keyServer, clock *time.Time) (r *Registry, try func(kid string, key crypto.Signer, header ...string) error) {
 	t.Helper()
 	r = registry(t, memory.New())
-	r.Keys = &jwks.Fetcher{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, TLS: s.trust(), Now: func() time.Time { return *clock }}
+	r.Keys = &jwks.Fetcher{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, TLS: s.trust(), Timeout: patience.Limit, Now: func() time.Time { return *clock }}
 	add(t, r, jwtClient(t, nil, s.URL+"/jwks"))
 	return r, func(kid string, key crypto.Signer, header ...string) error {
 		h := map[string]any{"kid": kid}

@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/foreign"
 	"github.com/portico-fhir/portico/smart/jwks"
@@ -89,7 +90,7 @@ func newHospital(t testing.TB, change func(*foreign.Issuer)) *hospital {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return h.now }
-	h.Tokens = &foreign.Tokens{Issuers: []foreign.Issuer{i}, FHIR: base, Keys: &jwks.Fetcher{Loopback: true, Now: clock}, Now: clock}
+	h.Tokens = &foreign.Tokens{Issuers: []foreign.Issuer{i}, FHIR: base, Keys: &jwks.Fetcher{Loopback: true, Timeout: patience.Limit, Now: clock}, Now: clock}
 	return h
 }
 

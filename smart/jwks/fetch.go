@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,7 +22,6 @@ import (
 
 // Bounds of fetching.
 const (
-	fetchTimeout = 5 * time.Second
 	maxRedirects = 3
 	defaultAge   = 5 * time.Minute  // of a key set that does not say how long it is good for
 	maxAge       = time.Hour        // of any
@@ -40,6 +40,8 @@ type Fetcher struct {
 	Loopback bool
 	// TLS is the configuration of connections; nil: the default.
 	TLS *tls.Config
+	// Timeout is how long a fetch may take; 0: 5 s.
+	Timeout time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 
@@ -80,6 +82,8 @@ func (f *Fetcher) now() time.Time {
 	return time.Now()
 }
 
+func (f *Fetcher) timeout() time.Duration { return cmp.Or(f.Timeout, 5*time.Second) }
+
 // Get gives the keys of the set at a URL that can verify with one of the algorithms,
 // which are always the same for one URL. When none of them has the kid, the set is
 // fetched anew, but not more often than every ten seconds.
@@ -104,7 +108,7 @@ func (f *Fetcher) Get(ctx context.Context, url, kid string, algorithms []jose.Si
 		return o.keys, o.err
 	}
 	// An app that goes away does not stop what others wait for.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout())
 	defer cancel()
 	keys, age, err := f.fetch(ctx, url, algorithms)
 	s.last.Store(&outcome{keys, err, now, now.Add(age)})
@@ -176,16 +180,16 @@ func cacheAge(h http.Header) time.Duration {
 // client makes the HTTP client. It knows no proxy: the address that is checked must
 // be the one that is spoken to.
 func (f *Fetcher) client() *http.Client {
-	dialer := &net.Dialer{Timeout: fetchTimeout, Control: f.checkAddress}
+	dialer := &net.Dialer{Timeout: f.timeout(), Control: f.checkAddress}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if f.TLS != nil {
 		config = f.TLS.Clone()
 		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	}
 	return &http.Client{
-		Timeout: fetchTimeout,
+		Timeout: f.timeout(),
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSClientConfig: config, TLSHandshakeTimeout: fetchTimeout,
+			DialContext: dialer.DialContext, TLSClientConfig: config, TLSHandshakeTimeout: f.timeout(),
 			MaxConnsPerHost: 2, MaxIdleConns: 10, IdleConnTimeout: time.Minute,
 			MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 		},

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // algorithms are those that the tests are about.
@@ -146,7 +148,7 @@ func TestASlowServerHoldsUpFew(t *testing.T) {
 		_, _ = w.Write(body)
 	}))
 	defer s.Close()
-	f := &Fetcher{Loopback: true}
+	f := &Fetcher{Loopback: true, Timeout: patience.Limit}
 	answers := make(chan error)
 	const asked = maxWaiting + 20
 	for range asked {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -60,6 +61,8 @@ type Provider struct {
 	Now    func() time.Time // nil: time.Now
 	// Transport carries requests to the provider; nil: http.DefaultTransport.
 	Transport http.RoundTripper
+	// Timeout is how long the provider may take for an answer; 0: 10 s.
+	Timeout time.Duration
 
 	mu    sync.Mutex
 	known *oidc.Provider
@@ -90,11 +93,8 @@ func (p *Provider) now() time.Time {
 	return time.Now()
 }
 
-// Limits on what is asked of the provider.
-const (
-	timeout   = 10 * time.Second
-	maxAnswer = 1 << 20 // bytes
-)
+// maxAnswer bounds an answer of the provider, in bytes.
+const maxAnswer = 1 << 20
 
 // client gives a context under which the provider is asked within bounds.
 func (p *Provider) client(ctx context.Context) context.Context {
@@ -102,7 +102,7 @@ func (p *Provider) client(ctx context.Context) context.Context {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	return oidc.ClientContext(ctx, &http.Client{Transport: bounded{transport}, Timeout: timeout})
+	return oidc.ClientContext(ctx, &http.Client{Transport: bounded{transport}, Timeout: cmp.Or(p.Timeout, 10*time.Second)})
 }
 
 // bounded cuts answers off.
