@@ -60,10 +60,10 @@ const password = "portico-demo"
 type demo struct {
 	*testing.T
 	tab  *browser.Tab
-	base string // of the authorization server
-	app  string // of the app
-	dir  string // of the store
-	port string // of openid-client
+	base string           // of the authorization server
+	app  string           // of the app
+	dir  string           // of the store
+	port *net.TCPListener // of openid-client
 }
 
 // portico runs the command line on the store.
@@ -98,9 +98,9 @@ func newDemo(t *testing.T) *demo {
 	d.app = app.URL
 	d.portico("", "client", "add", "fhirclient", "--name", "Blood Sugar Diary", "--kind", "public", "--redirect", app.URL+"/app",
 		"--origin", app.URL, "--launch-url", app.URL+"/launch", "--scope", allScopes)
-	d.port = freePort(t)
+	d.port = listen(t)
 	for _, kind := range []string{"public", "secret"} {
-		flags := []string{"client", "add", "rp-" + kind, "--name", "Strict party", "--kind", kind, "--redirect", "http://127.0.0.1:" + d.port + "/callback", "--scope", allScopes}
+		flags := []string{"client", "add", "rp-" + kind, "--name", "Strict party", "--kind", kind, "--redirect", fmt.Sprintf("http://%s/callback", d.port.Addr()), "--scope", allScopes}
 		if kind == "secret" {
 			flags = append(flags, "--secret-stdin")
 		}
@@ -111,19 +111,15 @@ func newDemo(t *testing.T) *demo {
 	return d
 }
 
-// freePort gives a port that nobody listens on.
-func freePort(t *testing.T) string {
+// listen takes a free port, for another process to accept the connections.
+func listen(t *testing.T) *net.TCPListener {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ln.Close() }() // nobody connected
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
 }
 
 // standalone opens the app by itself.
@@ -237,7 +233,13 @@ func (d *demo) relyingParty(env ...string) (address string, said func() map[stri
 		d.Fatal(err)
 	}
 	cmd := exec.CommandContext(d.Context(), node, filepath.Join(dir, "rp.mjs"))
-	cmd.Env = append(os.Environ(), append(env, "ISSUER="+d.base, "FHIR="+d.base+"/fhir", "PORT="+d.port)...)
+	port, err := d.port.File()
+	if err != nil {
+		d.Fatal(err)
+	}
+	defer func() { _ = port.Close() }()
+	cmd.ExtraFiles = []*os.File{port}
+	cmd.Env = append(os.Environ(), append(env, "ISSUER="+d.base, "FHIR="+d.base+"/fhir", fmt.Sprint("PORT=", d.port.Addr().(*net.TCPAddr).Port))...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()

@@ -7,13 +7,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 // Env names the Chromium to use, where it is not the one on the path.
@@ -29,8 +30,8 @@ type Tab struct {
 	complaints []string
 }
 
-// timeout bounds all that happens in one browser.
-const timeout = 3 * time.Minute
+// timeout bounds all that happens in one browser: a dozen waits for pages.
+const timeout = 3 * patience.Limit
 
 // Open starts a browser that ends with the test. Without one on this machine, and
 // with -short, the test is skipped: scripts/test-browser.sh installs one.
@@ -48,7 +49,7 @@ func Open(t testing.TB) *Tab {
 	if path == "" {
 		t.Skip("there is no Chromium: scripts/test-browser.sh installs one")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(time.Minute))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience.Limit))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which root does not get
 	}

@@ -4,14 +4,15 @@
 import http from 'node:http'
 import * as client from 'openid-client'
 
-const { ISSUER, CLIENT_ID, CLIENT_SECRET, FHIR, SCOPE, AUTH, PORT } = process.env
+const { ISSUER, CLIENT_ID, CLIENT_SECRET, FHIR, SCOPE, AUTH, PORT } = process.env // descriptor 3 listens on the port
+const timeout = 300 // seconds for an answer: machines may be slow
 const say = (what) => process.stdout.write(JSON.stringify(what) + '\n')
 
 const methods = { none: () => client.None(), basic: () => client.ClientSecretBasic(CLIENT_SECRET), post: () => client.ClientSecretPost(CLIENT_SECRET) }
-const config = await client.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, methods[AUTH](), { execute: [client.allowInsecureRequests] })
+const config = await client.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, methods[AUTH](), { execute: [client.allowInsecureRequests], timeout })
 
 const server = http.createServer()
-await new Promise((done) => server.listen(Number(PORT), '127.0.0.1', done))
+await new Promise((done) => server.listen({ fd: 3 }, done))
 const redirect_uri = `http://127.0.0.1:${PORT}/callback`
 
 const pkceCodeVerifier = client.randomPKCECodeVerifier()
