@@ -105,12 +105,14 @@ func eachEntry(keys []Key, d Doc, yield func(entry []Value, missing bool)) error
 
 func expand(steps []step, entry []Value, yield func([]Value, bool)) error {
 	var array []byte
+	further := false
 	for i := range steps {
 		s := &steps[i]
 		s.walk()
 		if !s.array {
 			continue
 		}
+		further = further || s.open
 		if array != nil && &array[0] != &s.value.Value[0] {
 			return errParallel
 		}
@@ -131,6 +133,10 @@ func expand(steps []step, entry []Value, yield func([]Value, bool)) error {
 	if _, _, _, ok := next(elems); !ok {
 		return expand(into(nil, steps, Value{Type: bson.TypeUndefined}), entry, yield)
 	}
+	if !further {
+		eachElement(steps, elems, entry, yield)
+		return nil
+	}
 	within := make([]step, 0, len(steps))
 	for {
 		_, v, rest, ok := next(elems)
@@ -140,6 +146,29 @@ func expand(steps []step, entry []Value, yield func([]Value, bool)) error {
 		if err := expand(into(within, steps, v), entry, yield); err != nil {
 			return err
 		}
+		elems = rest
+	}
+}
+
+// eachElement calls yield for each of the elements of the array at which paths end.
+func eachElement(steps []step, elems []byte, entry []Value, yield func([]Value, bool)) {
+	for i, s := range steps {
+		entry[i] = Null()
+		if s.found {
+			entry[i] = s.value
+		}
+	}
+	for {
+		_, v, rest, ok := next(elems)
+		if !ok {
+			return
+		}
+		for i := range steps {
+			if steps[i].array {
+				entry[i] = v
+			}
+		}
+		yield(entry, false)
 		elems = rest
 	}
 }

@@ -37,10 +37,34 @@ func isWords(name string) bool { return name == paramText || name == paramConten
 
 // wordsIn gives the words of a text in order, without case and accents: runs of
 // letters and digits.
-func wordsIn(text string) []string {
-	return strings.FieldsFunc(store.Fold(text), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.M, r)
-	})
+func wordsIn(text string) []string { return appendWords(nil, text) }
+
+func appendWords(words []string, text string) []string {
+	text = store.Fold(text)
+	start := -1
+	for i, r := range text {
+		switch {
+		case !ofWord(r):
+			if start >= 0 {
+				words = append(words, text[start:i])
+			}
+			start = -1
+		case start < 0:
+			start = i
+		}
+	}
+	if start >= 0 {
+		words = append(words, text[start:])
+	}
+	return words
+}
+
+// ofWord reports whether a character of folded text is part of a word.
+func ofWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r)
 }
 
 // cut gives what of a word is in its entry; whole is false where that is not all.
@@ -61,9 +85,11 @@ func cut(word string) (key string, whole bool) {
 // all other elements whose values are words of people or codes.
 func texts(doc *path.Doc) (narrative, rest [][]string) {
 	var m schema.Model
+	words := make([]string, 0, 64) // of all texts
 	add := func(list [][]string, text string) [][]string {
-		if words := wordsIn(text); len(words) > 0 {
-			return append(list, words)
+		from := len(words)
+		if words = appendWords(words, text); len(words) > from {
+			return append(list, words[from:len(words):len(words)])
 		}
 		return list
 	}

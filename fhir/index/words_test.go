@@ -15,8 +15,8 @@ import (
 func TestWordsAreRunsOfLettersAndDigits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
-		"":                          {},
-		" -- ":                      {},
+		"":                          nil,
+		" -- ":                      nil,
 		"Bone, liver":               {"bone", "liver"},
 		"O'Neil's C22-1":            {"o", "neil", "s", "c22", "1"},
 		"STRASSE Straße":            {"strasse", "strasse"},

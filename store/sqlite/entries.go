@@ -88,8 +88,29 @@ func (w *writer) editsOf(ix *index) *edits {
 		}
 	}
 	e := &edits{ix: ix}
+	if n := len(w.spare); n > 0 {
+		e.list, w.spare = w.spare[n-1], w.spare[:n-1]
+	}
 	w.edits = append(w.edits, e)
 	return e
+}
+
+// spareEdits bounds the memory that is kept for the edits of the next group: how many for
+// one index, and for how many indexes.
+const (
+	spareEdits   = 1 << 16
+	spareIndexes = 64
+)
+
+// spareAll keeps the memory of edits for others.
+func (w *writer) spareAll() {
+	for _, e := range w.edits {
+		if cap(e.list) <= spareEdits && len(w.spare) < spareIndexes {
+			clear(e.list[:cap(e.list)])
+			w.spare = append(w.spare, e.list[:0])
+		}
+	}
+	w.edits = nil
 }
 
 // notedEdits gives how many edits of each index were collected, for forgetEdits.
@@ -108,7 +129,6 @@ func (w *writer) forgetEdits(noted []int) {
 		if i < len(noted) {
 			n = noted[i]
 		}
-		clear(e.list[n:])
 		e.list = e.list[:n]
 	}
 }
@@ -119,10 +139,8 @@ func (w *writer) flush(e *edits) error {
 	if err != nil {
 		return err
 	}
-	err = w.writeRuns(e.ix, list)
-	clear(e.list)
 	e.list = e.list[:0]
-	return err
+	return w.writeRuns(e.ix, list)
 }
 
 // flushAll keeps the edits of the others, at the end of a transaction, and carries out as
@@ -205,6 +223,7 @@ func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error)
 		id = store.ID(d)
 	}
 	buf := make([]byte, 0, 1024)
+	keys = make([][]byte, 0, 8)
 	var first []store.Value
 	err = store.EachEntry(ix.stored(), d, func(tuple []store.Value) {
 		if first == nil {
@@ -228,7 +247,9 @@ func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error)
 	if err != nil {
 		return nil, 0, err
 	}
-	slices.SortFunc(keys, bytes.Compare)
+	if !slices.IsSortedFunc(keys, bytes.Compare) { // the lists of records are in order
+		slices.SortFunc(keys, bytes.Compare)
+	}
 	return slices.CompactFunc(keys, bytes.Equal), multi, nil
 }
 

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -59,23 +61,49 @@ func (e *edit) sign() int32 {
 	return 1
 }
 
-// net sorts edits and leaves one for each row, of those that come to something: what came
+// net gives edits in order and one for each row, of those that come to something: what came
 // and went is gone.
 func net(list []edit) []edit {
-	slices.SortFunc(list, func(a, b edit) int { return compareRows(a.row, b.row) })
-	kept := list[:0]
-	for len(list) > 0 {
-		n, sum := 1, list[0].sign()
-		for n < len(list) && compareRows(list[0].row, list[n].row) == 0 {
-			sum += list[n].sign()
+	order := make([]standing, len(list))
+	for i := range list {
+		order[i] = standing{start(list[i].key), int32(i)}
+	}
+	slices.SortFunc(order, func(a, b standing) int {
+		if c := cmp.Compare(a.start, b.start); c != 0 {
+			return c
+		}
+		return compareRows(list[a.at].row, list[b.at].row)
+	})
+	kept := make([]edit, 0, len(list))
+	for len(order) > 0 {
+		first := &list[order[0].at]
+		n, sum := 1, first.sign()
+		for n < len(order) && compareRows(first.row, list[order[n].at].row) == 0 {
+			sum += list[order[n].at].sign()
 			n++
 		}
 		if sum != 0 {
-			kept = append(kept, edit{row: list[0].row, gone: sum < 0})
+			kept = append(kept, edit{row: first.row, gone: sum < 0})
 		}
-		list = list[n:]
+		order = order[n:]
 	}
 	return kept
+}
+
+// standing is what is sorted in the place of an edit: the start of its key tells most apart.
+type standing struct {
+	start uint64
+	at    int32
+}
+
+// start gives the first bytes of a key, in order as a number.
+func start(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // add puts the edits of an index, as net gives them, behind those of others with a lower iid.
@@ -290,8 +318,9 @@ func before(a, b row, down bool) bool {
 	return c < 0 && !down || c > 0 && down
 }
 
-// versions are the last recents, by seq: a reader takes the one of its snapshot.
-type versions [64]atomic.Pointer[recent]
+// versions are the last recents, by seq: a reader takes the one of its snapshot. They are few, since
+// after a large transaction each is a copy.
+type versions [4]atomic.Pointer[recent]
 
 func (v *versions) put(r *recent) { v[r.seq%int64(len(v))].Store(r) }
 

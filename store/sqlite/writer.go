@@ -41,6 +41,7 @@ type writer struct {
 	next   *recent  // with what the transaction under way adds, if anything
 	cat    *catalog // with what it adds
 	edits  []*edits // of index entries, that it has yet to write
+	spare  [][]edit // memory for more
 
 	counters counters
 	deltas   map[string]int64 // of those of the index that is being written
@@ -236,7 +237,8 @@ func (w *writer) transact(f func() error) error {
 	if err := w.failed(); err != nil {
 		return err
 	}
-	w.cat, w.next, w.edits, w.puts = w.store.catalog.Load(), nil, nil, nil
+	w.spareAll()
+	w.cat, w.next, w.puts = w.store.catalog.Load(), nil, nil
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}
