@@ -60,7 +60,6 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 	loader := &load.Loader{
 		Repository: &recordsOnly{repo},
 		Validator:  &invariant.Validator{Schema: &schema.Validator{Base: c.BaseURL + "/fhir"}},
-		Batch:      batch(c.Store.URI),
 		Failed:     func(x load.Failure) { fmt.Fprintln(std.err, x) },
 		Progress:   progress(std.err),
 		Every:      2 * time.Second,
@@ -76,16 +75,6 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 		return fmt.Errorf("load: %d of %d resources were not loaded; the reasons are above", failed, sum.Resources())
 	}
 	return nil
-}
-
-// batch is how many resources are loaded in one commit. The embedded store writes what
-// goes to the same place at once, so that large commits cost it less; to MongoDB they
-// are long transactions.
-func batch(uri storeURI) int {
-	if uri.isMongo() {
-		return load.DefaultBatch
-	}
-	return 4 * load.DefaultBatch
 }
 
 // feed loads what the arguments name.
