@@ -13,6 +13,7 @@ import (
 	smart "github.com/portico-fhir/portico/smart/client"
 	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/smart/token"
+	"github.com/portico-fhir/portico/store"
 )
 
 // apps administers registered apps.
@@ -44,84 +45,131 @@ func (c *clientFlags) declare(f *flag.FlagSet) {
 	f.BoolVar(&c.ownSecret, "secret-stdin", false, "read the secret from standard input instead of making one, for --kind secret")
 }
 
-// client makes the registration; secret is one that was made for it.
-func (c *clientFlags) client(id string, std streams) (app *smart.Client, secret string, err error) {
-	app = &smart.Client{
-		ID: id, Name: c.name, Kind: smart.Kind(c.kind), Redirects: c.redirects, Origins: c.origins, LaunchURL: c.launch, JWKSURL: c.jwksURL,
-	}
-	if c.backend {
-		app.Grants = append(app.Grants, smart.ClientCredentials)
-	}
-	if !c.backend || len(c.redirects) > 0 {
-		app.Grants = append(app.Grants, smart.AuthorizationCode)
-	}
-	set, bad := scope.Parse(c.scopes.String())
-	for _, b := range bad {
-		err = errors.Join(err, b)
-	}
-	app.Scopes = set
-	if c.jwks != "" {
-		data, failed := os.ReadFile(c.jwks)
-		err, app.JWKS = errors.Join(err, failed), data
-	}
-	if err != nil || app.Kind != smart.Secret {
-		if c.ownSecret {
-			err = errors.Join(err, errors.New("--secret-stdin goes with --kind secret"))
-		}
-		return app, "", err
-	}
-	if c.ownSecret {
-		if secret, err = firstLine(std.in); err == nil {
-			app.SecretHash, err = smart.HashSecret(secret)
-		}
-		return app, "", err
-	}
-	secret = smart.NewSecret()
-	app.SecretHash, err = smart.HashSecret(secret)
-	return app, secret, err
+// addClient registers an app.
+type addClient struct {
+	ID, Name   string
+	Kind       smart.Kind
+	LaunchURL  string
+	JWKS       []byte
+	JWKSURL    string
+	Redirects  []string
+	Origins    []string
+	Scopes     string
+	Backend    bool
+	SecretHash []byte
+	NewSecret  string // which SecretHash is of, where it was made here: it is shown once
 }
 
-func clientAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
+// errand makes the registration that the flags say.
+func (c *clientFlags) errand(id string, std streams) (e *addClient, err error) {
+	e = &addClient{
+		ID: id, Name: c.name, Kind: smart.Kind(c.kind), LaunchURL: c.launch, JWKSURL: c.jwksURL,
+		Redirects: c.redirects, Origins: c.origins, Scopes: c.scopes.String(), Backend: c.backend,
+	}
+	if c.jwks != "" {
+		if e.JWKS, err = os.ReadFile(c.jwks); err != nil {
+			return e, err
+		}
+	}
+	if e.Kind != smart.Secret {
+		if c.ownSecret {
+			err = errors.New("--secret-stdin goes with --kind secret")
+		}
+		return e, err
+	}
+	secret := smart.NewSecret()
+	if c.ownSecret {
+		if secret, err = firstLine(std.in); err != nil {
+			return e, err
+		}
+	} else {
+		e.NewSecret = secret
+	}
+	e.SecretHash, err = smart.HashSecret(secret)
+	return e, err
+}
+
+// app is the registration. The error says all that is wrong with it.
+func (e *addClient) app() (*smart.Client, error) {
+	app := &smart.Client{
+		ID: e.ID, Name: e.Name, Kind: e.Kind, SecretHash: e.SecretHash, Redirects: e.Redirects, Origins: e.Origins,
+		LaunchURL: e.LaunchURL, JWKS: e.JWKS, JWKSURL: e.JWKSURL,
+	}
+	if e.Backend {
+		app.Grants = append(app.Grants, smart.ClientCredentials)
+	}
+	if !e.Backend || len(e.Redirects) > 0 {
+		app.Grants = append(app.Grants, smart.AuthorizationCode)
+	}
+	set, bad := scope.Parse(e.Scopes)
+	var faults []error
+	for _, b := range bad {
+		faults = append(faults, b)
+	}
+	if app.Scopes = set; faults == nil {
+		faults = append(faults, app.Validate())
+	}
+	return app, errors.Join(faults...)
+}
+
+func clientAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	var said clientFlags
 	said.declare(f)
-	st, id, done, err := registry(ctx, f, args, "client_id", env, std)
-	if err != nil || done == nil {
+	at, id, done, err := place(f, args, "client_id", env, std)
+	if err != nil || done {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	app, secret, err := said.client(id, std)
+	e, err := said.errand(id, std)
 	if err == nil {
-		err = app.Validate()
+		_, err = e.app()
 	}
 	if err != nil {
 		return usageError{fmt.Errorf("client add: %w", oneLine(err))}
 	}
-	clients := &smart.Registry{Store: st}
-	if err := clients.Ensure(ctx); err != nil {
-		return fmt.Errorf("client add: %w", err)
+	if err := dispatch(ctx, at, f.Name(), e, std); err != nil || e.NewSecret == "" {
+		return err
 	}
-	if err := clients.Add(ctx, app); err != nil {
-		return fmt.Errorf("client add: %w", err)
-	}
-	fmt.Fprintf(std.out, "added %s\n", app.ID)
-	if secret != "" {
-		fmt.Fprintf(std.out, "secret %s\n", secret)
-		fmt.Fprintln(std.err, "Keep the secret now: it is not kept here and cannot be shown again.")
-	}
+	fmt.Fprintln(std.err, "Keep the secret now: it is not kept here and cannot be shown again.")
 	return nil
 }
 
-func clientList(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
-	st, _, done, err := registry(ctx, f, args, "", env, std)
-	if err != nil || done == nil {
+func (e *addClient) carryOut(ctx context.Context, st store.Store) (string, error) {
+	app, err := e.app()
+	if err != nil {
+		return "", err
+	}
+	clients := &smart.Registry{Store: st}
+	if err := clients.Ensure(ctx); err != nil {
+		return "", err
+	}
+	if err := clients.Add(ctx, app); err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("added %s\n", app.ID)
+	if e.NewSecret != "" {
+		said += fmt.Sprintf("secret %s\n", e.NewSecret)
+	}
+	return said, nil
+}
+
+// listClients lists the registered apps.
+type listClients struct{}
+
+func clientList(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
+	at, _, done, err := place(f, args, "", env, std)
+	if err != nil || done {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	return dispatch(ctx, at, f.Name(), &listClients{}, std)
+}
+
+func (*listClients) carryOut(ctx context.Context, st store.Store) (string, error) {
 	all, err := (&smart.Registry{Store: st}).List(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	w := tabwriter.NewWriter(std.out, 0, 8, 2, ' ', 0)
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tKIND\tNAME\tSTATE\tREDIRECTS\tSCOPES")
 	for _, c := range all {
 		state := "active"
@@ -134,19 +182,26 @@ func clientList(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.Kind, c.Name, state, redirects, c.Scopes)
 	}
-	return w.Flush()
+	err = w.Flush()
+	return out.String(), err
 }
 
-func clientRemove(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
-	st, id, done, err := registry(ctx, f, args, "client_id", env, std)
-	if err != nil || done == nil {
+// removeClient removes an app, and ends its access.
+type removeClient struct{ ID string }
+
+func clientRemove(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
+	at, id, done, err := place(f, args, "client_id", env, std)
+	if err != nil || done {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	return dispatch(ctx, at, f.Name(), &removeClient{id}, std)
+}
+
+func (e *removeClient) carryOut(ctx context.Context, st store.Store) (string, error) {
 	clients := &smart.Registry{Store: st}
-	app, err := clients.Get(ctx, id)
+	app, err := clients.Get(ctx, e.ID)
 	if errors.Is(err, smart.ErrUnknown) {
-		return fmt.Errorf("client remove: there is no client %q. All are listed by: portico client list", id)
+		return "", fmt.Errorf("there is no client %q. All are listed by: portico client list", e.ID)
 	}
 	if err == nil { // first so that it gets nothing new meanwhile
 		disabled := *app
@@ -154,14 +209,10 @@ func clientRemove(ctx context.Context, f *flag.FlagSet, args []string, env func(
 		err = clients.Put(ctx, &disabled)
 	}
 	if err == nil {
-		err = (&token.Tokens{Store: st}).EndClient(ctx, id)
+		err = (&token.Tokens{Store: st}).EndClient(ctx, e.ID)
 	}
 	if err == nil {
-		err = clients.Remove(ctx, id)
+		err = clients.Remove(ctx, e.ID)
 	}
-	if err != nil {
-		return fmt.Errorf("client remove: %w", err)
-	}
-	_, err = fmt.Fprintf(std.out, "removed %s; all its access has ended\n", id)
-	return err
+	return fmt.Sprintf("removed %s; all its access has ended\n", e.ID), err
 }

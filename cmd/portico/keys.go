@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 
 	"github.com/portico-fhir/portico/smart/signing"
+	"github.com/portico-fhir/portico/store"
 )
 
 // keys administers the keys that id tokens are signed with.
@@ -16,27 +15,27 @@ func keys(ctx context.Context, args []string, env func(string) string, std strea
 	}, nil, args, env, std)
 }
 
-func keysRotate(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
+// rotateKeys makes a new key.
+type rotateKeys struct {
+	Now bool // and withdraws the others
+}
+
+func keysRotate(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	now := f.Bool("now", false, "withdraw the other keys at once, because somebody may have got hold of one; apps that keep the old key set refuse sign-ins until they get the new one")
-	st, _, done, err := registry(ctx, f, args, "", env, std)
-	if err != nil || done == nil {
+	at, _, done, err := place(f, args, "", env, std)
+	if err != nil || done {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	return dispatch(ctx, at, f.Name(), &rotateKeys{*now}, std)
+}
+
+func (e *rotateKeys) carryOut(ctx context.Context, st store.Store) (string, error) {
 	k := &signing.Keys{Store: st}
 	if err := k.Ensure(ctx); err != nil {
-		return fmt.Errorf("keys rotate: %w", err)
+		return "", err
 	}
-	say := "a new key is published; it signs from tomorrow on\n"
-	if *now {
-		say = "a new key signs; all others are withdrawn, on every node within a minute\n"
-		err = k.Replace(ctx)
-	} else {
-		err = k.Rotate(ctx)
+	if e.Now {
+		return "a new key signs; all others are withdrawn, on every node within a minute\n", k.Replace(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("keys rotate: %w", err)
-	}
-	_, err = fmt.Fprint(std.out, say)
-	return err
+	return "a new key is published; it signs from tomorrow on\n", k.Rotate(ctx)
 }

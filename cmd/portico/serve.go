@@ -103,6 +103,8 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	if err := serveMetrics(ctx, c, server, st); err != nil {
 		return err
 	}
+	closeDesk := (&desk{store: st, log: log}).open(ctx, c.Store.desk())
+	defer closeDesk()
 	if err := banner(std.out, c); err != nil {
 		return err
 	}

@@ -33,16 +33,21 @@ func accounts(st store.Store) *account.Accounts {
 	return &account.Accounts{Store: st, Hasher: account.NewHasher(account.DefaultCost(), runtime.GOMAXPROCS(0))}
 }
 
-func userAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
+// addUser makes an account.
+type addUser struct {
+	Account  account.Account
+	Password string
+}
+
+func userAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	var roles texts
 	f.Var(&roles, "role", "`role`: patient, proxy, clinician or admin; may be given several times")
 	name := f.String("name", "", "how to address the person")
 	person := f.String("person", "", "the person's own record, as Patient/123 or Practitioner/456")
-	st, login, done, err := registry(ctx, f, args, "login", env, std)
-	if err != nil || done == nil {
+	at, login, done, err := place(f, args, "login", env, std)
+	if err != nil || done {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
 	a := account.Account{Login: account.NormalLogin(login), Name: *name}
 	for _, r := range roles {
 		a.Roles = append(a.Roles, account.Role(r))
@@ -60,31 +65,38 @@ func userAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(strin
 	if err != nil {
 		return err
 	}
-	if err := st.Ensure(ctx, account.Indexes()); err != nil {
-		return fmt.Errorf("user add: %w", err)
-	}
-	made, err := accounts(st).Add(ctx, a, password)
-	if errors.Is(err, account.ErrTaken) {
-		return fmt.Errorf("user add: there is an account %q already", a.Login)
-	}
-	if err != nil {
-		return fmt.Errorf("user add: %w", oneLine(err))
-	}
-	_, err = fmt.Fprintf(std.out, "added %s\n", made.Login)
-	return err
+	return dispatch(ctx, at, f.Name(), &addUser{a, password}, std)
 }
 
-func userList(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
-	st, _, done, err := registry(ctx, f, args, "", env, std)
-	if err != nil || done == nil {
+func (e *addUser) carryOut(ctx context.Context, st store.Store) (string, error) {
+	if err := st.Ensure(ctx, account.Indexes()); err != nil {
+		return "", err
+	}
+	made, err := accounts(st).Add(ctx, e.Account, e.Password)
+	if errors.Is(err, account.ErrTaken) {
+		return "", fmt.Errorf("there is an account %q already", e.Account.Login)
+	}
+	return fmt.Sprintf("added %s\n", made.Login), err
+}
+
+// listUsers lists the accounts.
+type listUsers struct{}
+
+func userList(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
+	at, _, done, err := place(f, args, "", env, std)
+	if err != nil || done {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	return dispatch(ctx, at, f.Name(), &listUsers{}, std)
+}
+
+func (*listUsers) carryOut(ctx context.Context, st store.Store) (string, error) {
 	all, err := accounts(st).List(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	w := tabwriter.NewWriter(std.out, 0, 8, 2, ' ', 0)
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "LOGIN\tROLES\tPERSON\tSTATE")
 	for _, a := range all {
 		state, person, roles := "active", "-", make([]string, len(a.Roles))
@@ -99,7 +111,8 @@ func userList(ctx context.Context, f *flag.FlagSet, args []string, env func(stri
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", loginOf(a), strings.Join(roles, ","), person, state)
 	}
-	return w.Flush()
+	err = w.Flush()
+	return out.String(), err
 }
 
 // loginOf names an account on the command line: those of a provider have no login.
@@ -123,36 +136,37 @@ func findUser(ctx context.Context, a *account.Accounts, login string) (found acc
 	return found, err
 }
 
-// onUser opens the store and does something to the account that the arguments name.
-func onUser(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams, do func(st store.Store, a *account.Accounts, who account.Account) error) (err error) {
-	st, login, done, err := registry(ctx, f, args, "login", env, std)
-	if err != nil || done == nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	a := accounts(st)
-	who, err := findUser(ctx, a, login)
-	if err == nil {
-		err = do(st, a, who)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return nil
-}
+// setPassword gives an account another password.
+type setPassword struct{ Login, Password string }
 
 func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
-	return onUser(ctx, f, args, env, std, func(_ store.Store, a *account.Accounts, who account.Account) error {
-		password, err := readPassword(std, who.Login)
-		if err != nil {
-			return err
-		}
-		if err := a.SetPassword(ctx, who.ID, password); err != nil {
-			return oneLine(err)
-		}
-		_, err = fmt.Fprintf(std.out, "changed the password of %s; all sessions have ended\n", who.Login)
+	at, login, done, err := place(f, args, "login", env, std)
+	if err != nil || done {
 		return err
-	})
+	}
+	password, err := readPassword(std, account.NormalLogin(login))
+	if err != nil {
+		return err
+	}
+	return dispatch(ctx, at, f.Name(), &setPassword{login, password}, std)
+}
+
+func (e *setPassword) carryOut(ctx context.Context, st store.Store) (string, error) {
+	a := accounts(st)
+	who, err := findUser(ctx, a, e.Login)
+	if err != nil {
+		return "", err
+	}
+	if err := a.SetPassword(ctx, who.ID, e.Password); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("changed the password of %s; all sessions have ended\n", loginOf(who)), nil
+}
+
+// disableUser disables an account, or enables it.
+type disableUser struct {
+	Login    string
+	Disabled bool
 }
 
 func userDisable(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
@@ -164,21 +178,30 @@ func userEnable(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 }
 
 func setDisabled(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams, disabled bool) error {
-	return onUser(ctx, f, args, env, std, func(st store.Store, a *account.Accounts, who account.Account) error {
-		if err := a.SetDisabled(ctx, who.ID, disabled); err != nil {
-			return err
-		}
-		if !disabled {
-			_, err := fmt.Fprintf(std.out, "enabled %s\n", loginOf(who))
-			return err
-		}
-		// After the account: whoever is just signing in gets nothing new.
-		if err := (&token.Tokens{Store: st}).EndAccount(ctx, who.ID); err != nil {
-			return fmt.Errorf("the account is disabled, but the access of apps has not ended; do it again: %w", err)
-		}
-		_, err := fmt.Fprintf(std.out, "disabled %s; all sessions, and all access of apps, have ended\n", loginOf(who))
+	at, login, done, err := place(f, args, "login", env, std)
+	if err != nil || done {
 		return err
-	})
+	}
+	return dispatch(ctx, at, f.Name(), &disableUser{login, disabled}, std)
+}
+
+func (e *disableUser) carryOut(ctx context.Context, st store.Store) (string, error) {
+	a := accounts(st)
+	who, err := findUser(ctx, a, e.Login)
+	if err != nil {
+		return "", err
+	}
+	if err := a.SetDisabled(ctx, who.ID, e.Disabled); err != nil {
+		return "", err
+	}
+	if !e.Disabled {
+		return fmt.Sprintf("enabled %s\n", loginOf(who)), nil
+	}
+	// After the account: whoever is just signing in gets nothing new.
+	if err := (&token.Tokens{Store: st}).EndAccount(ctx, who.ID); err != nil {
+		return "", fmt.Errorf("the account is disabled, but the access of apps has not ended; do it again: %w", err)
+	}
+	return fmt.Sprintf("disabled %s; all sessions, and all access of apps, have ended\n", loginOf(who)), nil
 }
 
 // readPassword reads a new password: from the terminal twice, without showing it, else
