@@ -11,6 +11,7 @@ version=4.0.1
 sha256=dce87f1b5b9341867033f7d1f544fa1b5232503f6d62813887ac6b8a8b6cb682
 
 cd "$(dirname "$0")/.."
+. scripts/fetch.sh
 dir=.cache/r4-examples
 if [ "$(cat "$dir/sha256" 2>/dev/null)" = "$sha256" ]; then
 	exit 0
@@ -25,10 +26,16 @@ if [ -z "$tgz" ]; then
 		echo "r4-definitions: npm is not installed; install it, or set R4_EXAMPLES_TGZ to $package-$version.tgz" >&2
 		exit 1
 	}
-	npm pack --silent --pack-destination "$tmp" "$package@$version" >/dev/null
+	again npm pack --pack-destination "$tmp" "$package@$version" || {
+		echo "r4-definitions: cannot fetch $package $version from npm; set R4_EXAMPLES_TGZ to $package-$version.tgz to do without" >&2
+		exit 1
+	}
 	tgz=$tmp/$package-$version.tgz
 fi
-echo "$sha256  $tgz" | sha256sum -c --quiet -
+echo "$sha256  $tgz" | sha256sum -c --quiet - || {
+	echo "r4-definitions: $tgz is not the $package $version that is expected" >&2
+	exit 1
+}
 tar -xzf "$tgz" -C "$tmp"
 rm -rf "$dir/package"
 mv "$tmp/package" "$dir/package"

@@ -8,6 +8,7 @@ set -eu
 fhirclient=2.6.3
 openid=6.8.9
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/fetch.sh"
 apps=$root/.cache/browser
 stamp=$apps/installed-$fhirclient-$openid
 
@@ -23,9 +24,11 @@ have_chromium() {
 if ! have_chromium; then
 	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 ||
 		fail "needs Chromium (on Debian: apt-get install chromium), or PORTICO_TEST_CHROMIUM=<path of one>"
-	apt-get update -qq >/dev/null || fail "cannot update the list of packages"
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
+	again apt-get update -qq || fail "cannot update the list of packages"
+	export DEBIAN_FRONTEND=noninteractive
+	again apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 chromium ||
 		fail "cannot install chromium"
+	have_chromium || fail "chromium was installed and is not on the path"
 fi
 
 [ -e "$stamp" ] && exit 0
@@ -44,9 +47,9 @@ rm -rf "$apps"
 mkdir -p "$apps/fhirclient"
 cd "$apps"
 echo '{"private":true,"type":"module"}' >package.json
-npm install --silent --no-audit --no-fund --ignore-scripts --save-exact "openid-client@$openid" ||
+again npm install --no-audit --no-fund --ignore-scripts --save-exact "openid-client@$openid" ||
 	fail "cannot install openid-client $openid from npm"
 # Of fhirclient only the file that browsers load: its dependencies are for Node.js.
-tarball=$(npm pack --silent "fhirclient@$fhirclient") && tar -xzf "$tarball" -C fhirclient --strip-components=1 && rm "$tarball" ||
+again npm pack "fhirclient@$fhirclient" && tar -xzf "fhirclient-$fhirclient.tgz" -C fhirclient --strip-components=1 && rm "fhirclient-$fhirclient.tgz" ||
 	fail "cannot fetch fhirclient $fhirclient from npm"
 : >"$stamp"

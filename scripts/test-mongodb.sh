@@ -7,6 +7,7 @@ set -eu
 
 secantus=0.7.0b3
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/fetch.sh"
 venv=$root/.cache/secantus
 stamp=$venv/installed-$secantus
 
@@ -38,7 +39,7 @@ fi
 
 rm -rf "$venv"
 "$python" -m venv "$venv" || fail "cannot make a virtual environment (on Debian: apt-get install python3-venv)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+again "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
 	"SecantusDB==$secantus" pymongo==4.20.0 dnspython==2.9.2 s2sphere==0.2.5 future==1.0.0 \
 	shapely==2.2.0 numpy==2.4.6 python-dateutil==4.0.0 tzdata==2026.6 ||
 	fail "cannot install SecantusDB $secantus from PyPI"
