@@ -94,6 +94,7 @@ type work struct {
 	read, now  store.Doc // nil: it is not there
 	guarded    bool      // an op depends on that it still is as it was read
 	raised     []string  // version fields that were raised
+	element    int       // position of the element that is being changed, with each
 }
 
 // outcome is what became of a change; the resource is made when all are planned.
@@ -117,19 +118,22 @@ func (p *planner) failed(op int, err error) error {
 // where there is none.
 func (p *planner) load(ctx context.Context, key fhir.Key) (*branch, *work, error) {
 	s := p.Map.types[key.Type]
-	id, suffix, ok := s.ids.parse(key.ID)
+	what, ok := s.ids.parseIdent(key.ID)
 	if !ok {
 		return nil, nil, nil
 	}
 	for _, b := range s.branches {
-		if b.suffix != suffix {
+		if b.suffix != what.suffix || b.spreads() != what.array || b.group != nil {
 			continue
 		}
-		w, err := p.document(ctx, b, id)
+		w, err := p.document(ctx, b, what.key)
 		if err != nil {
 			return nil, nil, err
 		}
-		if w != nil && w.now != nil && b.base.match(w.now) && (!lay(ctx) || b.released(w.now)) {
+		if w == nil {
+			continue
+		}
+		if now := p.seen(b, w.now, key).doc; now != nil && b.base.match(now) && (!lay(ctx) || b.released(now)) {
 			return b, w, nil
 		}
 	}
@@ -145,7 +149,7 @@ func (p *planner) document(ctx context.Context, b *branch, id store.Value) (*wor
 	}
 	q := store.Query{Collection: b.Collection, Where: b.id.keyIs(id), Limit: 2}
 	if b.id.path != "_id" {
-		q.Where = conjunction([]store.Filter{q.Where, b.base.upper()})
+		q.Where = conjunction([]store.Filter{q.Where, b.lift(b.base.upper())})
 	}
 	for doc, err := range p.Store.Find(ctx, q) {
 		if err != nil {
@@ -196,13 +200,13 @@ func (p *planner) change(ctx context.Context, c fhir.Change) error {
 		return err
 	}
 	e := p.encoder()
-	cur, ok := e.render(b, w.now, layer.overlay)
+	cur, ok := e.render(b, p.seen(b, w.now, c.Key).doc, layer.overlay)
 	if !ok || cur.Key != c.Key {
 		return p.missing(c)
 	}
 	version := cur.Version
 	if !sameDoc(w.read, w.now) {
-		was, _ := e.render(b, w.read, layer.overlay)
+		was, _ := e.render(b, p.seen(b, w.read, c.Key).doc, layer.overlay)
 		version = was.Version
 	}
 	switch {
@@ -250,8 +254,9 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 	if len(b.labels) > 0 { // the EHR's, whatever is written
 		now.takeLabels()
 	}
-	put := &writer{get: p.opened(b, w.now), mapping: b.Mapping, doc: w.now, scope: b.scope, self: w.id, issues: new([]fhir.Issue)}
-	doc, added, err := p.write(put, b, w.now, wanted, now)
+	seen := p.seen(b, w.now, c.Key)
+	put := &writer{get: p.opened(b, seen.doc), mapping: b.Mapping, doc: seen.doc, scope: b.scope, self: w.id, issues: new([]fhir.Issue)}
+	doc, added, err := p.write(put, b, seen.doc, wanted, now)
 	if err != nil {
 		return err
 	}
@@ -263,6 +268,10 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 		return nil
 	}
 	op := store.Op{Kind: store.Update, Set: put.set, Unset: put.unset, If: conjunction(put.expected())}
+	if b.each != nil {
+		op = b.each.placed(put, seen)
+		w.element = seen.index
+	}
 	if c.IfMatch == "" {
 		p.blind[len(p.ops)] = c.Key
 	}
@@ -346,13 +355,18 @@ func (m *Mapping) anyField(doc store.Doc) string {
 // commit.
 func (p *planner) raise(b *branch, w *work) []store.Field {
 	var out []store.Field
-	if name := b.version.path; name != "" && !slices.Contains(w.raised, name) {
-		w.raised = append(w.raised, name)
-		out = append(out, store.Field{Path: name, Value: p.next(store.Lookup(w.now, name))})
+	raise := func(path string, next func(store.Value) store.Value) {
+		name, now := b.located(w.now, path, w.element)
+		if !slices.Contains(w.raised, name) {
+			w.raised = append(w.raised, name)
+			out = append(out, store.Field{Path: name, Value: next(now)})
+		}
 	}
-	if b.updated != nil && !slices.Contains(w.raised, b.updated.path) {
-		w.raised = append(w.raised, b.updated.path)
-		out = append(out, store.Field{Path: b.updated.path, Value: p.after(store.Lookup(w.now, b.updated.path))})
+	if b.version.path != "" {
+		raise(b.version.path, p.next)
+	}
+	if b.updated != nil {
+		raise(b.updated.path, p.after)
 	}
 	return out
 }
@@ -437,7 +451,7 @@ func (p *planner) results() ([]fhir.Result, error) {
 		res := fhir.Resource{Key: d.key}
 		if d.branch != nil {
 			var ok bool
-			if res, ok = e.render(d.branch, d.work.now, d.layer); !ok || res.Key != d.key {
+			if res, ok = e.render(d.branch, p.seen(d.branch, d.work.now, d.key).doc, d.layer); !ok || res.Key != d.key {
 				return nil, fmt.Errorf("chartmap: a written %s does not come back under its id", d.key.Type)
 			}
 		}

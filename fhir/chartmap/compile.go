@@ -481,6 +481,12 @@ func (c *compiler) writes(path string, r directives) {
 		c.add(r.node, "mark the rule with $write: derived", "the field %q is the key, the version or the time of the document, and no rule writes it", path)
 		return
 	}
+	if c.m.each != nil && c.m.Writable && !c.inEach {
+		if _, inside := c.m.each.within(path); !inside {
+			c.add(r.node, "mark the rule with $write: derived", "the field %q is the document's, not the element's, and cannot be written through an element of %q", path, c.m.each.array)
+			return
+		}
+	}
 	if other := c.written[path]; other != nil && c.m.Writable && other != r.node {
 		c.add(r.node, "mark the one that only follows with $write: derived, or the map with writable: false",
 			"the field %q is written by two rules (the other is in line %d)", path, other.Line)
@@ -503,6 +509,9 @@ func (m *Mapping) kept() []string {
 	}
 	if m.updated != nil {
 		out = append(out, m.updated.path)
+	}
+	if m.each != nil {
+		out = append(out, m.each.key)
 	}
 	return out
 }

@@ -27,8 +27,9 @@ const elementField = "$element"
 
 // unwound is what the rules read of a document of the EHR.
 type unwound struct {
-	doc store.Doc
-	at  store.Value // key or position of the element; missing where there is none
+	doc   store.Doc
+	at    store.Value // key of the element, or its position where it has none; missing for a whole document
+	index int         // position of the element
 }
 
 // within gives the path within the element; the element itself is "".
@@ -59,7 +60,7 @@ func (s *spread) elements(doc store.Doc, usable func(store.Value) bool, fault fu
 			fault()
 			return
 		}
-		out = append(out, unwound{doc: s.unwind(doc, v, at), at: at})
+		out = append(out, unwound{doc: s.unwind(doc, v, at), at: at, index: int(position)})
 	})
 	if s.key == "" {
 		return out

@@ -10,6 +10,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
 // views is the chart map with elements of arrays, and groups, as resources.
@@ -58,14 +59,18 @@ func viewOps(t testing.TB, r *rand.Rand, n, odds int) []store.Op {
 						e.Value = []any{int64(together), float64(together), together}[r.IntN(3)]
 					case "pid":
 						e.Value = []any{"p1-a", "p2-a"}[together%2]
-					case "panel", "st", "ward", "lab":
-						if r.IntN(3) > 0 {
-							continue
-						}
+					case "panel", "ward", "lab":
+						continue // below
 					}
 					kept = append(kept, e)
 				}
-				d = kept
+				d = append(kept, bson.E{Key: "panel", Value: bson.D{{Key: "name", Value: "Blood"}}})
+				if together%3 > 0 {
+					d = append(d, bson.E{Key: "ward", Value: "W"})
+				}
+				if together%3 < 2 {
+					d = append(d, bson.E{Key: "lab", Value: "L1"})
+				}
 			}
 			var id any = int32(i)
 			switch r.IntN(3) {
@@ -99,5 +104,31 @@ func TestPushedDownSearchIsBruteForceOnElementsAndGroups(t *testing.T) {
 				lawOn(t, repositoryWith(t, open, views(t), viewOps(t, r, 30, []int{8, 40}[round%2])))
 			}
 		})
+	}
+}
+
+// TestLensLawsOnElements holds the laws of writing on elements of arrays.
+func TestLensLawsOnElements(t *testing.T) {
+	t.Parallel()
+	sizes := map[string]int{"memory": 30, "sqlite": 12, "mongo": 6}
+	for name, open := range backends() {
+		for _, unmapped := range []string{"overflow", "reject"} {
+			t.Run(name+"/"+unmapped, func(t *testing.T) {
+				t.Parallel()
+				seed := rand.Uint64()
+				t.Logf("seed %d", seed)
+				rnd := rand.New(rand.NewPCG(seed, 0))
+				m := views(t)
+				for _, mp := range m.Maps {
+					mp.Unmapped = unmapped
+				}
+				r := repositoryWith(t, open, m, viewOps(t, rnd, sizes[name], 12))
+				r.Now = clinic.Today
+				l := &laws{T: t, r: r, rnd: rnd, counted: &counting{Store: r.Store}}
+				l.derived, l.arrays = []string{"subject", "recordedDate"}, []string{"chart.problems", "visits"}
+				r.Store = l.counted
+				l.check()
+			})
+		}
 	}
 }
