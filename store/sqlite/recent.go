@@ -66,14 +66,9 @@ func (e *edit) sign() int32 {
 func net(list []edit) []edit {
 	order := make([]standing, len(list))
 	for i := range list {
-		order[i] = standing{start(list[i].key), int32(i)}
+		order[i].at = int32(i)
 	}
-	slices.SortFunc(order, func(a, b standing) int {
-		if c := cmp.Compare(a.start, b.start); c != 0 {
-			return c
-		}
-		return compareRows(list[a.at].row, list[b.at].row)
-	})
+	sortFrom(order, list, 0)
 	kept := make([]edit, 0, len(list))
 	for len(order) > 0 {
 		first := &list[order[0].at]
@@ -90,20 +85,39 @@ func net(list []edit) []edit {
 	return kept
 }
 
-// standing is what is sorted in the place of an edit: the start of its key tells most apart.
+// standing is what is sorted in the place of an edit.
 type standing struct {
-	start uint64
-	at    int32
+	part uint64 // of its key
+	at   int32
 }
 
-// start gives the first bytes of a key, in order as a number.
-func start(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
+// sortFrom puts in order what has the same first bytes, so many: by the eight that follow, and
+// what has those in common by the next. So most keys are looked at a few times only.
+func sortFrom(order []standing, list []edit, depth int) {
+	whole := true // all keys have as many bytes
+	for i := range order {
+		key := list[order[i].at].key[depth:]
+		if len(key) < 8 {
+			whole = false
+			break
+		}
+		order[i].part = binary.BigEndian.Uint64(key)
 	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
+	if !whole || len(order) < 4 {
+		slices.SortFunc(order, func(a, b standing) int { return compareRows(list[a.at].row, list[b.at].row) })
+		return
+	}
+	slices.SortFunc(order, func(a, b standing) int { return cmp.Compare(a.part, b.part) })
+	for len(order) > 0 {
+		n := 1
+		for n < len(order) && order[n].part == order[0].part {
+			n++
+		}
+		if n > 1 {
+			sortFrom(order[:n], list, depth+8)
+		}
+		order = order[n:]
+	}
 }
 
 // add puts the edits of an index, as net gives them, behind those of others with a lower iid.

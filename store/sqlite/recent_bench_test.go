@@ -14,7 +14,7 @@ func BenchmarkNet(b *testing.B) {
 	var list []edit
 	for rid := range 1000 {
 		for range 70 {
-			list = append(list, edit{row: row{fmt.Appendf(nil, "k%c%04d\x00\x00\x05\x07%07d", 'a'+r.IntN(20), r.IntN(3000), r.IntN(1e6)), int64(rid)}})
+			list = append(list, edit{row: row{fmt.Appendf(nil, "k%cword%04d\x00\x00\x05\x07%07d", 'a'+r.IntN(2), r.IntN(10+r.IntN(2)*3000), r.IntN(1e6)), int64(rid)}})
 		}
 	}
 	measured(b, func() {
