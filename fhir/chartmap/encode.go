@@ -18,6 +18,7 @@ type encoder struct {
 	base   string // FHIR base URL
 	types  map[fhir.Type]*served
 	report func(Fault)
+	faults []Fault // that were reported of what is being written
 	frames []bson.RawValue
 	marks  *marks // where what does not come from the document is noted; nil for nowhere
 
@@ -35,6 +36,7 @@ type encoder struct {
 // where the document's key cannot be an id. The encoder's memory is used again.
 func (e *encoder) encode(b *branch, doc store.Doc) (fhir.Resource, bool) {
 	e.open(b, doc)
+	e.faults = e.faults[:0]
 	var room [maxID]byte
 	what := ident{key: e.id, suffix: b.suffix}
 	if b.each != nil {
@@ -103,7 +105,9 @@ type origin struct {
 // malformed reports a value that a rule cannot read.
 func (e *encoder) malformed(o *origin) state {
 	if e.report != nil {
-		e.report(Fault{Map: e.branch.Name, Line: o.line, Path: o.path, Key: e.key})
+		f := Fault{Map: e.branch.Name, Line: o.line, Path: o.path, Key: e.key}
+		e.faults = append(e.faults, f)
+		e.report(f)
 	}
 	return absent
 }

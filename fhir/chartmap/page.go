@@ -78,7 +78,8 @@ func parsePosition(s string, plan []*stream) (position, error) {
 func (r *Repository) page(ctx context.Context, plan []*stream, from position, count int) ([]fhir.Resource, string, error) {
 	var out []fhir.Resource
 	var origins []made
-	e := r.encoder()
+	e := r.borrow()
+	defer r.encoders.Put(e)
 	at := from
 	for _, last := range []bool{false, true} {
 		if from.last && !last {
@@ -99,13 +100,21 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 			}
 			b := c.parts[c.part].branch
 			doc := c.items[0].doc
-			res, ok := e.encode(b, doc)
+			res, whole := r.recallItem(e, b, c.items[0])
+			ok := whole
+			if !whole {
+				res, ok = e.encode(b, doc)
+			}
 			if ok && len(out) == count {
 				return out, at.String(), r.overlaid(ctx, e, out, origins)
 			}
 			at = position{last: last, branch: b.number, elem: c.items[0].at, at: c.head}
 			if ok {
-				out, origins = append(out, res), append(origins, made{b, doc})
+				origin := made{branch: b, doc: doc, whole: whole}
+				if !whole {
+					origin.faults = slices.Clone(e.faults)
+				}
+				out, origins = append(out, res), append(origins, origin)
 			}
 			if err := c.next(ctx); err != nil {
 				return nil, "", err
@@ -119,27 +128,31 @@ func (r *Repository) page(ctx context.Context, plan []*stream, from position, co
 type made struct {
 	branch *branch
 	doc    store.Doc
+	whole  bool // with what is beside it
+	faults []Fault
 }
 
 // overlaid puts on the resources of a page what the EHR has no place for.
 func (r *Repository) overlaid(ctx context.Context, e *encoder, page []fhir.Resource, of []made) error {
 	var keys []fhir.Key
 	for i, res := range page {
-		if of[i].branch.keepsUnmapped() {
+		if of[i].branch.keepsUnmapped() && !of[i].whole {
 			keys = append(keys, res.Key)
 		}
-	}
-	if len(keys) == 0 {
-		return nil
 	}
 	overlays, err := r.layers(ctx, keys)
 	if err != nil {
 		return err
 	}
+	e.report = nil // was told
 	for i, res := range page {
+		if of[i].whole {
+			continue
+		}
 		if o := overlays[res.Key]; o != nil {
 			page[i], _ = e.render(of[i].branch, of[i].doc, o)
 		}
+		r.cache.keep(of[i].branch, of[i].doc, page[i], of[i].faults)
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
-// BenchmarkRead compares a resource of the EHR, with and without something beside it, with
-// the same one as a record.
+// BenchmarkRead compares a resource of the EHR, with and without something beside it, and for the first
+// time, with the same one as a record.
 func BenchmarkRead(b *testing.B) {
 	st, err := sqlite.Open(b.TempDir(), sqlite.Options{})
 	if err != nil {
@@ -49,6 +49,13 @@ func BenchmarkRead(b *testing.B) {
 			}
 		})
 	}
+	b.Run("mapped, for the first time", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := (&chartmap.Repository{Store: st, Map: mapped.Map}).Read(b.Context(), amy); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("update", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			body := more

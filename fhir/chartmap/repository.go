@@ -3,6 +3,7 @@ package chartmap
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -28,6 +29,8 @@ type Repository struct {
 	Report func(Fault)
 
 	reservations commit.Reservations
+	cache        cache
+	encoders     sync.Pool // of *encoder
 }
 
 var (
@@ -116,16 +119,16 @@ func (s *served) collections() string {
 
 // Read implements fhir.Repository. What was deleted in the EHR is not found.
 func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) {
-	gone := fhir.Errorf(fhir.CodeNotFound, "", "There is no %s with this id.", key.Type)
 	s := r.Map.types[key.Type]
 	if s == nil {
-		return fhir.Resource{}, gone
+		return fhir.Resource{}, absentee(key.Type)
 	}
 	what, ok := s.ids.parseIdent(key.ID)
 	if !ok {
-		return fhir.Resource{}, gone
+		return fhir.Resource{}, absentee(key.Type)
 	}
-	e := r.encoder()
+	e := r.borrow()
+	defer r.encoders.Put(e)
 	for _, b := range s.branches {
 		if b.suffix != what.suffix || b.spreads() != what.array {
 			continue
@@ -138,17 +141,25 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 			if !b.base.match(doc) || lay(ctx) && !b.released(doc) {
 				continue
 			}
+			if res, ok := r.recall(key, b, doc); ok {
+				return res, nil
+			}
 			layer, err := r.layer(ctx, b, key)
 			if err != nil {
 				return fhir.Resource{}, err
 			}
 			res, ok := e.render(b, doc, layer.overlay)
 			if ok && res.ID == key.ID {
+				r.cache.keep(b, doc, res, e.faults)
 				return res, nil
 			}
 		}
 	}
-	return fhir.Resource{}, gone
+	return fhir.Resource{}, absentee(key.Type)
+}
+
+func absentee(t fhir.Type) error {
+	return fhir.Errorf(fhir.CodeNotFound, "", "There is no %s with this id.", t)
 }
 
 // sources gives what the rules of a branch read for an id: nothing, or one document, or two
@@ -185,6 +196,16 @@ func (r ref) keyIs(v store.Value) store.Filter {
 		return store.Eq{Path: r.path, Value: v}
 	}
 	return r.eq(v)
+}
+
+// borrow gives an encoder whose memory was used before; it is put back into encoders.
+func (r *Repository) borrow() *encoder {
+	e, ok := r.encoders.Get().(*encoder)
+	if !ok {
+		return r.encoder()
+	}
+	e.doc, e.mapping, e.report, e.marks = nil, nil, r.Report, nil
+	return e
 }
 
 // encoder gives an encoder for resources of the repository.
