@@ -189,7 +189,7 @@ func (s *site) assertion(id string) string {
 		s.t.Fatal(err)
 	}
 	text, err := jwt.Signed(signer).Claims(map[string]any{
-		"iss": id, "sub": id, "aud": base + "/auth/token", "exp": time.Now().Add(time.Minute).Unix(), "jti": client.NewSecret(),
+		"iss": id, "sub": id, "aud": base + "/auth/token", "exp": time.Now().Add(4 * time.Minute).Unix(), "jti": client.NewSecret(),
 	}).Serialize()
 	if err != nil {
 		s.t.Fatal(err)
