@@ -22,7 +22,12 @@ type derived struct {
 	// fixed: its values are codes, whose system is always the same.
 	fixed  bool
 	system string
+	// shown: what is printed with its codes has entries.
+	shown bool
 }
+
+// paramCode is what resources are about, and what people ask for by what it is called.
+const paramCode = "code"
 
 // asides are the parameters that stores have fields for.
 var asides = []string{"_id", "_lastUpdated"}
@@ -38,6 +43,7 @@ func (it *Type) derive(p *param) derived {
 	}
 	if p.Type == fhir.ParamToken {
 		d.system, d.fixed = it.fixedSystem(p)
+		d.shown = p.Name == paramCode && !d.fixed && d.union == nil
 	}
 	return d
 }

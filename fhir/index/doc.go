@@ -11,6 +11,7 @@
 //
 //	token      code                          in whatever system
 //	           code 00 hash(system)          in that one; nothing behind 00 for none
+//	           03 text                       what is printed with a code, for the parameter code: as string, cut to 12
 //	reference  Type/id, or 01 URL
 //	           02 value 00 hash(system)      its identifier
 //	uri        uri

@@ -133,6 +133,11 @@ func (v *value) keys(out []string, p *param) []string {
 }
 
 func (v *value) tokenKeys(out []string, p *param) []string {
+	if p.shown && v.text != "" {
+		if head, _ := shownHead(v.text); head != "" {
+			out = append(out, p.code+shown+head)
+		}
+	}
 	switch {
 	case v.code != "":
 		code := p.code + short(v.code)

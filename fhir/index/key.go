@@ -17,6 +17,7 @@ const (
 	end     = "\x00" // behind a value
 	special = "\x01" // before the second form of a value
 	logical = "\x02" // before the identifier of a reference
+	shown   = "\x03" // before what is printed with a code
 	patient = "\x01" // before a patient, in the place of a parameter
 )
 
@@ -24,6 +25,8 @@ const (
 const (
 	maxCode   = 100 // bytes
 	maxString = 100 // characters
+	maxDigits = 30  // of a number
+	maxShown  = 12  // characters of what is printed with a code
 )
 
 // hash stands for a text that is too long for a key: n base64 characters of
@@ -55,16 +58,21 @@ func systemKey(system string) string {
 
 // folded gives the sortable form of text, cut; whole is false where something
 // was cut off.
-func folded(s string) (key string, whole bool) {
-	f := normal(s)
+func folded(s string) (key string, whole bool) { return first(normal(s), maxString) }
+
+// shownHead gives the beginning of what is printed with a code.
+func shownHead(s string) (key string, whole bool) { return first(normal(s), maxShown) }
+
+// first gives the first characters of a text; whole is false where there are more.
+func first(s string, most int) (head string, whole bool) {
 	n := 0
-	for i := range f {
-		if n == maxString {
-			return f[:i], false
+	for i := range s {
+		if n == most {
+			return s[:i], false
 		}
 		n++
 	}
-	return f, true
+	return s, true
 }
 
 // millis writes a moment as ten characters that sort like it.
@@ -81,7 +89,7 @@ func millis(ms int64) string {
 }
 
 // decimal writes a number so that its bytes sort like its value: the sign, the
-// exponent, the digits. Negative numbers have all of that inverted. Beyond 30
+// exponent, the digits. Negative numbers have all of that inverted. Beyond maxDigits
 // digits numbers are cut: whole is then false.
 func decimal(r *big.Rat) (key string, whole bool) {
 	if r.Sign() == 0 {
@@ -110,7 +118,6 @@ func pad(n int) string {
 // significant gives the digits of a number without leading and trailing zeros,
 // and the power of ten before the first of them.
 func significant(r *big.Rat) (digits string, exponent int, whole bool) {
-	const most = 30
 	abs := new(big.Rat).Abs(r)
 	places, _ := abs.FloatPrec() // decimals always end
 	text := abs.FloatString(places)
@@ -121,8 +128,8 @@ func significant(r *big.Rat) (digits string, exponent int, whole bool) {
 	trimmed := strings.TrimLeft(all, "0")
 	exponent -= len(all) - len(trimmed)
 	digits = strings.TrimRight(trimmed, "0")
-	if len(digits) > most {
-		return digits[:most], exponent, false
+	if len(digits) > maxDigits {
+		return digits[:maxDigits], exponent, false
 	}
 	return digits, exponent, true
 }

@@ -19,13 +19,13 @@ type Plan struct {
 	// Walk, if not nil, is a way through entries that finds the same in their order,
 	// for where no order is asked for and the index would have to be read as a whole.
 	Walk *Walk
-	// Apart, if not nil, divides what Where finds: for counting.
+	// Apart, if not nil, divides what Where finds.
 	Apart *Apart
 }
 
 // Apart are what matches for certain, and the others, which are few and have to be
-// looked at.
-type Apart struct{ Sure, Doubt store.Filter }
+// looked at. All of these satisfy Marked: where nothing does, there is no doubt.
+type Apart struct{ Sure, Doubt, Marked store.Filter }
 
 // Compiler turns conditions into filters on the entries. Safe for concurrent
 // use.
@@ -342,6 +342,10 @@ func (c *compiler) identifier(p *param, v fhir.TokenValue) Plan {
 
 func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
 	if m == fhir.ModText {
+		if head, whole := shownHead(s); p.shown && head != "" {
+			key := p.code + shown + head
+			return Plan{Where: c.prefix(key), Exact: whole, Walk: &Walk{Stretches: []store.Stretch{{Prefix: key}}}}
+		}
 		if where := c.printed(s); where != nil {
 			return Plan{Where: where}
 		}
@@ -401,21 +405,29 @@ func (c *compiler) between(low, high string) store.Filter {
 	}}
 }
 
-// number narrows to the numbers in the range; ends are taken in, since long
-// ones are cut, and intervals show only one of theirs.
+// number narrows to the numbers in the range. The end of one that is not to be equal is
+// left out, unless it is so long that others may have been cut to it.
 func (c *compiler) number(code string, prefix fhir.Prefix, v fhir.NumberValue) Plan {
 	const first, last = "0", ":" // around all numbers
 	key, _ := decimal(v.Value)
 	low, _ := decimal(v.Low)
 	high, _ := decimal(v.High)
+	above, below := key, key+"~"
+	if len(key) < maxDigits {
+		above, below = key+"!", key
+	}
 	span := store.Stretch{Prefix: code, Low: first, High: last}
 	switch prefix {
 	case "", fhir.EQ:
 		span.Low, span.High = low, high+"~"
-	case fhir.GT, fhir.GE, fhir.SA:
+	case fhir.GE:
 		span.Low = key
-	case fhir.LT, fhir.LE, fhir.EB:
+	case fhir.LE:
 		span.High = key + "~"
+	case fhir.GT, fhir.SA:
+		span.Low = above
+	case fhir.LT, fhir.EB:
+		span.High = below
 	}
 	return Plan{Where: c.between(code+span.Low, code+span.High), Walk: &Walk{Stretches: []store.Stretch{span}}}
 }

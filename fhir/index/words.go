@@ -218,7 +218,7 @@ func (c *compiler) words(p *param, t fhir.Term) (Plan, error) {
 	// An entry of full length may be that of a longer word.
 	if len(words) == 1 && utf8.RuneCountInString(words[0]) < maxWord {
 		sure := c.word(p, words[0], v.Prefix, false)
-		plan.Apart = &Apart{Sure: sure, Doubt: store.And{c.more(p), store.Not{Filter: sure}}}
+		plan.Apart = &Apart{Sure: sure, Doubt: store.And{c.more(p), store.Not{Filter: sure}}, Marked: c.more(p)}
 	}
 	return plan, nil
 }

@@ -146,7 +146,7 @@ func TestTheLayoutIsMarkedAndChecked(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, v := range []any{1, 4, "3", nil} {
+		for _, v := range []any{1, 3, 5, "4", nil} {
 			set(store.V(v))
 			if err := record.CheckFormat(t.Context(), r.Store); err == nil {
 				t.Errorf("the layout %v is taken", v)

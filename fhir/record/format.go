@@ -11,7 +11,7 @@ import (
 )
 
 // format is the number of the layout that doc.go describes.
-const format = 3
+const format = 4
 
 const (
 	formatCollection = "portico_formats"

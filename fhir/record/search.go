@@ -40,6 +40,8 @@ type finding struct {
 	after store.Cursor
 	match index.Matcher
 	keyed bool // documents are read with their entries
+
+	compiler index.Compiler
 }
 
 // Search returns the current resources of one type that match, deleted ones left
@@ -60,17 +62,40 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 	if q.Count < 1 || impossible(f.find.Where) {
 		return page, nil
 	}
+	if err := f.decide(ctx); err != nil {
+		return page, err
+	}
 	err = f.page(ctx, &page)
 	return page, err
+}
+
+// decide finds out whether there is anything in doubt, of what has to be looked at because
+// some may be.
+func (f *finding) decide(ctx context.Context) error {
+	apart := f.plan.Apart
+	if apart == nil || f.plan.Exact {
+		return nil
+	}
+	q := store.Query{Collection: f.find.Collection, Where: apart.Marked, Limit: 1, Fields: []string{fieldID}}
+	for _, err := range f.Store.Find(ctx, q) {
+		if err != nil {
+			return fault("search", err)
+		}
+		return nil
+	}
+	f.plan.Exact = true
+	f.find.Where = apart.Sure
+	f.parts = f.phases(&f.compiler)
+	return nil
 }
 
 // finding compiles a search.
 func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 	f := &finding{Repository: r, q: q, match: index.Matcher{Indexer: *r.indexer(), Now: r.now()}}
-	c := index.Compiler{Indexer: *r.indexer(), Field: fieldKeys, Now: r.now(), Own: r.own}
-	c.NoText = c.NoText || r.known().wordless
+	f.compiler = index.Compiler{Indexer: *r.indexer(), Field: fieldKeys, Now: r.now(), Own: r.own}
+	f.compiler.NoText = f.compiler.NoText || r.known().wordless
 	var err error
-	if f.plan, err = c.Compile(q.Type, q.Where); err != nil {
+	if f.plan, err = f.compiler.Compile(q.Type, q.Where); err != nil {
 		return nil, err
 	}
 	f.find = store.Query{Collection: collection(q.Type), Where: f.plan.Where, Fields: readFields()}
@@ -83,7 +108,7 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 	if w := f.walk(); w != nil {
 		f.order = byWalk(w)
 	}
-	f.parts = f.phases(&c)
+	f.parts = f.phases(&f.compiler)
 	f.after, err = store.UnmarshalCursor([]byte(q.Cursor))
 	if err != nil || f.after != nil && len(f.after) != len(f.order) {
 		return nil, fhir.Errorf(fhir.CodeInvalid, "", "The page position is damaged. Search again from the first page.").Because(err)
