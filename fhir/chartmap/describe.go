@@ -12,14 +12,13 @@ import (
 // describe finds the search parameters that can be answered exactly: those
 // that lead to a value in some branch, and to none in any that cannot be tested.
 func (s *served) describe(loc *time.Location) {
-	s.sortable = []string{"_id"}
-	s.paths, s.keys = map[*fhir.SearchParam][][]step{}, map[*fhir.SearchParam][]sortKey{}
+	s.paths, s.keys = map[*fhir.SearchParam][][]step{}, map[*fhir.SearchParam][][]sortPart{}
 	for _, p := range search.Params(s.typ) {
 		if !s.answers(p, loc) {
 			continue
 		}
 		s.params = append(s.params, p)
-		if p.Type == fhir.ParamDate && s.sorts(p) {
+		if s.sorts(p) {
 			s.sortable = append(s.sortable, p.Name)
 		}
 	}
@@ -101,55 +100,4 @@ func (s *served) answers(p *fhir.SearchParam, loc *time.Location) bool {
 		}
 	}
 	return sites > 0
-}
-
-// sortKey is the date by which a parameter sorts the resources of a branch.
-type sortKey struct {
-	*moment      // nil where the branch has none
-	present cond // the resource has it
-}
-
-// sortKey finds it. Documents are not sorted by what differs from element to element, nor
-// are groups by anything but their key.
-func (b *branch) sortKey(p *fhir.SearchParam, paths [][]step) (key sortKey, sortable bool) {
-	if p.Name == "_lastUpdated" {
-		if b.updated == nil {
-			return sortKey{present: never}, b.group == nil
-		}
-		return sortKey{b.updated, b.updated.present()}, !b.moves(b.updated.path)
-	}
-	var sk seeker
-	var any []cond
-	for _, path := range paths {
-		any = append(any, b.body.search(&sk, path, &test{kind: testPresent}))
-	}
-	if sk.unsupported || len(sk.dates) != sk.sites || len(sk.dates) > 1 {
-		return sortKey{}, false
-	}
-	if len(sk.dates) == 0 {
-		return sortKey{present: never}, b.group == nil
-	}
-	return sortKey{&sk.dates[0].moment, some(any...)}, !sk.dates[0].elem && !b.moves(sk.dates[0].path)
-}
-
-// sorts finds the keys of all branches and reports whether they can be brought
-// into one order: each has at most one date, stored in the same form.
-func (s *served) sorts(p *fhir.SearchParam) bool {
-	var form *moment
-	var keys []sortKey
-	for _, b := range s.branches {
-		key, ok := b.sortKey(p, s.paths[p])
-		switch {
-		case !ok:
-			return false
-		case key.moment == nil:
-		case form != nil && form.text != key.text:
-			return false
-		default:
-			form = key.moment
-		}
-		keys = append(keys, key)
-	}
-	s.keys[p] = keys
-	return form != nil
 }

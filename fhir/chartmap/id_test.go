@@ -13,7 +13,9 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-func suffixed() ids { return ids{suffixes: map[string]bool{"bp": true, "sa": true, "n5": true}} }
+func suffixed() ids {
+	return ids{suffixes: map[string]bool{"bp": true, "sa": true, "n5": true}, arrays: map[string]bool{"dx": true, "bp": true}}
+}
 
 func TestIDsOfUsualKeysAreTheKeys(t *testing.T) {
 	t.Parallel()
@@ -49,6 +51,25 @@ func TestIDsOfUsualKeysAreTheKeys(t *testing.T) {
 			t.Errorf("%#v: %s, %v; want %s", tt.key, got, ok, tt.want)
 		}
 	}
+	elements := []struct {
+		key, element any
+		suffix, want string
+	}{
+		{"p1", int32(3), "", "p1-dx-3"},
+		{int32(7), "a.b", "bp", "7-dx-a.b-bp"},
+		{"p1", oid, "", "p1-dx-507f1f77bcf86cd799439011"},
+		{"p1", "3", "", "p1-dx-.s3"},
+		{"p1", "x-1", "", "p1-dx-.sx.2d1"},
+		{"p1", "bp", "", "p1-dx-.sbp"},
+		{"p1", int64(-3), "", "p1-dx-.n3"},
+		{"p1-dx-3", int32(3), "", "-sp1.2ddx.2d3-dx-3"},
+	}
+	for _, tt := range elements {
+		got, ok := suffixed().appendIdent(nil, ident{store.V(tt.key), "dx", store.V(tt.element), tt.suffix})
+		if !ok || string(got) != tt.want {
+			t.Errorf("%#v of %#v: %s, %v; want %s", tt.element, tt.key, got, ok, tt.want)
+		}
+	}
 	for _, bad := range []any{nil, "", bson.A{}, bson.D{}, math.NaN(), strings.Repeat("x", 65)} {
 		if got, ok := suffixed().append(nil, store.V(bad), ""); ok {
 			t.Errorf("%#v got the id %s", bad, got)
@@ -58,7 +79,7 @@ func TestIDsOfUsualKeysAreTheKeys(t *testing.T) {
 
 // keys draws documents' keys, among them what looks like ids of others.
 func drawKey(t *rapid.T, name string) store.Value {
-	text := rapid.StringMatching(`[-.a-fnsb0-9 ø]{1,20}(-bp|-sa)?`)
+	text := rapid.StringMatching(`[-.a-fnsb0-9 ø]{1,12}(-bp|-sa|-dx-[a0.]{1,2}){0,2}`)
 	return rapid.OneOf(
 		rapid.Map(text, func(s string) store.Value { return store.V(s) }),
 		rapid.Map(rapid.Int64(), func(n int64) store.Value { return store.V(n) }),
@@ -75,53 +96,64 @@ func TestDifferentKeysHaveDifferentIDsThatReadBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c := suffixed()
-		suffixes := rapid.SampledFrom([]string{"", "bp", "sa", "n5"})
-		k1, k2 := drawKey(t, "one"), drawKey(t, "other")
-		s1, s2 := suffixes.Draw(t, "suffix"), suffixes.Draw(t, "other suffix")
-		id1, ok1 := c.append(nil, k1, s1)
-		id2, ok2 := c.append(nil, k2, s2)
+		draw := func(name string) ident {
+			id := ident{
+				key:    drawKey(t, name),
+				array:  rapid.SampledFrom([]string{"", "dx", "bp"}).Draw(t, name+" array"),
+				suffix: rapid.SampledFrom([]string{"", "bp", "sa", "n5"}).Draw(t, name+" suffix"),
+			}
+			if id.array != "" {
+				id.elem = drawKey(t, name+" element")
+			}
+			return id
+		}
+		same := func(a, b ident) bool {
+			return a.array == b.array && a.suffix == b.suffix && store.Compare(a.key, b.key) == 0 && store.Compare(a.elem, b.elem) == 0
+		}
+		one, other := draw("one"), draw("other")
+		id1, ok1 := c.appendIdent(nil, one)
+		id2, ok2 := c.appendIdent(nil, other)
 		if !ok1 || !ok2 {
 			t.Skip("not every key has an id")
 		}
 		if !fhir.ValidID(string(id1)) {
 			t.Fatalf("%s is no id", id1)
 		}
-		if bytes.Equal(id1, id2) != (s1 == s2 && store.Compare(k1, k2) == 0) {
-			t.Fatalf("%v-%s and %v-%s: %s, %s", k1, s1, k2, s2, id1, id2)
+		if bytes.Equal(id1, id2) != same(one, other) {
+			t.Fatalf("%v and %v: %s, %s", one, other, id1, id2)
 		}
-		back, suffix, ok := c.parse(string(id1))
-		if !ok || suffix != s1 || store.Compare(back, k1) != 0 {
-			t.Fatalf("%s reads back as %v-%s, %v", id1, back, suffix, ok)
+		if back, ok := c.parseIdent(string(id1)); !ok || !same(back, one) {
+			t.Fatalf("%s reads back as %v, %v", id1, back, ok)
 		}
 	})
 }
 
 func FuzzID(f *testing.F) {
-	for _, s := range []string{"p1", "5", "-n5", "-sa.20b", "-b17052dhnjk0g000", "507f1f77bcf86cd799439011-bp", "-", "-b", "-s", "x-bp"} {
+	for _, s := range []string{"p1", "5", "-n5", "-sa.20b", "-b17052dhnjk0g000", "507f1f77bcf86cd799439011-bp", "-", "-b", "-s", "x-bp", "p1-dx-3", "p1-dx-.sx.2d1-bp", "5-bp-.n5"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		key, suffix, ok := suffixed().parse(id)
+		what, ok := suffixed().parseIdent(id)
 		if !ok {
 			return
 		}
-		if back, ok := suffixed().append(nil, key, suffix); !ok || string(back) != id {
-			t.Fatalf("%q is %v-%s, which has the id %s", id, key, suffix, back)
+		if back, ok := suffixed().appendIdent(nil, what); !ok || string(back) != id {
+			t.Fatalf("%q is %v, which has the id %s", id, what, back)
 		}
 	})
 }
 
 func FuzzCursor(f *testing.F) {
-	plan := []*stream{{Mapping: &Mapping{}, order: []store.Key{{Path: "_id"}}}, {Mapping: &Mapping{}, order: []store.Key{{Path: "at"}, {Path: "_id"}}, last: true}}
-	f.Add(position{branch: 1, at: store.Cursor{store.V("x")}}.String())
-	f.Add(position{last: true, branch: 0, at: store.Cursor{store.V(1), store.V("x")}}.String())
+	by := ordering{false, true}
+	f.Add(position{branch: 1, at: []store.Value{store.V("x"), store.V(1)}}.String())
+	f.Add(position{branch: 0, at: []store.Value{unvalued(), store.V("x")}, elem: store.V("e")}.String())
 	f.Add("AAAA")
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := parsePosition(s, plan)
+		p, err := parsePosition(s, by)
 		if err != nil || s == "" {
 			return
 		}
-		if back, err := parsePosition(p.String(), plan); err != nil || back.String() != p.String() {
+		if back, err := parsePosition(p.String(), by); err != nil || back.String() != p.String() {
 			t.Fatalf("%q: %v, %v", s, back, err)
 		}
 	})

@@ -120,8 +120,8 @@ type served struct {
 	branches []*branch
 	params   []*fhir.SearchParam
 	sortable []string
-	paths    map[*fhir.SearchParam][][]step  // of params, as their expressions say
-	keys     map[*fhir.SearchParam][]sortKey // of sortable dates, by branch
+	paths    map[*fhir.SearchParam][][]step     // of params, as their expressions say
+	keys     map[*fhir.SearchParam][][]sortPart // of sortable ones, by branch
 }
 
 // Types lists the resource types that the map serves, in the order of the file.

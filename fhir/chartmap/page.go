@@ -11,13 +11,12 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-// position is the place of the last resource of a page: in the order of its
-// stream, then by the element of an array, then by branch.
+// position is the place of the last resource of a page: in the order of the search,
+// then by the element of an array, then by branch.
 type position struct {
-	last   bool
 	branch int
-	elem   store.Value  // missing where the document is not unwound
-	at     store.Cursor // nil before the first
+	elem   store.Value   // missing where the document is not unwound
+	at     []store.Value // its sort values, and the key of its document; nil before the first
 }
 
 const maxCursor = 4 << 10
@@ -28,21 +27,16 @@ func badCursor() error {
 
 // String writes a position for Page.Next.
 func (p position) String() string {
-	b := []byte{0}
-	if p.last {
-		b[0] = 1
-	}
-	at := p.at
+	at := store.Cursor(p.at)
 	if !store.Missing(p.elem) {
-		b[0] |= 2
 		at = append(slices.Clone(at), p.elem)
 	}
-	b = binary.AppendUvarint(b, uint64(p.branch))
+	b := binary.AppendUvarint(nil, uint64(p.branch))
 	return base64.RawURLEncoding.EncodeToString(append(b, at.Marshal()...))
 }
 
-// parsePosition reads what String wrote, and refuses what does not fit the plan.
-func parsePosition(s string, plan []*stream) (position, error) {
+// parsePosition reads what String wrote, and refuses what does not fit the order.
+func parsePosition(s string, by ordering) (position, error) {
 	if s == "" {
 		return position{branch: -1}, nil
 	}
@@ -50,78 +44,65 @@ func parsePosition(s string, plan []*stream) (position, error) {
 		return position{}, badCursor()
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) < 2 || b[0] > 3 {
+	if err != nil || len(b) < 2 {
 		return position{}, badCursor()
 	}
-	p := position{last: b[0]&1 == 1}
-	number, n := binary.Uvarint(b[1:])
+	number, n := binary.Uvarint(b)
 	if n <= 0 || number > 1<<16 {
 		return position{}, badCursor()
 	}
-	p.branch = int(number)
-	p.at, err = store.UnmarshalCursor(b[1+n:])
-	if err != nil || p.at == nil {
+	p := position{branch: int(number)}
+	at, err := store.UnmarshalCursor(b[n:])
+	if err != nil {
 		return position{}, badCursor()
 	}
-	if b[0]&2 != 0 {
-		p.elem, p.at = p.at[len(p.at)-1], p.at[:len(p.at)-1]
+	if p.at = at; len(at) == len(by)+1 {
+		p.elem, p.at = at[len(by)], at[:len(by)]
 	}
-	for _, s := range plan {
-		if s.last == p.last && len(s.order) != len(p.at) {
-			return position{}, badCursor()
-		}
+	if len(p.at) != len(by) {
+		return position{}, badCursor()
 	}
 	return p, nil
 }
 
 // page merges the streams from a position on.
-func (r *Repository) page(ctx context.Context, plan []*stream, from position, count int) ([]fhir.Resource, string, error) {
+func (r *Repository) page(ctx context.Context, plan []*stream, by ordering, from position, count int) ([]fhir.Resource, string, error) {
 	var out []fhir.Resource
 	var origins []made
 	e := r.borrow()
 	defer r.encoders.Put(e)
 	at := from
-	for _, last := range []bool{false, true} {
-		if from.last && !last {
-			continue
-		}
-		start := position{last: last, branch: -1}
-		if last == from.last {
-			start = from
-		}
-		m, err := r.merge(ctx, e, plan, start, last, count+1)
+	m := r.merge(e, plan, by, from, count+1)
+	for {
+		c, err := m.least(ctx)
 		if err != nil {
 			return nil, "", err
 		}
-		for {
-			c := m.least()
-			if c == nil {
-				break
-			}
-			b := c.parts[c.part].branch
-			doc := c.items[0].doc
-			res, whole := r.recallItem(e, b, c.items[0])
-			ok := whole
+		if c == nil {
+			return out, "", r.overlaid(ctx, e, out, origins)
+		}
+		b := c.parts[c.part].branch
+		doc := c.items[0].doc
+		res, whole := r.recallItem(e, b, c.items[0])
+		ok := whole
+		if !whole {
+			res, ok = e.encode(b, doc)
+		}
+		if ok && len(out) == count {
+			return out, at.String(), r.overlaid(ctx, e, out, origins)
+		}
+		at = position{branch: b.number, elem: c.items[0].at, at: c.head}
+		if ok {
+			origin := made{branch: b, doc: doc, whole: whole}
 			if !whole {
-				res, ok = e.encode(b, doc)
+				origin.faults = slices.Clone(e.faults)
 			}
-			if ok && len(out) == count {
-				return out, at.String(), r.overlaid(ctx, e, out, origins)
-			}
-			at = position{last: last, branch: b.number, elem: c.items[0].at, at: c.head}
-			if ok {
-				origin := made{branch: b, doc: doc, whole: whole}
-				if !whole {
-					origin.faults = slices.Clone(e.faults)
-				}
-				out, origins = append(out, res), append(origins, origin)
-			}
-			if err := c.next(ctx); err != nil {
-				return nil, "", err
-			}
+			out, origins = append(out, res), append(origins, origin)
+		}
+		if err := c.next(ctx); err != nil {
+			return nil, "", err
 		}
 	}
-	return out, "", r.overlaid(ctx, e, out, origins)
 }
 
 // made is what a resource was made of.
@@ -157,8 +138,12 @@ func (r *Repository) overlaid(ctx context.Context, e *encoder, page []fhir.Resou
 	return nil
 }
 
-// merger holds the streams of one part of a plan.
-type merger struct{ cursors []*cursor }
+// merger merges the streams of a plan.
+type merger struct {
+	by      ordering
+	start   position
+	cursors []*cursor // in the order of their branches
+}
 
 // cursor walks one stream.
 type cursor struct {
@@ -166,42 +151,52 @@ type cursor struct {
 	repo   *Repository
 	e      *encoder
 	filter store.Filter
-	docs   []store.Doc  // of the store; for a map with groupBy, what the rules read of groups
-	items  []unwound    // of docs[0], those that are left; the first of them satisfies part
-	open   bool         // items are those of docs[0]
-	plain  [1]unwound   // room for items
-	part   int          // of items[0]
-	head   store.Cursor // position of docs[0]
-	after  store.Cursor // position of the last document that was fetched
+	docs   []store.Doc   // of the store; for a map with groupBy, what the rules read of groups
+	items  []unwound     // of docs[0], those that are left; the first of them satisfies part
+	open   bool          // items are those of docs[0]
+	plain  [1]unwound    // room for items
+	part   int           // of items[0]
+	head   []store.Value // where docs[0] stands
+	after  store.Cursor  // position of the last document that was fetched
 	batch  int
+	left   int  // documents, or groups, that are needed at most if each becomes a resource; then it is batch again
+	opened bool // it was looked what comes first
 	done   bool // nothing is left in the store
 }
 
-func (r *Repository) merge(ctx context.Context, e *encoder, plan []*stream, start position, last bool, count int) (*merger, error) {
-	m := &merger{}
+// merge gives the streams from a position on.
+func (r *Repository) merge(e *encoder, plan []*stream, by ordering, start position, count int) *merger {
+	m := &merger{by: by, start: start}
 	for _, s := range plan {
-		if s.last != last {
-			continue
-		}
-		c := r.cursor(e, s, start.at, s.batch(count))
-		if start.at != nil && s.lastBranch() >= start.branch {
-			if err := c.tie(ctx, start); err != nil {
-				return nil, err
-			}
-		}
-		if len(c.items) == 0 {
-			if err := c.settle(ctx); err != nil {
-				return nil, err
-			}
-		}
+		c := r.cursor(e, s, s.batch(count))
+		c.left = count
 		m.cursors = append(m.cursors, c)
 	}
-	return m, nil
+	return m
 }
 
-// cursor gives a cursor behind a position.
-func (r *Repository) cursor(e *encoder, s *stream, after store.Cursor, batch int) *cursor {
-	return &cursor{stream: s, repo: r, e: e, filter: s.upper(), after: after, batch: batch}
+// cursor gives a cursor before the first document.
+func (r *Repository) cursor(e *encoder, s *stream, batch int) *cursor {
+	return &cursor{stream: s, repo: r, e: e, filter: s.upper(), batch: batch}
+}
+
+// open fetches what stands first behind the start.
+func (m *merger) open(ctx context.Context, c *cursor) error {
+	c.opened = true
+	if m.start.at != nil {
+		after, exact, some := c.behind(m.by, m.start.at)
+		if !some {
+			c.done = true
+			return nil
+		}
+		c.after = after
+		if exact && c.lastBranch() >= m.start.branch {
+			if err := c.tie(ctx, m.by, m.start); err != nil || len(c.items) > 0 {
+				return err
+			}
+		}
+	}
+	return c.settle(ctx)
 }
 
 // batch is how many documents to ask for when count resources are wanted. Of a
@@ -215,29 +210,53 @@ func (s *stream) batch(count int) int {
 }
 
 // least gives the cursor whose head comes first, or nil. Cursors stand in the
-// order of their branches, so the first of equals is the right one.
-func (m *merger) least() *cursor {
-	var best *cursor
-	for _, c := range m.cursors {
-		if len(c.items) > 0 && (best == nil || compareHeads(c, best) < 0) {
-			best = c
+// order of their branches, so the first of equals is the right one. Those that cannot come
+// first yet, since all they have has one and the same first sort value, are not opened.
+func (m *merger) least(ctx context.Context) (*cursor, error) {
+	for {
+		var best *cursor
+		for _, c := range m.cursors {
+			if len(c.items) > 0 && (best == nil || m.by.compare(c.head, best.head) < 0) {
+				best = c
+			}
+		}
+		c := m.unopened()
+		if c == nil || best != nil && c.constant() && m.by.one(0, c.keys[0].value, best.head[0]) > 0 {
+			return best, nil
+		}
+		if err := m.open(ctx, c); err != nil {
+			return nil, err
 		}
 	}
-	return best
 }
 
-// compareHeads compares by the order that all streams of a search share, path
-// names aside.
-func compareHeads(a, b *cursor) int { return store.ComparePositions(a.order, a.head, b.head) }
+// constant reports whether the first sort value of all documents is the same.
+func (s *stream) constant() bool { return len(s.keys) > 0 && s.keys[0].path == "" }
+
+// unopened gives the cursor to open next: those of which nothing is known, then by their
+// first sort value.
+func (m *merger) unopened() *cursor {
+	var first *cursor
+	for _, c := range m.cursors {
+		switch {
+		case c.opened:
+		case !c.constant():
+			return c
+		case first == nil || m.by.one(0, c.keys[0].value, first.keys[0].value) < 0:
+			first = c
+		}
+	}
+	return first
+}
 
 // tie fetches the document that stands exactly at a position, for the elements and branches
 // behind those that ended the page before.
-func (c *cursor) tie(ctx context.Context, start position) error {
+func (c *cursor) tie(ctx context.Context, by ordering, start position) error {
 	behind := slices.IndexFunc(c.parts, func(p part) bool { return p.number > start.branch })
 	if behind < 0 && c.each == nil {
 		return nil
 	}
-	docs, err := c.at(ctx, start.at)
+	docs, err := c.at(ctx, by, start.at)
 	if err != nil {
 		return err
 	}
@@ -266,7 +285,7 @@ func (c *cursor) tie(ctx context.Context, start position) error {
 }
 
 // at fetches what stands exactly at a position.
-func (c *cursor) at(ctx context.Context, at store.Cursor) ([]store.Doc, error) {
+func (c *cursor) at(ctx context.Context, by ordering, at []store.Value) ([]store.Doc, error) {
 	if c.group != nil {
 		return c.repo.groups(ctx, c.e, c.Mapping, []store.Value{at[len(at)-1]})
 	}
@@ -276,7 +295,7 @@ func (c *cursor) at(ctx context.Context, at store.Cursor) ([]store.Doc, error) {
 		if err != nil {
 			return nil, fmt.Errorf("searching %s: %w", c.Collection, err)
 		}
-		if store.ComparePositions(c.order, store.Position(c.order, doc), at) == 0 {
+		if by.compare(c.values(doc), at) == 0 {
 			docs = append(docs, doc)
 		}
 	}
@@ -332,7 +351,7 @@ func (c *cursor) settle(ctx context.Context) error {
 			}
 			for ; len(c.items) > 0; c.items = c.items[1:] {
 				if c.part = c.fit(c.items[0].doc, 0); c.part >= 0 {
-					c.head = c.position(c.docs[0])
+					c.head = c.values(c.docs[0])
 					return nil
 				}
 			}
@@ -347,28 +366,25 @@ func (c *cursor) settle(ctx context.Context) error {
 	}
 }
 
-// position gives the place of a document in the stream.
-func (s *stream) position(doc store.Doc) store.Cursor {
-	if s.group != nil {
-		return store.Cursor{store.Lookup(doc, s.id.path)}
-	}
-	return store.Position(s.order, doc)
-}
-
 // fetch reads the next documents.
 func (c *cursor) fetch(ctx context.Context) error {
 	if c.group != nil {
 		return c.fetchGroups(ctx)
 	}
-	c.docs = make([]store.Doc, 0, c.batch)
-	q := store.Query{Collection: c.Collection, Where: c.filter, Order: c.order, After: c.after, Limit: c.batch, Fields: c.fields}
+	limit := c.batch
+	if c.each != nil && c.left > 0 {
+		limit = min(limit, c.left)
+		c.left -= limit
+	}
+	c.docs = make([]store.Doc, 0, limit)
+	q := store.Query{Collection: c.Collection, Where: c.filter, Order: c.order, After: c.after, Limit: limit, Fields: c.fields}
 	for doc, err := range c.repo.Store.Find(ctx, q) {
 		if err != nil {
 			return fmt.Errorf("searching %s: %w", c.Collection, err)
 		}
 		c.docs = append(c.docs, doc)
 	}
-	c.done = len(c.docs) < c.batch
+	c.done = len(c.docs) < limit
 	if n := len(c.docs); n > 0 {
 		c.after = store.Position(c.order, c.docs[n-1])
 	}

@@ -17,8 +17,8 @@ type stream struct {
 	*Mapping
 	where cond
 	parts []part
-	order []store.Key // complete
-	last  bool        // holds what has no value for the first sort key
+	keys  []streamKey // of _sort
+	order []store.Key // that of the store, complete but for groups
 }
 
 // part is a branch of a stream, and what is asked of it alone.
@@ -57,35 +57,33 @@ func rank(f store.Filter) int {
 // lastBranch is the number of the last branch.
 func (s *stream) lastBranch() int { return s.parts[len(s.parts)-1].number }
 
-// plan compiles a query into streams, in the order of their branches. Streams with
-// the same last are merged; those with last come after all others.
+// plan compiles a query into streams, in the order of their branches. They are merged.
 func (q *query) plan(fq *fhir.Query) ([]*stream, error) {
 	a, err := q.read(fq.Where)
 	if err != nil {
 		return nil, err
 	}
 	for _, k := range fq.Sort {
-		if k.Param == nil || !slices.Contains(q.sortable, k.Param.Name) {
+		if k.Param == nil || q.keys[k.Param] == nil {
 			return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query._sort", "%s cannot be sorted by this parameter.", q.typ)
 		}
 	}
 	var plan []*stream
+	sort := deciding(fq.Sort)
 	for _, m := range q.maps {
 		c, parts := q.parts(m, &a)
 		groups := [][]part{parts}
-		if slices.ContainsFunc(fq.Sort, func(k fhir.SortKey) bool { return k.Param.Name != "_id" && !m.common[k.Param] }) {
+		if slices.ContainsFunc(sort, func(k fhir.SortKey) bool { return k.Param.Name != "_id" && !m.common[k.Param] }) {
 			groups = slices.Collect(slices.Chunk(parts, 1))
 		}
 		for _, g := range groups {
-			if len(g) == 0 {
-				continue
+			if len(g) > 0 {
+				plan = append(plan, q.sorted(m, c, g, sort)...)
 			}
-			streams, err := q.sorted(m, c, g, fq.Sort)
-			if err != nil {
-				return nil, err
-			}
-			plan = append(plan, streams...)
 		}
+	}
+	if len(plan) > maxStreams && len(sort) > 1 {
+		return nil, fhir.Errorf(fhir.CodeTooCostly, "http.query._sort", "Sorting %s by all of these at once divides the EHR's documents into too many parts. Sort by fewer.", q.typ)
 	}
 	return plan, nil
 }
@@ -141,59 +139,12 @@ func (m *Mapping) shares(a *ask) bool {
 	return true
 }
 
-// sorted splits branches by whether they have the first sort key, which is the
-// same for all of them.
-func (q *query) sorted(m *Mapping, c cond, parts []part, sort []fhir.SortKey) ([]*stream, error) {
-	first := &stream{Mapping: m, where: c, parts: parts}
-	without := &stream{Mapping: m, where: never, parts: parts, last: true}
-	add := func(k store.Key) {
-		first.order = append(first.order, k)
-		if len(first.order) > 1 {
-			without.order = append(without.order, k)
-		}
+// total counts the matches of a query, in whatever order.
+func (r *Repository) total(ctx context.Context, q *query, fq *fhir.Query) (int64, error) {
+	plan, err := q.plan(&fhir.Query{Type: fq.Type, Where: fq.Where})
+	if err != nil {
+		return 0, err
 	}
-	for i, k := range sort {
-		if k.Param.Name == "_id" {
-			if m.group != nil {
-				add(store.Key{Path: m.id.path, Desc: k.Desc})
-				break
-			}
-			add(store.Key{Path: "_id", Desc: k.Desc})
-			break
-		}
-		key := q.keys[k.Param][parts[0].number]
-		path := noField
-		if key.moment != nil {
-			path = key.path
-			if i > 0 && key.text {
-				return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query._sort", "%s can only be the first sort key.", k.Param.Name)
-			}
-		}
-		add(store.Key{Path: path, Desc: k.Desc})
-		if i == 0 {
-			first.where, without.where = every(c, key.present), every(c, not(key.present))
-		}
-	}
-	var out []*stream
-	for _, s := range []*stream{first, without} {
-		if !isNever(s.where) {
-			switch {
-			case m.group == nil:
-				s.order = store.CompleteOrder(s.order)
-			case s.order == nil:
-				s.order = []store.Key{{Path: m.id.path}}
-			}
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-// noField is the sort path of branches that do not have a key: no document has it.
-const noField = "-"
-
-// total counts the matches of a plan.
-func (r *Repository) total(ctx context.Context, plan []*stream) (int64, error) {
 	var sum int64
 	for _, s := range plan {
 		if s.viewed() {
@@ -221,7 +172,7 @@ const countBatch = 500
 // countEach counts what a stream makes by looking at all of it: no store counts elements
 // or groups.
 func (r *Repository) countEach(ctx context.Context, s *stream) (n int64, err error) {
-	c := r.cursor(r.encoder(), s, nil, countBatch)
+	c := r.cursor(r.encoder(), s, countBatch)
 	for err = c.settle(ctx); err == nil && len(c.items) > 0; err = c.next(ctx) {
 		n++
 	}

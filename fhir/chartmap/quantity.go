@@ -44,6 +44,9 @@ func (q *quantity) search(s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, noFill) {
 		return never
 	}
+	if t.kind == testSort {
+		return q.decimal.sorted(s)
+	}
 	if t.kind != testQuantity || q.path == "" {
 		return s.refuse()
 	}

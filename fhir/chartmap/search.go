@@ -203,10 +203,9 @@ func (q *query) id(b *branch, t *test) cond {
 	return own
 }
 
-// Search implements fhir.Repository. Resources without a value for the first
-// sort key come last in both directions; further keys only decide between equal
-// ones, and there a missing value is the smallest. Ties go by the key of the
-// document.
+// Search implements fhir.Repository. Resources without a value for a sort key come last
+// in both directions. Ties go by the key of the document, in the direction of the last
+// sort key.
 //
 // Total is exact. It costs a Count for each branch that can match, and where a
 // condition cannot be said as a filter (dates stored as text, $omitSelf), reading
@@ -229,7 +228,7 @@ func (r *Repository) Search(ctx context.Context, fq *fhir.Query) (fhir.Page, err
 	}
 	page := fhir.Page{}
 	if fq.Total || fq.Count <= 0 {
-		n, err := r.total(ctx, plan)
+		n, err := r.total(ctx, q, fq)
 		if err != nil {
 			return fhir.Page{}, err
 		}
@@ -238,10 +237,11 @@ func (r *Repository) Search(ctx context.Context, fq *fhir.Query) (fhir.Page, err
 	if fq.Count <= 0 {
 		return page, nil
 	}
-	at, err := parsePosition(fq.Cursor, plan)
+	by := orderingOf(fq.Sort)
+	at, err := parsePosition(fq.Cursor, by)
 	if err != nil {
 		return fhir.Page{}, err
 	}
-	page.Resources, page.Next, err = r.page(ctx, plan, at, fq.Count)
+	page.Resources, page.Next, err = r.page(ctx, plan, by, at, fq.Count)
 	return page, err
 }

@@ -34,14 +34,16 @@ const (
 	testURI
 	testQuantity
 	testCode // equals uri, as text: where(system='phone')
+	testSort // has what is sorted by
 )
 
 // seeker follows paths through lenses.
 type seeker struct {
-	only        source // which values count
-	sites       int    // values that the path leads to
-	unsupported bool   // one of them cannot be tested exactly
-	dates       []*date
+	only        source     // which values count
+	sites       int        // values that the path leads to
+	unsupported bool       // one of them cannot be tested exactly
+	sorts       []sortSite // of testSort
+	pick        int        // of testSort: the one whose values count, from 1; 0 for all
 }
 
 // refuse notes that a condition cannot be said exactly.
@@ -148,6 +150,8 @@ func (o *object) terminal(s *seeker, t *test) cond {
 	case t.kind == testPresent:
 		present, _ := o.has()
 		return present
+	case t.kind == testSort:
+		return o.sorted(s, t)
 	case t.kind == testToken:
 		return o.token(s, t)
 	case t.kind == testText && o.typ == "HumanName":
@@ -242,6 +246,9 @@ func (l *list) search(s *seeker, path []step, t *test) cond {
 }
 
 func (r *repeated) search(s *seeker, path []step, t *test) cond {
+	if t.kind == testSort {
+		return s.refuse() // there may be several
+	}
 	return r.in(r.item.search(s, path, t))
 }
 
@@ -275,6 +282,14 @@ func (l *literal) search(s *seeker, path []step, t *test) cond {
 		holds = matchText(l.value, t)
 	case testURI, testCode:
 		holds = l.value == t.uri
+	case testSort:
+		switch l.typ {
+		case "code", "string", "id", "uri", "url", "markdown":
+			return s.sort(always, sortSite{rule: l, value: store.String(l.value), form: formText})
+		case "boolean":
+			return s.sort(always, sortSite{rule: l, value: store.V(l.value == "true"), form: formFlag})
+		}
+		return s.refuse()
 	default:
 		return s.refuse()
 	}
@@ -307,8 +322,18 @@ func (t *text) search(s *seeker, path []step, q *test) cond {
 	if !s.leaf(path, t.fill()) {
 		return never
 	}
+	rule := t
 	t = t.from(s.only)
 	switch q.kind {
+	case testSort:
+		own, filled := cond(never), cond(never)
+		if !t.onlyAbsent {
+			own = s.sort(exactly{t.valid()}, sortSite{rule: rule, field: t.ref, form: formText})
+		}
+		if t.absent != nil {
+			filled = s.sort(exactly{t.missing()}, sortSite{rule: rule, value: store.String(*t.absent), form: formText})
+		}
+		return some(own, filled)
 	case testPresent:
 		present, _ := t.has()
 		return present
@@ -374,8 +399,18 @@ func (b *boolean) search(s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, b.fill()) {
 		return never
 	}
+	rule := b
 	b = b.from(s.only)
 	switch t.kind {
+	case testSort:
+		own, filled := cond(never), cond(never)
+		if !b.onlyAbsent {
+			own = s.sort(exactly{b.in([]store.Value{store.V(true), store.V(false)})}, sortSite{rule: rule, field: b.ref, not: b.not, form: formFlag})
+		}
+		if b.absent != nil {
+			filled = s.sort(exactly{b.missing()}, sortSite{rule: rule, value: store.V(*b.absent), form: formFlag})
+		}
+		return some(own, filled)
 	case testPresent:
 		present, _ := b.has()
 		return present
@@ -406,6 +441,8 @@ func (c *coded) search(s *seeker, path []step, t *test) cond {
 		return present
 	case testToken:
 		return c.token(t.token)
+	case testSort:
+		return c.sorted(s)
 	case testCode:
 		if c.typ == "code" {
 			return c.token(fhir.TokenValue{Code: t.uri, AnySystem: true})
@@ -418,10 +455,11 @@ func (d *date) search(s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, noFill) {
 		return never
 	}
-	s.dates = append(s.dates, d)
 	switch t.kind {
 	case testPresent:
 		return d.present()
+	case testSort:
+		return s.sort(d.present(), sortSite{rule: d, field: d.ref, form: d.form()})
 	case testDate:
 		return d.within(t.dates)
 	}
@@ -473,10 +511,23 @@ func (r *reference) search(s *seeker, path []step, t *test) cond {
 // Plain numbers and what is computed from several fields have no search yet: only
 // whether they are there is known.
 
-func (i *integer) search(s *seeker, path []step, t *test) cond { return presence(i, s, path, t) }
-func (d *decimal) search(s *seeker, path []step, t *test) cond { return presence(d, s, path, t) }
-func (d *ending) search(s *seeker, path []step, t *test) cond  { return presence(d, s, path, t) }
-func (l *link) search(s *seeker, path []step, t *test) cond    { return presence(l, s, path, t) }
+func (i *integer) search(s *seeker, path []step, t *test) cond {
+	if t.kind == testSort && s.leaf(path, noFill) {
+		present, _ := i.has()
+		return s.sort(present, sortSite{rule: i, field: i.ref, form: formNumber})
+	}
+	return presence(i, s, path, t)
+}
+
+func (d *decimal) search(s *seeker, path []step, t *test) cond {
+	if t.kind == testSort && s.leaf(path, noFill) {
+		return d.sorted(s)
+	}
+	return presence(d, s, path, t)
+}
+
+func (d *ending) search(s *seeker, path []step, t *test) cond { return presence(d, s, path, t) }
+func (l *link) search(s *seeker, path []step, t *test) cond   { return presence(l, s, path, t) }
 
 func presence(l lens, s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, noFill) {
