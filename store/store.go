@@ -217,6 +217,15 @@ type Committer interface {
 	Commits() (calls, groups int64)
 }
 
+// Marker is a Store that nobody else can write to, and that can say whether anything was
+// written.
+type Marker interface {
+	// Mark gives a number that is another after each write that was acknowledged.
+	// What was read after the mark was taken, is still so as long as it is the same.
+	// ok is false when others may write, too.
+	Mark() (mark int64, ok bool)
+}
+
 // Pinger is a Store that can say whether it is ready to serve.
 type Pinger interface {
 	Ping(ctx context.Context) error

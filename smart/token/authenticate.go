@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -62,20 +63,9 @@ func (t *Tokens) find(ctx context.Context, bearer string) (*parsed, *held, error
 	if id == "" {
 		return nil, nil, nil
 	}
-	doc, err := store.Get(ctx, t.Store, collection, id)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read an authorization: %w", err)
-	}
-	if doc == nil {
-		t.cache.drop(id)
-		return nil, nil, nil
-	}
-	p := t.cache.get(id)
-	if p == nil || !bytes.Equal(p.raw, doc) {
-		if p, err = parse(doc); err != nil {
-			return nil, nil, err
-		}
-		t.cache.put(id, p)
+	p, err := t.current(ctx, id)
+	if err != nil || p == nil {
+		return nil, nil, err
 	}
 	sum := sha256.Sum256([]byte(bearer))
 	for i := range p.held {
@@ -86,12 +76,42 @@ func (t *Tokens) find(ctx context.Context, bearer string) (*parsed, *held, error
 	return p, nil, nil
 }
 
+// current gives the authorization with an id as it is in the store now; nil when there is
+// none.
+func (t *Tokens) current(ctx context.Context, id string) (*parsed, error) {
+	p := t.cache.get(id)
+	mark, sole := int64(0), false
+	if m, ok := t.Store.(store.Marker); ok {
+		mark, sole = m.Mark()
+	}
+	if sole && p != nil && p.mark.Load() == mark {
+		return p, nil // nothing at all was written since
+	}
+	doc, err := store.Get(ctx, t.Store, collection, id)
+	if err != nil {
+		return nil, fmt.Errorf("read an authorization: %w", err)
+	}
+	if doc == nil {
+		t.cache.drop(id)
+		return nil, nil
+	}
+	if p == nil || !bytes.Equal(p.raw, doc) {
+		if p, err = parse(doc); err != nil {
+			return nil, err
+		}
+		t.cache.put(id, p)
+	}
+	p.mark.Store(mark)
+	return p, nil
+}
+
 // parsed is an authorization as it was read last, so that the same bytes are not
 // taken apart for each request.
 type parsed struct {
 	raw    store.Doc
 	record *record
 	held   []held
+	mark   atomic.Int64 // of the store, before it was read last
 }
 
 // held is an access token of an authorization.

@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// locks says that lockFile keeps other processes out.
+const locks = true
+
 // lockFile takes an exclusive lock on f that ends with the process.
 func lockFile(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
