@@ -37,18 +37,7 @@ func (a *apart) read(c *conn, coll *collection, e *entry) (*store.View, error) {
 			return nil, err
 		}
 	}
-	defer a.stmt.reset()
-	if err := a.stmt.bindInt(0, e.rid); err != nil {
-		return nil, err
-	}
-	more, err := a.stmt.step()
-	switch {
-	case err != nil:
-		return nil, err
-	case !more:
-		return nil, errForm()
-	}
-	if err := c.elements.read(a.stmt.blob(0)); err != nil {
+	if err := c.elements.read(a.stmt, e.rid, c.strings); err != nil {
 		return nil, err
 	}
 	a.view = store.View{Doc: e.stored.rest, Field: a.field, Strings: c.elements.list}

@@ -32,6 +32,9 @@ func (w *writer) apply(r *request) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
+	for i := range r.ready {
+		w.learner.note(w.store.strings, r.ready[i].others)
+	}
 	if w.independent(r.ops) {
 		return w.applyChecked(r)
 	}
@@ -305,7 +308,7 @@ func (w *writer) insert(p *pending) error {
 // bindDoc binds a document in the form in which it is stored.
 func (w *writer) bindDoc(s *stmt, i int, p *pending) error {
 	if p.form == nil {
-		p.form, p.list = encodeDocument(p.doc)
+		p.form, p.list, _ = w.store.encode(p.doc)
 	}
 	return s.bindBlob(i, p.form)
 }

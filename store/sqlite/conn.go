@@ -26,6 +26,8 @@ type conn struct {
 	recent   *recent   // as of the transaction under way
 
 	elements elements // that a search looks at
+	whole    elements // of a document that is put together
+	strings  *numbered
 
 	// broken is set when reading the mapped file faulted (the disk failed, or
 	// somebody cut the file short). SQLite's state is then unknown: nothing

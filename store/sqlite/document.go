@@ -64,118 +64,52 @@ func (d *stored) lacks(fields []string) bool {
 	return d.name != nil && slices.Contains(fields, string(d.name))
 }
 
-// list reads what document rid lacks. The bytes are its own.
-func (c *conn) list(coll *collection, rid int64) ([]byte, error) {
-	s, err := c.prepare(coll.list)
-	if err != nil {
-		return nil, err
-	}
-	defer s.release()
-	if err := s.bindInt(0, rid); err != nil {
-		return nil, err
-	}
-	more, err := s.step()
-	if err == nil && !more {
-		err = errForm()
-	}
-	return bytes.Clone(s.blob(0)), err
-}
-
 // own gives document rid with all fields in memory of its own.
 func (c *conn) own(coll *collection, rid int64, d *stored) (store.Doc, error) {
 	if d.name == nil {
 		return bytes.Clone(d.rest), nil
 	}
-	list, err := c.list(coll, rid)
+	list, err := c.prepare(coll.list)
 	if err != nil {
 		return nil, err
 	}
-	return d.with(list)
-}
-
-// elements are those of a list that was read. They are used again and again, for the
-// sake of their memory.
-type elements struct {
-	list  [][]byte
-	bytes []byte // of all
-}
-
-// read takes the elements out of a list, and copies them.
-func (s *elements) read(list []byte) error {
-	count, n := binary.Uvarint(list)
-	if n <= 0 || count > uint64(len(list)) {
-		return errForm()
+	defer list.release()
+	if err := c.whole.read(list, rid, c.strings); err != nil {
+		return nil, err
 	}
-	list = list[n:]
-	s.list, s.bytes = s.list[:0], s.bytes[:0]
-	var last []byte
-	for range count {
-		shared, follow, a := readTurn(list, len(last))
-		if a == 0 {
-			return errForm()
-		}
-		list = list[a:]
-		// bytes may move; what was read before stays as it was.
-		start := len(s.bytes)
-		s.bytes = append(append(s.bytes, last[:shared]...), list[:follow]...)
-		last = s.bytes[start:len(s.bytes):len(s.bytes)]
-		s.list = append(s.list, last)
-		list = list[follow:]
-	}
-	return nil
+	return d.with(c.whole.list), nil
 }
 
 // with gives the document with the list that it lacks.
-func (d *stored) with(list []byte) (store.Doc, error) {
-	count, n := binary.Uvarint(list)
-	if n <= 0 || count > uint64(len(list)) {
-		return nil, errForm()
+func (d *stored) with(list [][]byte) store.Doc {
+	size := len(d.rest) + len(d.name) + 16
+	for _, v := range list {
+		size += len(v) + 12
 	}
-	list = list[n:]
-	at := d.at
-	out := make([]byte, 0, len(d.rest)+4*len(list)+int(count)*12)
-	out = append(out, d.rest[:at]...)
+	out := make([]byte, 0, size)
+	out = append(out, d.rest[:d.at]...)
 	out = append(append(out, byte(bson.TypeArray)), d.name...)
 	out = append(out, 0)
 	start, out := bsoncore.ReserveLength(out)
-	var last struct{ start, end int } // the string before, in out
-	for i := range int(count) {
-		shared, follow, a := readTurn(list, last.end-last.start)
-		if a == 0 {
-			return nil, errForm()
-		}
-		list = list[a:]
+	for i, v := range list {
 		out = append(out, byte(bson.TypeString))
 		out = strconv.AppendInt(out, int64(i), 10)
 		out = append(out, 0)
-		out = binary.LittleEndian.AppendUint32(out, uint32(shared+follow+1))
-		from := len(out)
-		out = append(out, out[last.start:last.start+shared]...)
-		out = append(out, list[:follow]...)
-		last.start, last.end = from, len(out)
-		out = append(out, 0)
-		list = list[follow:]
+		out = binary.LittleEndian.AppendUint32(out, uint32(len(v)+1))
+		out = append(append(out, v...), 0)
 	}
 	out = append(out, 0)
 	out = bsoncore.UpdateLength(out, start, int32(len(out))-start)
-	out = append(out, d.rest[at:]...)
-	return store.Doc(bsoncore.UpdateLength(out, 0, int32(len(out)))), nil
+	out = append(out, d.rest[d.at:]...)
+	return store.Doc(bsoncore.UpdateLength(out, 0, int32(len(out))))
 }
 
 // encodeDocument gives the form in which a document is stored, and the list that is
-// stored apart from it; that is nil when there is none.
-func encodeDocument(doc store.Doc) (form, list []byte) {
+// stored apart from it, which is none when it is nil.
+func encodeDocument(doc store.Doc) (form []byte, list [][]byte) {
 	name, at, size, values := listOf(doc)
 	if name == nil {
 		return append([]byte{formPlain}, doc...), nil
-	}
-	list = binary.AppendUvarint(make([]byte, 0, size), uint64(len(values)))
-	var last []byte
-	for _, v := range values {
-		n := common(last, v)
-		list = appendTurn(list, len(last)-n, len(v)-n)
-		list = append(list, v[n:]...)
-		last = v
 	}
 	form = append(make([]byte, 0, len(doc)-size+len(name)+8), formParted)
 	form = binary.AppendUvarint(form, uint64(len(name)))
@@ -184,7 +118,7 @@ func encodeDocument(doc store.Doc) (form, list []byte) {
 	start := len(form)
 	form = append(append(form, doc[:at]...), doc[at+size:]...)
 	binary.LittleEndian.PutUint32(form[start:], uint32(len(doc)-size))
-	return form, list
+	return form, values
 }
 
 // listOf finds the first field of a document that is a list of several strings, its

@@ -2,7 +2,14 @@ package sqlite
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -26,7 +33,8 @@ func TestDocumentsComeBackAsTheyWere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		form, list := encodeDocument(data)
+		form, values := encodeDocument(data)
+		list := values
 		d, err := document(form)
 		if err != nil || (d.name != nil) != (list != nil) {
 			t.Fatalf("%s: %v", name, err)
@@ -40,15 +48,92 @@ func TestDocumentsComeBackAsTheyWere(t *testing.T) {
 			}
 			continue
 		}
-		got, err := d.with(list)
-		if err != nil || !bytes.Equal(got, data) {
-			t.Errorf("%s: %v, %v", name, got, err)
+		if got := d.with(list); !bytes.Equal(got, data) {
+			t.Errorf("%s: %v", name, got)
 		}
-		for i := range list {
-			if _, err := d.with(list[:i]); err == nil {
-				t.Errorf("%s: %d of %d bytes of the list are enough", name, i, len(list))
+	}
+}
+
+// Whichever strings have a number when a list is written, and whichever when it is read, it is the same list.
+func TestListsComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	text := rapid.SampledFrom([]string{"", "a", "abc", "abcd", "abcde", "xyz", "xyzzy", strings.Repeat("long", 40)})
+	rapid.Check(t, func(t *rapid.T) {
+		names := &numbered{numbers: make(map[string]uint32)}
+		name := func() {
+			for _, s := range rapid.SliceOfNDistinct(text, 0, 3, rapid.ID).Draw(t, "numbered") {
+				if !names.has([]byte(s)) {
+					names.add([][]byte{[]byte(s)})
+				}
 			}
 		}
+		name()
+		var want [][]byte
+		for _, s := range rapid.SliceOfN(text, 0, 20).Draw(t, "list") {
+			want = append(want, []byte(s))
+		}
+		data, others := names.encode(want)
+		for _, s := range others {
+			if names.has(s) || len(s) < minNamed || len(s) > maxNamed {
+				t.Fatalf("%q is to get a number", s)
+			}
+		}
+		name()
+		var e elements
+		if err := e.decode(data, names.all()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, slices.Clone(e.list), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal(diff)
+		}
+		for i := range data {
+			if err := e.decode(data[:i], names.all()); err == nil {
+				t.Fatalf("%d of %d bytes of the list are enough", i, len(data))
+			}
+		}
+	})
+}
+
+func TestListsOfFormat2CanBeRead(t *testing.T) {
+	t.Parallel()
+	var e elements
+	if err := e.decode([]byte("\x03\x03\x00a\x03\x00b\x05\x01cd"), nil); err != nil || string(bytes.Join(e.list, []byte(" "))) != "a ab acd" {
+		t.Errorf("%q, %v", e.list, err)
+	}
+}
+
+// Strings that come often get a number, for good.
+func TestStringsThatComeOftenAreStoredOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	doc := func(i int) store.Doc {
+		return marshal(t, fmt.Sprint(i), "k", []string{fmt.Sprint("only", i), "often met", "one of many", "very common", "word"})
+	}
+	const many = 3 * often
+	for i := range many {
+		if err := s.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: "A", Doc: doc(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if n := len(s.strings.all()); n != 4 {
+			t.Errorf("%d strings have a number", n)
+		}
+		for i := range many {
+			got, err := store.Get(t.Context(), s, "A", fmt.Sprint(i))
+			if err != nil || !bytes.Equal(got, doc(i)) {
+				t.Fatalf("%d: %v, %v", i, got, err)
+			}
+		}
+		n, err := s.writer.conn.number("SELECT length(list) FROM l1 ORDER BY rid DESC LIMIT 1")
+		if err != nil || n > 15 {
+			t.Errorf("a list takes %d bytes, %v", n, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, dir, Options{})
 	}
 }
 
@@ -57,11 +142,14 @@ func FuzzDocument(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	form, list := encodeDocument(doc)
+	form, values := encodeDocument(doc)
+	names := &numbered{numbers: make(map[string]uint32)}
+	list, _ := names.encode(values)
 	f.Add(form, list)
 	f.Fuzz(func(_ *testing.T, form, list []byte) {
-		if d, err := document(form); err == nil {
-			_, _ = d.with(list) // without a panic
+		var e elements
+		if d, err := document(form); err == nil && e.decode(list, [][]byte{[]byte("abc")}) == nil {
+			d.with(e.list) // without a panic
 		}
 		if store.Doc(form).Validate() == nil {
 			encodeDocument(form)

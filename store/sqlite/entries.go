@@ -143,7 +143,7 @@ func (w *writer) flush(e *edits) error {
 	return w.writeRuns(e.ix, list)
 }
 
-// flushAll keeps the edits of the others, at the end of a transaction, and carries out as
+// flushAll writes what the transactions of a group share. It keeps the edits of the other indexes and carries out as
 // many that were kept before.
 func (w *writer) flushAll() error {
 	slices.SortFunc(w.edits, func(a, b *edits) int { return int(min(max(a.ix.iid-b.ix.iid, -1), 1)) })
@@ -154,6 +154,10 @@ func (w *writer) flushAll() error {
 			return err
 		}
 		fresh.add(e.ix.iid, list)
+	}
+	var err error
+	if w.learned, err = w.learner.write(w.conn, w.store.strings); err != nil {
+		return err
 	}
 	return w.remember(fresh, 2*fresh.count, false)
 }

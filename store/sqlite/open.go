@@ -87,6 +87,7 @@ type Store struct {
 	catalog atomic.Pointer[catalog]
 
 	versions versions
+	strings  *numbered
 	sweeper  *sweeper
 	making   sync.Map // counters on their way
 
@@ -146,6 +147,10 @@ func (s *Store) open(dir string) error {
 		return err
 	}
 	s.catalog.Store(cat)
+	if s.strings, err = loadNumbered(c); err != nil {
+		return err
+	}
+	c.strings = s.strings
 	s.writer.recent, err = loadRecent(c)
 	if err != nil {
 		return err
@@ -266,6 +271,7 @@ func (s *Store) prepareFile(c *conn) error {
 				"definition TEXT NOT NULL, multi INTEGER NOT NULL, UNIQUE(cid, name))",
 			createCounts,
 			createRecent,
+			createStrings,
 		} {
 			if err := c.exec(sql); err != nil {
 				return err
@@ -301,7 +307,7 @@ func (s *Store) openReader() (*conn, error) {
 		c.close()
 		return nil, err
 	}
-	c.versions = &s.versions
+	c.versions, c.strings = &s.versions, s.strings
 	return c, nil
 }
 

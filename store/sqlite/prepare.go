@@ -7,8 +7,9 @@ import "github.com/portico-fhir/portico/store"
 type prepared struct {
 	indexes []*index // as they were then
 	entries []entries
-	form    []byte // in which the document is stored
-	list    []byte // that is stored apart
+	form    []byte   // in which the document is stored
+	list    []byte   // that is stored apart
+	others  [][]byte // of its strings, that have no number
 }
 
 // entries are a document's entries in one index.
@@ -27,7 +28,7 @@ func (s *Store) prepare(ops []store.Op) []prepared {
 			continue
 		}
 		p := &list[i]
-		p.form, p.list = encodeDocument(op.Doc)
+		p.form, p.list, p.others = s.encode(op.Doc)
 		coll := cat.collections[op.Collection]
 		if coll == nil {
 			continue
@@ -45,6 +46,16 @@ func (s *Store) prepare(ops []store.Op) []prepared {
 		}
 	}
 	return list
+}
+
+// encode gives the form in which a document is stored, the list that is stored apart, nil if there
+// is none, and those of its strings that may be worth a number.
+func (s *Store) encode(doc store.Doc) (form, list []byte, others [][]byte) {
+	form, values := encodeDocument(doc)
+	if values != nil {
+		list, others = s.strings.encode(values)
+	}
+	return form, list, others
 }
 
 // current gives p if it is about the indexes that the collection has by now, or

@@ -12,7 +12,7 @@ func (w *writer) upgrade(from int64) error {
 			return err
 		}
 	}
-	if err := w.conn.exec(createRecent); err != nil {
+	if err := w.conn.exec(createRecent + ";" + createStrings); err != nil {
 		return err
 	}
 	return w.conn.exec(fmt.Sprintf("PRAGMA user_version=%d", format))

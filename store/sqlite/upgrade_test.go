@@ -30,7 +30,7 @@ func downgrade(t *testing.T, dir string) {
 				}
 			}
 		}
-		return w.conn.exec("DROP TABLE portico_counts; DROP TABLE portico_recent; PRAGMA user_version=1")
+		return w.conn.exec("DROP TABLE portico_counts; DROP TABLE portico_recent; DROP TABLE portico_strings; PRAGMA user_version=1")
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestAFileOfFormat2IsBroughtUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := s.writer
-	if err := w.do(&request{ctx: t.Context(), alone: func() error { return w.conn.exec("DROP TABLE portico_recent; PRAGMA user_version=2") }}); err != nil {
+	if err := w.do(&request{ctx: t.Context(), alone: func() error { return w.conn.exec("DROP TABLE portico_recent; DROP TABLE portico_strings; PRAGMA user_version=2") }}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -43,6 +43,9 @@ type writer struct {
 	edits  []*edits // of index entries, that it has yet to write
 	spare  [][]edit // memory for more
 
+	learner *learner
+	learned [][]byte // strings that got a number in the transaction under way
+
 	counters counters
 	deltas   map[string]int64 // of those of the index that is being written
 
@@ -68,7 +71,7 @@ type request struct {
 var replies = sync.Pool{New: func() any { return make(chan error, 1) }}
 
 func newWriter(s *Store, c *conn) *writer {
-	return &writer{store: s, conn: c, queue: make(chan *request, s.opts.Queue), done: make(chan struct{})}
+	return &writer{store: s, conn: c, queue: make(chan *request, s.opts.Queue), done: make(chan struct{}), learner: newLearner()}
 }
 
 func (w *writer) start() {
@@ -238,7 +241,7 @@ func (w *writer) transact(f func() error) error {
 		return err
 	}
 	w.spareAll()
-	w.cat, w.next, w.puts = w.store.catalog.Load(), nil, nil
+	w.cat, w.next, w.puts, w.learned = w.store.catalog.Load(), nil, nil, nil
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}
@@ -255,6 +258,9 @@ func (w *writer) transact(f func() error) error {
 	if err == nil {
 		w.commits.Add(1)
 		w.store.catalog.Store(w.cat)
+		if w.learned != nil {
+			w.store.strings.add(w.learned)
+		}
 		if w.next != nil {
 			w.recent, w.conn.recent = w.next, w.next
 		}
