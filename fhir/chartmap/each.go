@@ -225,8 +225,8 @@ func (s *spread) together(f store.Filter) store.Filter {
 	return conjunction(append(ofDoc, store.Elem{Path: s.array, Where: one}))
 }
 
-// telling leaves out what is asked of a field besides what it equals: the store is to find few
-// documents, and what it finds is looked at again.
+// telling leaves out what is asked of a field besides what it equals, and all but one of what it
+// is not: the store is to find few documents, and what it finds is looked at again.
 func telling(parts []store.Filter) []store.Filter {
 	equals := func(f store.Filter) bool {
 		switch f.(type) {
@@ -235,16 +235,22 @@ func telling(parts []store.Filter) []store.Filter {
 		}
 		return false
 	}
-	return slices.DeleteFunc(slices.Clone(parts), func(f store.Filter) bool {
+	var out []store.Filter
+	for _, f := range parts {
 		n, negated := f.(store.Not)
+		leaf := f
 		if negated {
-			if _, is := n.Filter.(store.Contains); is {
-				return true
-			}
-			f = n.Filter
+			leaf = n.Filter
 		}
-		return (negated || !equals(f)) && slices.ContainsFunc(parts, func(o store.Filter) bool { return equals(o) && pathOf(o) == pathOf(f) })
-	})
+		_, contains := leaf.(store.Contains)
+		path := pathOf(leaf)
+		drop := negated && contains || (negated || !equals(f)) && slices.ContainsFunc(parts, func(o store.Filter) bool { return equals(o) && pathOf(o) == path }) ||
+			negated && slices.ContainsFunc(out, func(o store.Filter) bool { m, is := o.(store.Not); return is && pathOf(m.Filter) == path })
+		if !drop {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func isElem(f store.Filter) bool { _, ok := f.(store.Elem); return ok }

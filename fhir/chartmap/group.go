@@ -201,6 +201,13 @@ func (c *cursor) fetchGroups(ctx context.Context) error {
 		}
 	}
 	c.done = n < c.batch
+	if c.left > 0 {
+		if len(keys) > c.left {
+			keys, c.done = keys[:c.left], false
+			last = keys[c.left-1]
+		}
+		c.left -= len(keys)
+	}
 	if !store.Missing(last) {
 		c.after = store.Cursor{last}
 	}
