@@ -53,6 +53,14 @@ func (m *Mapping) Documents() store.Filter {
 	return m.lift(m.Where)
 }
 
+// Array gives the path of the array whose elements are resources; empty where there is none.
+func (m *Mapping) Array() string {
+	if m.each == nil {
+		return ""
+	}
+	return m.each.array
+}
+
 // needs lists the fields of the EHR's documents that are read.
 func (m *Mapping) needs() []string {
 	var out []string
@@ -235,6 +243,9 @@ func (l *loader) view(h *header, what string) {
 		}
 	case m.group != nil:
 		refuse("remove it", "id", "history", "onCreate", "newId", "transitions", "review", "concurrency", "unmapped")
+		if len(m.Compartment) == 0 {
+			l.warn(h.keys["groupBy"], "add compartment: { Patient: … }", "%s: without compartment, documents of two patients that have the key in common make one resource", what)
+		}
 	}
 	l.viewWritable(h, what)
 }
