@@ -42,7 +42,7 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		if err != nil {
 			return nil, err
 		}
-		p := &planner{Repository: r, now: r.present(), docs: map[string]*work{}, ops: reserved, blind: map[int]fhir.Key{}}
+		p := &planner{Repository: r, now: r.present(), docs: map[string]*work{}, counters: map[string]counted{}, ops: reserved, blind: map[int]fhir.Key{}}
 		if a, ok := commit.ActorOf(ctx); ok {
 			p.actor = &a
 		}
@@ -79,12 +79,13 @@ func (r *Repository) present() time.Time {
 // planner is one attempt at a commit.
 type planner struct {
 	*Repository
-	now   time.Time
-	actor *commit.Actor // nil when it is not known who acts
-	docs  map[string]*work
-	ops   []store.Op
-	done  []outcome
-	blind map[int]fhir.Key // ops of updates that named no version
+	now      time.Time
+	actor    *commit.Actor // nil when it is not known who acts
+	docs     map[string]*work
+	ops      []store.Op
+	done     []outcome
+	counters map[string]counted
+	blind    map[int]fhir.Key // ops of updates that named no version
 }
 
 // work is a document on its way through a commit.

@@ -54,6 +54,7 @@ func (l *loader) compile(h *header) {
 	l.states(h)
 	m.factor(asked)
 	l.ready(h)
+	l.gifts(h)
 	m.fields = addFields(m.needs(), m.Visible)
 	if n := h.keys["labels"]; n != nil {
 		l.labels(m, l.entries(n, "labels"))

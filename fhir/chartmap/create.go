@@ -3,7 +3,9 @@ package chartmap
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,18 +26,30 @@ func (p *planner) create(ctx context.Context, c fhir.Change) error {
 		if !b.Allows.Create || !b.meant(wanted) {
 			continue
 		}
+		ops, counters := len(p.ops), maps.Clone(p.counters)
 		key, err := p.newKey(ctx, s, b, c)
 		if err != nil {
 			return err
 		}
-		doc, added, err := p.insertion(b, key, wanted.clone())
+		doc, added, err := p.insertion(ctx, b, key, wanted.clone())
+		var told *fhir.Error
+		if err != nil && !errors.As(err, &told) {
+			return err
+		}
 		if err != nil {
+			p.ops, p.counters = p.ops[:ops], counters // nothing was counted
 			if refused == nil {
 				refused = err
 			}
 			continue
 		}
-		return p.insert(s, b, key, doc, added)
+		l := &layer{}
+		if c.Key.ID != "" { // which another may have had, that the EHR deleted
+			if l, err = p.layer(ctx, b, c.Key); err != nil {
+				return err
+			}
+		}
+		return p.insert(s, b, key, doc, added, l)
 	}
 	if refused == nil {
 		refused = fhir.Errorf(fhir.CodeBusinessRule, string(c.Key.Type), "The EHR has no place for a %s like this. It has for: %s.", c.Key.Type, s.kinds())
@@ -72,8 +86,13 @@ func (s *served) kinds() string {
 
 // newKey gives the key of a new document.
 func (p *planner) newKey(ctx context.Context, s *served, b *branch, c fhir.Change) (store.Value, error) {
-	if c.Key.ID == "" {
-		return b.newKey(), nil
+	switch {
+	case c.Key.ID == "" && b.counted != nil:
+		return p.count(ctx, b.counted)
+	case c.Key.ID == "":
+		return freshKey(b.NewID), nil
+	case b.counted != nil:
+		return store.Value{}, fhir.Errorf(fhir.CodeNotSupported, string(c.Key.Type)+".id", "The EHR counts the ids of new %s. They can only be created alone, without an id.", c.Key.Type)
 	}
 	key, suffix, ok := s.ids.parse(c.Key.ID)
 	if !ok || suffix != b.suffix {
@@ -89,21 +108,10 @@ func (p *planner) newKey(ctx context.Context, s *served, b *branch, c fhir.Chang
 	return key, nil
 }
 
-// newKey makes a key as the EHR would.
-func (m *Mapping) newKey() store.Value {
-	if m.NewID == "uuid" {
-		var u [16]byte
-		_, _ = rand.Read(u[:]) // never fails
-		u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-		return store.String(fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]))
-	}
-	return store.V(bson.NewObjectID())
-}
-
 func (p *planner) newToken() string { return rand.Text() }
 
 // insertion makes a new document.
-func (p *planner) insertion(b *branch, key store.Value, wanted *node) (store.Doc, *overlay, error) {
+func (p *planner) insertion(ctx context.Context, b *branch, key store.Value, wanted *node) (store.Doc, *overlay, error) {
 	id := key
 	if b.id.path != "_id" {
 		id = store.V(bson.NewObjectID())
@@ -122,6 +130,7 @@ func (p *planner) insertion(b *branch, key store.Value, wanted *node) (store.Doc
 		return nil, nil, fmt.Errorf("chartmap: a new document: %w", err)
 	}
 	w := &writer{get: p.opened(b, doc), mapping: b.Mapping, doc: doc, scope: b.scope, self: key, isNew: true, issues: new([]fhir.Issue)}
+	w.give = func(g *given) (store.Value, error) { return p.give(ctx, g) }
 	return p.write(w, b, nil, wanted, nil)
 }
 
@@ -143,7 +152,7 @@ func constants(f store.Filter) []store.Field {
 }
 
 // insert adds the ops of a new document.
-func (p *planner) insert(s *served, b *branch, key store.Value, doc store.Doc, added *overlay) error {
+func (p *planner) insert(s *served, b *branch, key store.Value, doc store.Doc, added *overlay, l *layer) error {
 	w := &work{collection: b.Collection, id: store.ID(doc), now: doc}
 	doc, err := store.Updated(doc, p.raise(b, w), nil)
 	if err != nil {
@@ -158,25 +167,34 @@ func (p *planner) insert(s *served, b *branch, key store.Value, doc store.Doc, a
 	p.docs[b.Collection+"/"+string(id)] = w
 	p.ops = append(p.ops, store.Op{Kind: store.Insert, Collection: b.Collection, Doc: doc})
 	at := fhir.Key{Type: b.Resource, ID: string(id)}
-	if added != nil {
-		p.ops = append(p.ops, (&layer{id: at.String()}).op(added))
+	l.id = at.String()
+	if !l.overlay.same(added) {
+		p.ops = append(p.ops, l.op(added))
 	}
 	p.done = append(p.done, outcome{fhir.Created, at, b, w, added})
 	return nil
 }
 
-// complete gives a new document what no rule gives it.
-func (p *planner) complete(w *writer, b *branch, doc store.Doc) (store.Doc, bool) {
+// complete gives a new document what no rule gives it. It is not ok where what stands in the way is
+// told to the writer.
+func (p *planner) complete(w *writer, b *branch, doc store.Doc) (out store.Doc, ok bool, err error) {
 	var set []store.Field
-	for _, f := range b.OnCreate {
-		if store.Missing(store.Lookup(doc, f.Path)) {
-			set = append(set, f)
+	for i := range b.onCreate {
+		g := &b.onCreate[i]
+		if !store.Missing(store.Lookup(doc, g.path)) {
+			continue
+		}
+		v, err := w.give(g)
+		if err != nil {
+			return nil, false, err
+		}
+		if !store.Missing(v) {
+			set = append(set, store.Field{Path: g.path, Value: v})
 		}
 	}
-	doc, err := store.Updated(doc, set, nil)
-	if err != nil {
+	if out, err = store.Updated(doc, set, nil); err != nil {
 		w.fail(fhir.CodeBusinessRule, string(b.Resource), "What the chart map gives a new document does not go with what was sent.")
-		return nil, false
+		return nil, false, nil
 	}
-	return doc, true
+	return out, true, nil
 }

@@ -58,7 +58,7 @@
 // What it lacks becomes an overlay, which is kept beside the document and merged at
 // get, or is refused; what it has and should not have is refused, unless the chart
 // map itself gives it. What the map says of the document as a whole (where,
-// compartment, transitions, fan-out) is looked at between the two.
+// compartment, labels, transitions, fan-out) is looked at between the two.
 // docs/chart-map.md says what each directive does.
 //
 // The changed fields are set on the condition that the document is still what was

@@ -581,7 +581,7 @@ func given(v any) bool {
 			"accepted", "declined", "tentative", "needs-action", "final", "unknown", "order", "proposal", "completed",
 			"urn:c", "c1", "c2", "C", "urn:m", "a", "vital-signs", "Vital Signs", "laboratory", "Laboratory",
 			"http://terminology.hl7.org/CodeSystem/observation-category", "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
-			"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "M", "N", "R", "http://terminology.hl7.org/CodeSystem/v3-ActCode", "HIV", "urn:l", "kin",
+			"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "L", "M", "N", "R", "V", "PSY", "released", "http://terminology.hl7.org/CodeSystem/v3-ActCode", "HIV", "urn:l", "kin",
 			"urn:oid:2.16.578.1.12.4.1.4.1", "urn:oid:2.16.578.1.12.4.1.4.4", "urn:clinic:mrn", "urn:clinic:account", "urn:clinic:lab-order", "http://www.whocc.no/atc",
 		}, v)
 	}

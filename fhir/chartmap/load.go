@@ -16,7 +16,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/portico-fhir/portico/fhir"
-	"github.com/portico-fhir/portico/store"
 )
 
 // Load reads a chart map in YAML 1.2 or JSON. Name is its path: it stands in the
@@ -480,12 +479,7 @@ func (l *loader) access(m *Mapping, e entry) bool {
 			}
 		}
 	case "labels": // when the rules are known
-	case "onCreate":
-		for _, c := range l.entries(e.value, "onCreate") {
-			if p := l.path(c.key, "onCreate"); p != "" {
-				m.OnCreate = append(m.OnCreate, store.Field{Path: p, Value: l.literal(c.value)})
-			}
-		}
+	case "onCreate": // when the rules are known
 	case "transitions":
 		m.Transitions = map[string]map[string][]string{}
 		for _, actor := range l.entries(e.value, "transitions") {
@@ -502,7 +496,7 @@ func (l *loader) access(m *Mapping, e entry) bool {
 	case "writable":
 		l.writable(m, e.value)
 	case "newId":
-		m.NewID = l.oneOf(e.value, "newId", "objectId", "uuid")
+		l.newID(m, e.value)
 	case "review":
 		for _, item := range l.items(e.value, "review") {
 			m.Review = append(m.Review, l.str(item, "review"))

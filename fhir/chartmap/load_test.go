@@ -87,6 +87,13 @@ func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
 		{"a label of half a system", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  labels: { \"|x\": { a: 1 } }", 1), `labels: "|x" is no code of a system; write system|code`},
 		{"a label twice", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  labels: { HIV: { a: 1 }, \"http://terminology.hl7.org/CodeSystem/v3-ActCode|HIV\": { b: 1 } }", 1), "is written twice; keep one"},
 		{"confidentiality with its system", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  labels: { \"http://terminology.hl7.org/CodeSystem/v3-Confidentiality|R\": { a: 1 } }", 1), `stand without their system; write "R"`},
+		{"an unknown value of a new document", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  onCreate: { a.b: { $nov: date } }", 1), `c.yaml:9:22: unknown key "$nov" in onCreate; did you mean "$now"?`},
+		{"a time in no form", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  onCreate: { b: { $now: dat } }", 1), `$now must be one of date, text, day, seconds, millis; did you mean date?`},
+		{"beside a time", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  onCreate: { b: { $now: date, $absent: 1 } }", 1), `unknown key "$absent" in $now`},
+		{"a counter of nothing", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  onCreate: { b: { $counter: { from: c } } }", 1), `c.yaml:9:30: $counter needs from, id and field; write { from: counters, id: orders, field: seq }`},
+		{"a counter of too many digits", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  newId: { $counter: { from: c, id: a, field: n, digits: 19 } }", 1), `digits must be a number from 1 to 18`},
+		{"another word in newId", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  newId: { counter: { from: c } }", 1), `unknown key "counter" in newId; did you mean "$counter"?`},
+		{"a key of its own for a new document", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  onCreate: { _id: 1 }", 1), `c.yaml:9:15: onCreate: "_id" is the key, the version or the time`},
 		{"an alias of itself", "chartmap: 1\nmaps: &a [ *a ]", "contains itself"},
 	}
 	for _, tt := range tests {

@@ -36,20 +36,20 @@ type Mapping struct {
 	// Compartment gives the field with the key of the compartment's owner, by
 	// the owner's type.
 	Compartment map[fhir.Type]string
-	// OnCreate are the fields that a new document gets besides those of the rules.
-	OnCreate []store.Field
 	// Transitions lists for an actor and a state of the EHR ("" for a new
 	// document) the states that may follow.
 	Transitions map[string]map[string][]string
 	Writable    bool // what Allows names; false for reading only
 	Allows      Allows
-	NewID       string   // how new keys are made: "objectId" or "uuid"
+	NewID       string   // how new keys are made: "objectId", "uuid", or "counter" of the EHR's
 	Review      []string // elements whose changes wait for review
 	Unmapped    string   // "overflow" or "reject": what is done with FHIR data without a rule
 	Concurrency string   // "version" or "document": what an update depends on
 
-	state  *coded  // the rule that Transitions are about
-	labels []label // meta.security; none where the map does not say
+	state    *coded   // the rule that Transitions are about
+	onCreate []given  // fields that a new document gets besides those of the rules
+	counted  *counter // of NewID
+	labels   []label  // meta.security; none where the map does not say
 
 	// Rules are the element rules in the order of the file.
 	Rules []*Rule

@@ -30,7 +30,8 @@ type writer struct {
 	issues  *[]fhir.Issue
 
 	mapping *Mapping
-	rule    *Rule // of the element that is being put
+	give    func(*given) (store.Value, error) // onCreate, for a new document
+	rule    *Rule                             // of the element that is being put
 
 	changed []*Rule // of the resource, whose elements change
 }

@@ -3,6 +3,7 @@ package chartmap
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,9 +74,10 @@ func (s *served) allows() Allows {
 	return out
 }
 
-// newID gives what makes ids for new resources of the type; nil where none can be created.
+// newID gives what makes ids for new resources of the type; nil where none can be created, or only those
+// whose ids the EHR counts.
 func (s *served) newID() func([]byte) string {
-	if !s.allows().Create {
+	if !slices.ContainsFunc(s.maps, func(m *Mapping) bool { return m.Allows.Create && m.counted == nil }) {
 		return nil
 	}
 	return func(body []byte) string {
@@ -84,8 +86,8 @@ func (s *served) newID() func([]byte) string {
 			return ""
 		}
 		for _, b := range s.branches {
-			if b.Allows.Create && b.meant(wanted) {
-				id, _ := s.ids.append(nil, b.newKey(), b.suffix)
+			if b.Allows.Create && b.meant(wanted) && b.counted == nil {
+				id, _ := s.ids.append(nil, freshKey(b.NewID), b.suffix)
 				return string(id)
 			}
 		}

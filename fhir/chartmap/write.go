@@ -72,7 +72,11 @@ func (p *planner) write(w *writer, b *branch, was store.Doc, wanted, old *node) 
 		return nil, nil, refusal(*w.issues)
 	}
 	if w.isNew {
-		if doc, ok = p.complete(w, b, doc); !ok {
+		var err error
+		if doc, ok, err = p.complete(w, b, doc); err != nil {
+			return nil, nil, err
+		}
+		if !ok {
 			return nil, nil, refusal(*w.issues)
 		}
 	}
