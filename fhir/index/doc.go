@@ -16,6 +16,7 @@
 //	           02 value 00 hash(system)      its identifier
 //	uri        uri
 //	string     text without case and accents, cut to 100 characters
+//	           04 two names                  family alone: a family name and a given name, character by character
 //	number     value
 //	quantity   value                         in whatever unit
 //	composite  code 00 value                 code-value-quantity alone, in whatever system and unit

@@ -45,7 +45,7 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	var out Entries
 	typ, r, root := x.Parameters.Of(t), x.reader(), doc.Root()
 	var scoped, patients []string
-	var pairs codedValues
+	var pairs parts
 	for _, p := range typ.params {
 		if p.apart() {
 			out.Keys = r.compositeKeys(out.Keys, p, root)

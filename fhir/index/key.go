@@ -18,6 +18,7 @@ const (
 	special = "\x01" // before the second form of a value
 	logical = "\x02" // before the identifier of a reference
 	shown   = "\x03" // before what is printed with a code
+	taking  = "\x04" // before two names whose characters take turns
 	patient = "\x01" // before a patient, in the place of a parameter
 )
 

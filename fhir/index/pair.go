@@ -17,21 +17,34 @@ func (it *Type) paired() *pair {
 
 func (p *pair) key(code string) string { return p.composite.code + short(code) + end }
 
-// codedValues are the parts of a resource's pairs.
-type codedValues struct{ codes, numbers []string }
+// parts are what the entries of two parameters are made of.
+type parts struct{ codes, numbers, families, givens []string }
 
-// note takes a value that is part of a pair.
-func (c *codedValues) note(it *Type, p *param, v *value) {
-	switch {
-	case it.pair == nil:
-	case p == it.pair.code && v.code != "":
-		c.codes = append(c.codes, v.code)
-	case p == it.pair.quantity:
-		c.numbers = append(c.numbers, v.ends()...)
+// note takes a value that is such a part.
+func (c *parts) note(it *Type, p *param, v *value) {
+	if it.pair != nil {
+		switch {
+		case p == it.pair.code && v.code != "":
+			c.codes = append(c.codes, v.code)
+		case p == it.pair.quantity:
+			c.numbers = append(c.numbers, v.ends()...)
+		}
+	}
+	if it.names != nil {
+		switch text := normal(v.text); {
+		case text == "":
+		case p == it.names.family:
+			c.families = append(c.families, text)
+		case p == it.names.given:
+			c.givens = append(c.givens, text)
+		}
 	}
 }
 
-func (c *codedValues) keys(out []string, it *Type) []string {
+func (c *parts) keys(out []string, it *Type) []string {
+	if it.names != nil {
+		out = it.names.keys(out, c.families, c.givens)
+	}
 	for _, code := range c.codes {
 		for _, n := range c.numbers {
 			out = append(out, it.pair.key(code)+n)
@@ -55,22 +68,26 @@ func (c *compiler) paired(code, quantity fhir.Term) (plan Plan, ok bool) {
 	return c.number(p.key(token.Code), quantity.Prefix, number.NumberValue), true
 }
 
-// couple is a pair among the parts of a conjunction.
+// couple are two parts of a conjunction that have common entries.
 type couple struct {
 	Plan
-	code, quantity int // which parts they are
+	first, second int // which parts they are
 }
 
-// coupleOf finds a code and a quantity among conditions; nil when there are none.
+// coupleOf finds a code and a quantity, or two names, among conditions; nil when there are
+// none.
 func (c *compiler) coupleOf(e fhir.And) *couple {
-	for i, quantity := range e {
-		for j, code := range e {
-			a, ok := code.(fhir.Term)
-			b, ok2 := quantity.(fhir.Term)
+	for i, second := range e {
+		for j, first := range e {
+			a, ok := first.(fhir.Term)
+			b, ok2 := second.(fhir.Term)
 			if !ok || !ok2 {
 				continue
 			}
 			if plan, ok := c.paired(a, b); ok {
+				return &couple{plan, j, i}
+			}
+			if plan, ok := c.called(a, b); ok {
 				return &couple{plan, j, i}
 			}
 		}
@@ -78,5 +95,5 @@ func (c *compiler) coupleOf(e fhir.And) *couple {
 	return nil
 }
 
-// has reports whether part i is the code or the quantity.
-func (c *couple) has(i int) bool { return c != nil && (i == c.code || i == c.quantity) }
+// has reports whether part i is one of the two.
+func (c *couple) has(i int) bool { return c != nil && (i == c.first || i == c.second) }

@@ -29,6 +29,7 @@ type Type struct {
 	patient *param // refers to the patient whose record a resource is part of; may be nil
 	clinic  *param // the date that counts clinically; may be nil
 	pair    *pair  // may be nil
+	names   *names // may be nil
 }
 
 // patientScoped are the token parameters that apps combine with a patient.
@@ -80,7 +81,7 @@ func compile(t fhir.Type) *Type {
 		p.derived = it.derive(p)
 	}
 	it.patient = it.patientParam()
-	it.pair = it.paired()
+	it.pair, it.names = it.paired(), it.named()
 	for _, name := range clinicalDates {
 		if p := it.byName[name]; p != nil && p.Type == fhir.ParamDate {
 			it.clinic = p

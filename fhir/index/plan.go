@@ -102,7 +102,7 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 			return Plan{}, err
 		}
 		switch {
-		case own != nil, pair != nil && i == pair.quantity:
+		case own != nil, pair != nil && i == pair.second:
 			p.Where = aside(p.Where)
 		case pk != "" && long(p.Where):
 			p = Plan{Where: store.All()} // the patient's are fewer
