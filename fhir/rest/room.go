@@ -15,7 +15,7 @@ import (
 // store itself, need their part.
 const (
 	heapPart  = 2  // nothing more is taken in while more than 1/heapPart of it is in use
-	largePart = 24 // 1/largePart for the bodies that are under way
+	largePart = 32 // 1/largePart for the bodies that are under way
 	smallPart = 64 // and 1/smallPart for small ones, which large ones do not keep out
 	smallBody = 64 << 10
 	connPart  = 256 << 10 // for each connection: its header, buffers and stack
