@@ -51,7 +51,7 @@ func killed(t *testing.T, flags []string) {
 		crew[i] = &writer{number: i, ledger: l}
 	}
 	known, kills, began := 0, 0, time.Now()
-	for kills < few || kills < most && time.Since(began) < killTime {
+	for kills < few || kills < most && time.Since(began) < killTime || known < 5*kills && time.Since(began) < patience.Limit {
 		if kills%5 == 4 {
 			s := program.Begin(t, binary, flags...)
 			time.Sleep(rand.N(80 * time.Millisecond))
