@@ -17,6 +17,8 @@
 //	d<cid>               rid INTEGER PRIMARY KEY, id = key(_id) UNIQUE, doc = form byte + BSON
 //	l<cid>               rid INTEGER PRIMARY KEY, list: a list of strings that doc lacks
 //	i<iid>               key = fence PRIMARY KEY, run; WITHOUT ROWID
+//	portico_recent       seq, edits, upto, done: of index entries, that are not in the runs yet
+//	portico_strings      number, string: those that many lists have
 //
 // A document has an entry in i<iid> for each of store.Entries: the index's keys,
 // then _id unless it is among them, and the rid. Entries stand in the order of
@@ -29,12 +31,22 @@
 // a bit for each key that some document has had several values of: only then can
 // a document turn up twice.
 //
+// A document has dozens of entries, each with its place in another run. To rewrite those for every
+// document would cost more than all else, so the entries of the last writes are kept in memory, as
+// edits: a row of portico_recent for each transaction brings them back after a restart, readers see
+// runs and edits as one, each the edits of its own snapshot, and from some megabytes on the oldest are
+// carried out in the order of their keys, so that a run is rewritten for several at once. When
+// nothing else is to do, all are.
+//
+// A list of strings in a document, which an index is made of, is kept apart from it, as
+// hardly anybody reads it. In it strings that come often are numbers.
+//
 // What took long to count, the documents of a collection or the entries of an index with one
 // string as their first key, has a counter from then on. It changes in the transactions
 // that change what it counts.
 //
-// PRAGMA user_version holds the number of this layout. A file of layout 1, which had a
-// row for each entry, is brought to it when it is opened.
+// PRAGMA user_version holds the number of this layout, 3. A file of layout 1, which had a
+// row for each entry, or 2, without edits and numbers, is brought to it when it is opened.
 //
 // # Durability
 //

@@ -133,7 +133,9 @@ func TestAFileOfFormat2IsBroughtUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := s.writer
-	if err := w.do(&request{ctx: t.Context(), alone: func() error { return w.conn.exec("DROP TABLE portico_recent; DROP TABLE portico_strings; PRAGMA user_version=2") }}); err != nil {
+	if err := w.do(&request{ctx: t.Context(), alone: func() error {
+		return w.conn.exec("DROP TABLE portico_recent; DROP TABLE portico_strings; PRAGMA user_version=2")
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
