@@ -83,20 +83,26 @@ func TestRecentEditsAndRunsAreOneIndex(t *testing.T) {
 	})
 }
 
-// crashed copies the file of a store as it is, and opens the copy.
+// crashed copies the files of a store as they are between two of its writes, and opens the copy.
 func crashed(s *Store, dir string) (*Store, error) {
 	opts := s.opts
-	for _, name := range []string{FileName, FileName + "-wal"} {
-		data, err := os.ReadFile(filepath.Join(filepath.Dir(s.path), name))
-		if err == nil {
-			err = os.MkdirAll(dir, 0o700)
+	err := s.writer.do(&request{ctx: context.Background(), alone: func() error {
+		for _, name := range []string{FileName, FileName + "-wal"} {
+			data, err := os.ReadFile(filepath.Join(filepath.Dir(s.path), name))
+			if err == nil {
+				err = os.MkdirAll(dir, 0o700)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
-		}
-		if err != nil {
-			return s, err
-		}
+		return nil
+	}})
+	if err != nil {
+		return s, err
 	}
 	if err := s.Close(); err != nil {
 		return s, err
