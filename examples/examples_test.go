@@ -71,15 +71,19 @@ func TestThePracticeIsServed(t *testing.T) {
 			`"value":"A000500015"`, `"prefix":["Dr."]`, `"use":"maiden","family":"Yıldız"`, `"system":"phone","value":"+49 000 1234567","use":"mobile"`, `"system":"email"`,
 			`"line":["Lindenallee 12a","Hinterhaus"]`, `"country":"DE"`, `"gender":"female"`, `"birthDate":"1979-11-30"`, `{"reference":"Practitioner/7"}`,
 		},
-		"Patient/10024":          {`"birthDate":"1952"`, `"country":"BE"`, `"use":"temp"`},
-		"Patient/10025":          {`"gender":"other"`, `"deceasedDateTime":"2025-12-24"`},
-		"Condition/501":          {`"code":"E11.90"`, `"code":"active"`, `"code":"confirmed"`, `"onsetDateTime":"2019-05"`, `"recordedDate":"2019-05-14T09:12:00+02:00"`},
-		"Observation/9001":       {`"code":"4548-4"`, `"value":7.4`, `"code":"H"`, `"low":{"value":4`, `"text":"HbA1c"`},
-		"Observation/9003":       {`"system":"urn:praxis:analyse","code":"XENO"`, `"valueString":"nicht nachweisbar"`},
-		"Observation/1-rr":       {`"code":"8480-6"`, `"value":148`, `"code":"mm[Hg]"`},
-		"Observation/3-gew":      {`"value":71200`, `"code":"g"`},
-		"Appointment/77002":      {`"status":"noshow"`, `"end":"2026-02-03T`, `{"reference":"Practitioner/8"}`},
-		"MedicationRequest/3001": {`"code":"00000015"`, `"code":"A10BA02"`, `"text":"1-0-1"`},
+		"Patient/10024":                 {`"birthDate":"1952"`, `"country":"BE"`, `"use":"temp"`},
+		"Patient/10025":                 {`"gender":"other"`, `"deceasedDateTime":"2025-12-24"`},
+		"Condition/501":                 {`"code":"E11.90"`, `"code":"active"`, `"code":"confirmed"`, `"onsetDateTime":"2019-05"`, `"recordedDate":"2019-05-14T09:12:00+02:00"`},
+		"Observation/9001":              {`"code":"4548-4"`, `"value":7.4`, `"code":"H"`, `"low":{"value":4`, `"text":"HbA1c"`},
+		"Observation/9003":              {`"system":"urn:praxis:analyse","code":"XENO"`, `"valueString":"nicht nachweisbar"`},
+		"Observation/1-rr":              {`"code":"8480-6"`, `"value":148`, `"code":"mm[Hg]"`},
+		"Observation/3-gew":             {`"value":71200`, `"code":"g"`},
+		"Appointment/77002":             {`"status":"noshow"`, `"end":"2026-02-03T`, `{"reference":"Practitioner/8"}`},
+		"AllergyIntolerance/10023-al-1": {`"text":"Penicillin"`, `"code":"J01C"`, `"criticality":"high"`, `{"reference":"Patient/10023"}`, `"onsetDateTime":"1998"`, `"versionId":"4"`},
+		"AllergyIntolerance/10023-al-3": {`"text":"Birkenpollen"`, `"criticality":"low"`},
+		"DiagnosticReport/L26-0117":     {`"_status":{`, `"effectiveDateTime":"2026-02-27T07:55:00+01:00"`, `"result":[{"reference":"Observation/9001"},{"reference":"Observation/9002"}]`},
+		"DiagnosticReport/L25-0940":     {`"status":"final"`, `{"reference":"Patient/10024"}`, `{"reference":"Practitioner/8"}`},
+		"MedicationRequest/3001":        {`"code":"00000015"`, `"code":"A10BA02"`, `"text":"1-0-1"`},
 	} {
 		typ, id, _ := strings.Cut(key, "/")
 		res, err := repo.Read(t.Context(), fhir.Key{Type: fhir.Type(typ), ID: id})
@@ -126,6 +130,12 @@ func TestThePracticeIsSearched(t *testing.T) {
 		"Condition?code=http://fhir.de/CodeSystem/bfarm/icd-10-gm|I10.90":                  "503",
 		"Observation?patient=10024&category=vital-signs":                                   "1-gew 1-rr 2-rr",
 		"Observation?code=4548-4&value-quantity=gt7||%25":                                  "9001",
+		"AllergyIntolerance?patient=10023":                                                 "10023-al-1 10023-al-3",
+		"AllergyIntolerance?code=http://fhir.de/CodeSystem/bfarm/atc|J01C":                 "10023-al-1 10024-al-1",
+		"AllergyIntolerance?patient=10023&criticality=low":                                 "10023-al-3",
+		"DiagnosticReport?patient=10024&status=final":                                      "L25-0940",
+		"DiagnosticReport?result=Observation/9002":                                         "L26-0117",
+		"DiagnosticReport?date=ge2026":                                                     "L26-0117",
 		"Observation?patient=10024&component-code=8480-6":                                  "1-rr 2-rr",
 		"Appointment?patient=10023&status=booked":                                          "77001",
 		"MedicationRequest?patient=10023&code=http://fhir.de/CodeSystem/bfarm/atc|A10BA02": "3001",
@@ -155,5 +165,35 @@ func TestThePracticeIsSearched(t *testing.T) {
 		if got := strings.Join(ids, " "); got != want {
 			t.Errorf("%s finds %q, want %q", query, got, want)
 		}
+	}
+}
+
+// TestAnAllergyOfThePracticeIsWritten changes one element of a patient's list.
+func TestAnAllergyOfThePracticeIsWritten(t *testing.T) {
+	t.Parallel()
+	repo := open(t)
+	key := fhir.Key{Type: "AllergyIntolerance", ID: "10023-al-1"}
+	res, err := repo.Read(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Replace(res.Body, []byte(`"criticality":"high"`), []byte(`"criticality":"low"`), 1)
+	if _, err := repo.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: key, Body: body, IfMatch: res.Version}}); err != nil {
+		t.Fatal(err)
+	}
+	for doc, err := range repo.Store.Find(t.Context(), store.Query{Collection: "praxis.patienten", Where: store.Eq{Path: "_id", Value: store.V(10023)}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := doc.String()
+		for _, part := range []string{`"schwere": "l","seit": "1998","vermerkt": {"$numberInt":"7"},"intern": "Akte 12"`, `"stoff": "Birkenpollen"`, `"version": {"$numberInt":"5"}`} {
+			if !strings.Contains(text, part) {
+				t.Errorf("the document lacks %s: %s", part, text)
+			}
+		}
+	}
+	again, err := repo.Read(t.Context(), fhir.Key{Type: "Patient", ID: "10023"})
+	if err != nil || again.Version != "5" {
+		t.Errorf("the patient has version %s, %v", again.Version, err)
 	}
 }

@@ -199,9 +199,12 @@ func printHealth(w io.Writer, name string, h *checkup.Health) {
 		if r.NoPatient > 0 {
 			fmt.Fprintf(w, "%s: %d documents have no %s: patients, and those who act for them, do not see them\n", r.Map, r.NoPatient, r.Patient)
 		}
+		if r.NoArray > 0 {
+			fmt.Fprintf(w, "%s: %d documents have something else than a list in %s: nothing is made of them\n", r.Map, r.NoArray, r.Array)
+		}
 	}
 	for _, s := range h.Indexes {
-		fmt.Fprintf(w, "%s: one patient's documents: %d looked at for %d. An index helps:\n  %s\n", s.Map, s.Examined, s.Returned, s.CreateIndex())
+		fmt.Fprintf(w, "%s: one %s's documents: %d looked at for %d. An index helps:\n  %s\n", s.Map, s.For, s.Examined, s.Returned, s.CreateIndex())
 	}
 }
 

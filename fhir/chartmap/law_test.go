@@ -577,7 +577,7 @@ func given(v any) bool {
 		return true // active, doNotPerform
 	case string:
 		return slices.Contains([]string{
-			"official", "old", "usual", "secondary", "nickname", "phone", "email", "mobile", "work", "US", "NO", "DE", "GKV", "problem-list-item", "http://terminology.hl7.org/CodeSystem/condition-category", "maiden", "http://fhir.de/sid/gkv/kvid-10", "http://fhir.de/CodeSystem/identifier-type-de-basis", "Nomen", "seealso", "instance",
+			"active", "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "official", "old", "usual", "secondary", "nickname", "phone", "email", "mobile", "work", "US", "NO", "DE", "GKV", "problem-list-item", "http://terminology.hl7.org/CodeSystem/condition-category", "maiden", "http://fhir.de/sid/gkv/kvid-10", "http://fhir.de/CodeSystem/identifier-type-de-basis", "Nomen", "seealso", "instance",
 			"accepted", "declined", "tentative", "needs-action", "final", "unknown", "order", "proposal", "completed",
 			"urn:c", "c1", "c2", "C", "urn:m", "a", "vital-signs", "Vital Signs", "laboratory", "Laboratory",
 			"http://terminology.hl7.org/CodeSystem/observation-category", "http://hl7.org/fhir/StructureDefinition/data-absent-reason",

@@ -110,7 +110,7 @@ func TestPushedDownSearchIsBruteForceOnElementsAndGroups(t *testing.T) {
 // TestLensLawsOnElements holds the laws of writing on elements of arrays.
 func TestLensLawsOnElements(t *testing.T) {
 	t.Parallel()
-	sizes := map[string]int{"memory": 30, "sqlite": 12, "mongo": 6}
+	sizes := map[string]int{"memory": 30, "sqlite": 20, "mongo": 16}
 	for name, open := range backends() {
 		for _, unmapped := range []string{"overflow", "reject"} {
 			t.Run(name+"/"+unmapped, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/store"
@@ -52,12 +54,15 @@ type Records struct {
 	Updated   string `json:"updated,omitempty"`
 	NoUpdated int64  `json:"noUpdated"` // documents without a date in it
 	Patient   string `json:"patient,omitempty"`
-	NoPatient int64  `json:"noPatient"` // documents without it: invisible to patients and those who act for them
+	NoPatient int64  `json:"noPatient"`       // documents without it: invisible to patients and those who act for them
+	Array     string `json:"array,omitempty"` // whose elements are resources
+	NoArray   int64  `json:"noArray"`         // documents in which it is something else: no search finds these
 }
 
-// Suggestion is an index that searches on a patient would need.
+// Suggestion is an index that searches on a patient, or reading by id, would need.
 type Suggestion struct {
 	Map        string   `json:"map"`
+	For        string   `json:"for"` // patient, id
 	Collection string   `json:"collection"`
 	Fields     []string `json:"fields"`
 	// Examined documents gave Returned ones in a search that was tried.
@@ -88,12 +93,15 @@ func Examine(ctx context.Context, repo *chartmap.Repository, limit int) (*Health
 			return nil, err
 		}
 		h.Records = append(h.Records, r)
-		s, err := suggest(ctx, repo.Store, m)
-		if err != nil {
-			return nil, err
-		}
-		if s != nil {
-			h.Indexes = append(h.Indexes, *s)
+		id, _, _ := m.Bookkeeping()
+		for _, by := range []struct{ what, field string }{{"patient", m.Compartment["Patient"]}, {"id", id}} {
+			s, err := suggest(ctx, repo.Store, m, by.what, by.field)
+			if err != nil {
+				return nil, err
+			}
+			if s != nil {
+				h.Indexes = append(h.Indexes, *s)
+			}
 		}
 	}
 	return h, nil
@@ -108,7 +116,7 @@ func examineType(ctx context.Context, repo *chartmap.Repository, t fhir.Type, li
 		}
 		th.Maps = append(th.Maps, m.Name)
 		fans = fans || m.Fans()
-		n, err := repo.Store.Count(ctx, store.Query{Collection: m.Collection, Where: m.Where})
+		n, err := repo.Store.Count(ctx, store.Query{Collection: m.Collection, Where: m.Documents()})
 		if err != nil {
 			return th, fmt.Errorf("count %s: %w", m.Collection, err)
 		}
@@ -174,23 +182,32 @@ func (g *gathering) sorted() []Faults {
 
 // records counts the documents whose bookkeeping is not as it should be.
 func records(ctx context.Context, st store.Store, m *chartmap.Mapping) (Records, error) {
-	r := Records{Map: m.Name, Patient: m.Compartment["Patient"]}
+	r := Records{Map: m.Name, Patient: m.Compartment["Patient"], Array: m.Array()}
 	_, r.Version, r.Updated = m.Bookkeeping()
+	ofDocument := func(path string) string { // what each element has of its own is not the document's
+		if r.Array != "" && strings.HasPrefix(path, r.Array+".") {
+			return ""
+		}
+		return path
+	}
 	for _, c := range []struct {
 		path   string
 		fits   store.Filter
 		counts *int64
 	}{
-		{r.Version, number(r.Version), &r.NoVersion},
-		{r.Updated, moment(r.Updated), &r.NoUpdated},
-		{r.Patient, store.Exists{Path: r.Patient, Want: true}, &r.NoPatient},
+		{ofDocument(r.Version), number(r.Version), &r.NoVersion},
+		{ofDocument(r.Updated), moment(r.Updated), &r.NoUpdated},
+		{ofDocument(r.Patient), store.Exists{Path: r.Patient, Want: true}, &r.NoPatient},
+		{r.Array, array(r.Array), &r.NoArray},
 	} {
 		if c.path == "" {
 			continue
 		}
 		where := store.And{store.Or{store.Not{Filter: c.fits}, store.Eq{Path: c.path, Value: store.Null()}}}
-		if m.Where != nil {
-			where = append(where, m.Where)
+		if c.path == r.Array { // not to be there is to be empty
+			where = store.And{store.Not{Filter: c.fits}, store.Not{Filter: store.Eq{Path: c.path, Value: store.Null()}}}
+		} else if asked := m.Documents(); asked != nil {
+			where = append(where, asked)
 		}
 		n, err := st.Count(ctx, store.Query{Collection: m.Collection, Where: where})
 		if err != nil {
@@ -206,6 +223,11 @@ func number(path string) store.Filter {
 	return store.Range{Path: path, Low: &store.Bound{Value: store.V(math.Inf(-1)), Inclusive: true}}
 }
 
+// array holds for arrays.
+func array(path string) store.Filter {
+	return store.Or{store.Elem{Path: path, Where: store.Exists{Want: true}}, store.Eq{Path: path, Value: store.V(bson.A{})}}
+}
+
 // moment holds for dates, and for the texts that dates are sometimes kept as.
 func moment(path string) store.Filter {
 	return store.Or{
@@ -214,27 +236,26 @@ func moment(path string) store.Filter {
 	}
 }
 
-// suggest tries the search for one patient's documents, and proposes an index when many
-// were looked at for few.
-func suggest(ctx context.Context, st store.Store, m *chartmap.Mapping) (*Suggestion, error) {
+// suggest tries the search for the documents of one patient, or of one id, and proposes an index when
+// many were looked at for few.
+func suggest(ctx context.Context, st store.Store, m *chartmap.Mapping, what, field string) (*Suggestion, error) {
 	explainer, ok := st.(store.Explainer)
-	field := m.Compartment["Patient"]
 	if !ok || field == "" || field == "_id" {
 		return nil, nil
 	}
-	var patient store.Value
+	var one store.Value
 	for doc, err := range st.Find(ctx, store.Query{Collection: m.Collection, Where: store.Exists{Path: field, Want: true}, Limit: 1}) {
 		if err != nil {
 			return nil, fmt.Errorf("look at %s: %w", m.Collection, err)
 		}
-		patient = store.Lookup(doc, field)
+		one = store.Lookup(doc, field)
 	}
-	if store.Missing(patient) {
+	if store.Missing(one) {
 		return nil, nil
 	}
-	where := store.And{store.Eq{Path: field, Value: patient}}
-	if m.Where != nil {
-		where = append(where, m.Where)
+	where := store.And{store.Eq{Path: field, Value: one}}
+	if asked := m.Documents(); asked != nil {
+		where = append(where, asked)
 	}
 	plan, err := explainer.Explain(ctx, store.Query{Collection: m.Collection, Where: where})
 	if err != nil {
@@ -243,7 +264,7 @@ func suggest(ctx context.Context, st store.Store, m *chartmap.Mapping) (*Suggest
 	if plan.Index != "" && plan.Docs <= 2*plan.Returned+10 {
 		return nil, nil
 	}
-	return &Suggestion{Map: m.Name, Collection: m.Collection, Fields: []string{field}, Examined: plan.Docs, Returned: plan.Returned}, nil
+	return &Suggestion{Map: m.Name, For: what, Collection: m.Collection, Fields: []string{field}, Examined: plan.Docs, Returned: plan.Returned}, nil
 }
 
 // CreateIndex is what to paste into the MongoDB shell.
