@@ -17,9 +17,12 @@ type view struct {
 	typ      fhir.Type
 	branches []branch
 	hide     policy.Hidden
-	actor    context.Context   // for Inner
-	self     fhir.Key          // who asks
-	known    map[fhir.Key]bool // what of others' records is part of those that the view is of
+	actor    context.Context // for Inner
+	self     fhir.Key        // who asks
+
+	apart []string          // path of what is shown apart (policy.Policy.Apart); nil for nothing
+	of    []*patients       // whose records the caller may know of there
+	known map[fhir.Key]bool // whether the caller may, of what was looked at
 }
 
 // branch is a condition on resources: they are part of the record of one of the
@@ -31,7 +34,7 @@ type branch struct {
 
 // whole reports whether all there is of the type is permitted, and shown as it is.
 func (v *view) whole() bool {
-	return len(v.hide.Elements) == 0 && slices.ContainsFunc(v.branches, func(b branch) bool { return b.of == nil && b.where == nil })
+	return len(v.hide.Elements) == 0 && v.apart == nil && slices.ContainsFunc(v.branches, func(b branch) bool { return b.of == nil && b.where == nil })
 }
 
 // decide says what of a type the caller may do what letters and action stand for.
@@ -65,7 +68,37 @@ func (r *Repository) decide(ctx context.Context, t fhir.Type, letters scope.Lett
 			v.branches = append(v.branches, r.filtered(t, b, s)...)
 		}
 	}
-	return v, nil
+	return v, r.setApart(ctx, a, v)
+}
+
+// setApart says of a view what is shown apart, and whose records the caller may know of
+// there: those that the view is of, and for what is about no patient those of all
+// patients whom the caller may see.
+func (r *Repository) setApart(ctx context.Context, a *access.Access, v *view) error {
+	if a.Kind == access.System || len(v.branches) == 0 {
+		return nil
+	}
+	if v.apart = r.Policy.ApartPath(v.typ); v.apart == nil {
+		return nil
+	}
+	for _, b := range v.branches {
+		if b.of != nil {
+			v.of = append(v.of, b.of)
+		}
+	}
+	if r.Policy.Class(v.typ) != policy.Shared {
+		return nil
+	}
+	for _, c := range contexts[a.Kind] {
+		bases, err := r.bases(ctx, a, c, "Patient", policy.See, &view{})
+		if err != nil {
+			return err
+		}
+		for _, b := range bases {
+			v.of = append(v.of, b.of)
+		}
+	}
+	return nil
 }
 
 // permission is what the scopes of one context permit.

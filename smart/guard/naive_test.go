@@ -17,6 +17,7 @@ import (
 // them.
 var apart = map[fhir.Type][]string{
 	"Appointment": {"participant", "actor"}, "AuditEvent": {"entity", "what"}, "Communication": {"recipient"}, "CommunicationRequest": {"recipient"},
+	"Schedule": {"actor"},
 }
 
 // recordOf has for each type of a record the element that names the patient.

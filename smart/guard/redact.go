@@ -34,7 +34,7 @@ func (r *Repository) show(v *view, res fhir.Resource) (fhir.Resource, error) {
 // of the same.
 func (r *Repository) cuts(v *view, body []byte) (cuts, error) {
 	c := cuts{members: v.hide.Elements}
-	path := r.apart(v)
+	path := v.apart
 	if path == nil || len(body) == 0 {
 		return c, nil
 	}
@@ -69,15 +69,6 @@ func (r *Repository) cuts(v *view, body []byte) (cuts, error) {
 	}
 	c.members = append(slices.Clip(c.members), "text")
 	return c, nil
-}
-
-// apart gives the path of what a view shows apart; nil for nothing.
-func (r *Repository) apart(v *view) []string {
-	rule := r.Policy.Record[v.typ]
-	if rule == nil || slices.ContainsFunc(v.branches, func(b branch) bool { return b.of == nil }) {
-		return nil
-	}
-	return rule.ApartPath()
 }
 
 // public reports whether resources of a type are about no patient.
@@ -133,8 +124,8 @@ func (r *Repository) knowsKey(v *view, key fhir.Key) (bool, error) {
 		return false, nil
 	}
 	known := false
-	for _, b := range v.branches {
-		in, err := r.partOf(v.actor, key, b.of)
+	for _, of := range v.of {
+		in, err := r.partOf(v.actor, key, of)
 		if err != nil {
 			return false, err
 		}

@@ -35,6 +35,8 @@ var severals = []string{
 	`{"resourceType":"Appointment","id":"alone","status":"booked","participant":[{"actor":{"reference":"Patient/p"},"status":"accepted"},{"actor":{"display":"Dr. Known"},"status":"accepted"}]}`,
 	`{"resourceType":"AuditEvent","id":"audit","entity":[{"what":{"reference":"Patient/p/_history/2"}},{"what":{"reference":"Patient/secret"},"name":"secret"},{"query":"c2VjcmV0","name":"secret"},{"what":{"reference":"Observation/secret"}}]}`,
 	`{"resourceType":"Communication","id":"news","status":"completed","recipient":[{"reference":"Patient/p"},{"reference":"Patient/secret"}],"sender":{"reference":"Practitioner/d"}}`,
+	`{"resourceType":"Schedule","id":"home","actor":[{"reference":"Practitioner/d"},{"reference":"Patient/secret"}]}`,
+	`{"resourceType":"Schedule","id":"ward","actor":[{"reference":"Practitioner/d"},{"reference":"Patient/p"}]}`,
 	`{"resourceType":"Communication","id":"theirs","status":"completed","subject":{"reference":"Patient/p"},"recipient":[{"reference":"Patient/secret"}]}`,
 }
 
@@ -52,7 +54,7 @@ func TestOthersAreLeftOutOfWhatSeveralShare(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, severals...)
 	for name, ctx := range lookers(t, f) {
-		for _, id := range []string{"Appointment/group", "AuditEvent/audit", "Communication/news", "Communication/theirs"} {
+		for _, id := range []string{"Appointment/group", "AuditEvent/audit", "Communication/news", "Communication/theirs", "Schedule/home"} {
 			typ, id, _ := strings.Cut(id, "/")
 			key := fhir.Key{Type: fhir.Type(typ), ID: id}
 			res, err := f.Read(ctx, key)
@@ -128,6 +130,9 @@ func TestWhatIsLeftOutIsNotFound(t *testing.T) {
 		{"Communication", "recipient=Patient/secret", []string{}},
 		{"Communication", "recipient:missing=true", []string{"theirs"}},
 		{"Communication", "recipient=Patient/p", []string{"news"}},
+		{"Schedule", "actor=Patient/secret", []string{}},
+		{"Schedule", "actor=Patient/p", []string{"ward"}},
+		{"Schedule", "actor=Practitioner/d", []string{"home", "ward"}},
 	} {
 		for name, ctx := range lookers(t, f) {
 			if name == "a proxy" && tt.typ == "AuditEvent" {

@@ -103,7 +103,7 @@ func (l *looker) recheck(found []fhir.Resource) ([]fhir.Resource, error) {
 
 // mayAsk refuses a search that would tell what is hidden.
 func (r *Repository) mayAsk(v *view, q *fhir.Query) error {
-	path := r.apart(v)
+	path := v.apart
 	if len(v.hide.Params) == 0 && path == nil {
 		return nil
 	}

@@ -17,7 +17,7 @@ const (
 // hold for more, since such a list is asked about in another way, so that what is found
 // must be looked at. nil holds for everything.
 func (r *Repository) blind(v *view, where fhir.Expr) (left fhir.Expr, sifted bool, err error) {
-	path := r.apart(v)
+	path := v.apart
 	if path == nil || where == nil {
 		return where, false, nil
 	}

@@ -45,7 +45,6 @@ type Rule struct {
 
 	path  []string
 	paths [][]string // of Else
-	apart []string
 }
 
 // Alternative is what names the patient where nothing else does.
@@ -64,9 +63,9 @@ type Attached struct {
 // Path gives the members that lead to the References of Element.
 func (r *Rule) Path() []string { return r.path }
 
-// ApartPath gives the members that lead to the References of Apart, of which the first is
-// the list; nil when nothing is shown apart.
-func (r *Rule) ApartPath() []string { return r.apart }
+// ApartPath gives the members that lead to the References of what is shown apart of a
+// type, of which the first is the list; nil when nothing is.
+func (p *Policy) ApartPath(t fhir.Type) []string { return p.apart[t] }
 
 // ElsePaths gives those of Else.
 func (r *Rule) ElsePaths() [][]string { return r.paths }
@@ -77,6 +76,7 @@ func (p *Policy) Class(t fhir.Type) Class { return p.classes[t] }
 // classify checks that each type of R4 has just one class, and its rule.
 func (p *Policy) classify(problem func(string, ...any)) {
 	p.classes = make(map[fhir.Type]Class)
+	p.apart = make(map[fhir.Type][]string)
 	put := func(t fhir.Type, c Class) {
 		if !t.Valid() {
 			problem("%q is no resource type of R4", t)
@@ -89,12 +89,21 @@ func (p *Policy) classify(problem func(string, ...any)) {
 	for t, r := range p.Record {
 		put(t, Record)
 		r.check(t, problem)
+		if r.Apart != "" {
+			p.apart[t] = strings.Split(r.Apart, ".")
+		}
 	}
 	for _, t := range p.Shared {
 		put(t, Shared)
 	}
 	for _, t := range p.Closed {
 		put(t, Closed)
+	}
+	for t, path := range p.Apart {
+		if p.classes[t] != Shared || path == "" {
+			problem("apart: %s must be a shared type, with a path; those of a record have it in their rule", t)
+		}
+		p.apart[t] = strings.Split(path, ".")
 	}
 	for t, a := range p.Attached {
 		put(t, AsAttached)
@@ -115,9 +124,6 @@ func (r *Rule) check(t fhir.Type, problem func(string, ...any)) {
 	}
 	if r.Element != "" {
 		r.path = strings.Split(r.Element, ".")
-	}
-	if r.Apart != "" {
-		r.apart = strings.Split(r.Apart, ".")
 	}
 	params := r.Params
 	if r.Else != nil {

@@ -19,8 +19,10 @@ type Policy struct {
 	Format  int    `yaml:"policy"`
 	Version string `yaml:"version"`
 
-	Record   map[fhir.Type]*Rule    `yaml:"record"`
-	Shared   []fhir.Type            `yaml:"shared"`
+	Record map[fhir.Type]*Rule `yaml:"record"`
+	Shared []fhir.Type         `yaml:"shared"`
+	// Apart is for shared types what Rule.Apart is for those of a record.
+	Apart    map[fhir.Type]string   `yaml:"apart"`
 	Closed   []fhir.Type            `yaml:"closed"`
 	Attached map[fhir.Type]Attached `yaml:"attached"`
 
@@ -35,6 +37,7 @@ type Policy struct {
 	Writes map[fhir.Type]Write `yaml:"writes"`
 
 	classes map[fhir.Type]Class
+	apart   map[fhir.Type][]string
 	cells   map[fhir.Type][]place // what of a type belongs to which category
 }
 
