@@ -144,6 +144,9 @@ type Capability struct {
 	// Pending are the names of parameters that will work when all resources are
 	// indexed by them.
 	Pending []string
+	// Unanswered are the names of parameters that are defined here on the type, though
+	// where its resources live nothing answers them.
+	Unanswered []string
 	// Sortable tells which of Params _sort accepts, by name.
 	Sortable []string
 	// Include are the references that _include follows from this type, and

@@ -11,22 +11,26 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-// advise warns of every search that had to look through a whole collection of the EHR, with the
-// index that would help.
+// advise warns of every search that had to look through a whole collection of the EHR, or
+// to sort what it found there, with the index that would help.
 func advise(out io.Writer, t *explain.Trace) {
 	told := make(map[string]bool)
 	for _, st := range t.Steps() {
-		if p := st.Plan; p == nil || !strings.Contains(st.Collection, ".") || p.Index != "" && (p.Index != "_id" || p.Docs <= 2*p.Returned+10) {
-			continue // in the order of _id, all documents are looked at, too
+		p := st.Plan
+		if p == nil || !strings.Contains(st.Collection, ".") {
+			continue
 		}
-		fields := equalities(st.Where, nil)
-		for _, k := range st.Order {
-			if k.Path != "_id" && len(fields) > 0 && !slices.Contains(fields, k.Path) {
-				fields = append(fields, k.Path)
-			}
+		many := p.Docs > 2*p.Returned+10
+		line := ""
+		switch {
+		case p.Index == "", p.Index == "_id" && many: // in the order of _id, all documents are looked at, too
+			line = fmt.Sprintf("WARNING: %s was looked through: %d documents for %d.", st.Collection, p.Docs, p.Returned)
+		case p.Sorted && many:
+			line = fmt.Sprintf("WARNING: %d documents of %s were sorted for %d.", p.Docs, st.Collection, p.Returned)
+		default:
+			continue
 		}
-		line := fmt.Sprintf("WARNING: %s was looked through: %d documents for %d.", st.Collection, st.Plan.Docs, st.Plan.Returned)
-		if len(fields) > 0 {
+		if fields := ordered(equalities(st.Where, nil), st.Order); len(fields) > 0 {
 			line += " An index helps:\n  " + checkup.Suggestion{Collection: st.Collection, Fields: fields}.CreateIndex()
 		}
 		if !told[line] {
@@ -34,6 +38,22 @@ func advise(out io.Writer, t *explain.Trace) {
 			fmt.Fprintln(out, line)
 		}
 	}
+}
+
+// ordered adds the fields of an order to those that are compared, with "-" in front where
+// they do not go the way of the first.
+func ordered(fields []string, order []store.Key) []string {
+	for _, k := range order {
+		if k.Path == "_id" || slices.Contains(fields, k.Path) {
+			continue
+		}
+		path := k.Path
+		if k.Desc != order[0].Desc {
+			path = "-" + path
+		}
+		fields = append(fields, path)
+	}
+	return fields
 }
 
 // equalities are the fields that a filter compares with values for all it finds; what

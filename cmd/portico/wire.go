@@ -138,7 +138,8 @@ func repository(c Config, base string, st store.Store, log *slog.Logger, metrics
 	if err != nil {
 		return nil, err
 	}
-	repo := &router.Router{Records: &record.Repository{Store: st, Base: base, Location: location, Settle: c.Store.settle(), NoText: !c.Search.Text}}
+	records := &record.Repository{Store: st, Base: base, Location: location, Settle: c.Store.settle(), NoText: !c.Search.Text}
+	repo := &router.Router{Records: records}
 	chart, err := loadChart(c)
 	if err != nil || chart == nil {
 		return repo, err
@@ -146,7 +147,7 @@ func repository(c Config, base string, st store.Store, log *slog.Logger, metrics
 	for _, w := range chart.Warnings {
 		log.Warn("chart map", "at", w.String())
 	}
-	repo.Mapped = &chartmap.Repository{Store: st, Map: chart, Base: base, Report: func(f chartmap.Fault) {
+	repo.Mapped = &chartmap.Repository{Store: st, Map: chart, Base: base, Others: records.Others, Report: func(f chartmap.Fault) {
 		metrics.ChartFault(f.Map, f.Path)
 		log.Debug("a value of the EHR does not fit its rule", "map", f.Map, "line", f.Line, "element", f.Path, "resource", f.Key.String())
 	}}

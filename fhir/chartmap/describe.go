@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,18 @@ import (
 // that lead to a value in some branch, and to none in any that cannot be tested.
 func (s *served) describe(loc *time.Location) {
 	s.paths, s.keys = map[*fhir.SearchParam][][]step{}, map[*fhir.SearchParam][][]sortPart{}
-	for _, p := range search.Params(s.typ) {
+	s.offer(search.Params(s.typ), loc)
+	for _, m := range s.maps {
+		m.common = map[*fhir.SearchParam]bool{}
+		for _, p := range s.params {
+			m.common[p] = len(m.branches) == 1 || p.Name != "_id" && !slices.ContainsFunc(s.paths[p], m.fans)
+		}
+	}
+}
+
+// offer adds those of some parameters that can be answered.
+func (s *served) offer(params []*fhir.SearchParam, loc *time.Location) {
+	for _, p := range params {
 		if !s.answers(p, loc) {
 			continue
 		}
@@ -22,14 +34,17 @@ func (s *served) describe(loc *time.Location) {
 			s.sortable = append(s.sortable, p.Name)
 		}
 	}
-	for _, m := range s.maps {
-		m.common = map[*fhir.SearchParam]bool{}
-		for _, p := range s.params {
-			m.common[p] = len(m.branches) == 1 || p.Name != "_id" && !slices.ContainsFunc(s.paths[p], m.fans)
-		}
-	}
 	slices.SortFunc(s.params, func(a, b *fhir.SearchParam) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(s.sortable)
+}
+
+// with gives the type with parameters that are not R4's own besides.
+func (s *served) with(others []*fhir.SearchParam, loc *time.Location) *served {
+	more := *s
+	more.params, more.sortable = slices.Clone(s.params), slices.Clone(s.sortable)
+	more.paths, more.keys = maps.Clone(s.paths), maps.Clone(s.keys)
+	more.offer(others, loc)
+	return &more
 }
 
 // fans reports whether the branches may have different rules for a path.

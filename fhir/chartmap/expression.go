@@ -61,6 +61,13 @@ func stepsTo(n path.Node) ([]step, bool) {
 			if typ, ok := name(n.Args[0]); ok {
 				return narrowed(n.Input, typ)
 			}
+		case "extension": // is where(url = …)
+			steps, ok := stepsTo(n.Input)
+			url, isLiteral := n.Args[0].(*path.Literal)
+			if !ok || !isLiteral || url.Item == nil || url.Item.Kind() != path.String {
+				return nil, false
+			}
+			return append(steps, step{name: "extension"}, step{whereName: "url", whereValue: url.Item.String(), conditional: true}), true
 		case "where":
 			steps, ok := stepsTo(n.Input)
 			where, fits := condition(n.Args[0])

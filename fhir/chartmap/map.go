@@ -67,7 +67,7 @@ type Mapping struct {
 
 	shared cond                       // what all branches ask of a document
 	fanned []string                   // elements that not all branches have alike
-	common map[*fhir.SearchParam]bool // parameters that mean the same in all branches
+	common map[*fhir.SearchParam]bool // R4's parameters that mean the same in all branches
 }
 
 // Allows says which changes the EHR takes.

@@ -68,8 +68,13 @@ func (q *query) plan(fq *fhir.Query) ([]*stream, error) {
 			return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query._sort", "%s cannot be sorted by this parameter.", q.typ)
 		}
 	}
-	var plan []*stream
 	sort := deciding(fq.Sort)
+	for i, k := range sort {
+		if i > 0 && q.roughly(k.Param) {
+			return nil, fhir.Errorf(fhir.CodeNotSupported, "http.query._sort", "%s can only be the first sort key: the EHR does not keep it as dates.", k.Param.Name)
+		}
+	}
+	var plan []*stream
 	for _, m := range q.maps {
 		c, parts := q.parts(m, &a)
 		groups := [][]part{parts}

@@ -29,6 +29,12 @@ type Repository struct {
 	// that it is met. It must be safe for concurrent use; nil discards.
 	Report func(Fault)
 
+	// Others gives search parameters of a type besides R4's own, and the names of those
+	// that are not ready yet; nil: there are none. They are searched by as far as rules
+	// lead to what they ask for.
+	Others func(fhir.Type) (ready []*fhir.SearchParam, pending []string)
+
+	offers       sync.Map // fhir.Type: *offer, once there are others
 	reservations commit.Reservations
 	cache        cache
 	encoders     sync.Pool // of *encoder
@@ -50,17 +56,51 @@ type Fault struct {
 
 // Describe implements fhir.Repository.
 func (r *Repository) Describe(t fhir.Type) fhir.Capability {
-	s := r.Map.types[t]
+	s := r.served(t)
 	if s == nil {
 		return fhir.Capability{}
 	}
 	may := s.allows()
-	return fhir.Capability{
+	c := fhir.Capability{
 		Read: true, VRead: true, HistoryInstance: true, Search: true, Versioning: "versioned",
 		Create: may.Create, Update: may.Update, Delete: may.Delete, NewID: s.newID(),
 		Params: s.params, Sortable: s.sortable,
 		Source: fmt.Sprintf("The EHR's own documents in %s, through the chart map. %s", s.collections(), s.past()),
 	}
+	if r.Others != nil {
+		var others []*fhir.SearchParam
+		others, c.Pending = r.Others(t)
+		for _, p := range others {
+			if !slices.Contains(s.params, p) {
+				c.Unanswered = append(c.Unanswered, p.Name)
+			}
+		}
+	}
+	return c
+}
+
+// offer is a type with parameters that are not R4's own.
+type offer struct {
+	others []*fhir.SearchParam
+	*served
+}
+
+// served gives everything about a type; nil where the map has nothing of it.
+func (r *Repository) served(t fhir.Type) *served {
+	s := r.Map.types[t]
+	if s == nil || r.Others == nil {
+		return s
+	}
+	others, _ := r.Others(t)
+	if len(others) == 0 {
+		return s
+	}
+	if have, ok := r.offers.Load(t); ok && slices.Equal(have.(*offer).others, others) {
+		return have.(*offer).served
+	}
+	more := &offer{others, s.with(others, r.Map.Location)}
+	r.offers.Store(t, more)
+	return more.served
 }
 
 // allows says what some map of the type takes.

@@ -211,7 +211,7 @@ func (q *query) id(b *branch, t *test) cond {
 // condition cannot be said as a filter (dates stored as text, $omitSelf), reading
 // the documents in doubt.
 func (r *Repository) Search(ctx context.Context, fq *fhir.Query) (fhir.Page, error) {
-	s := r.Map.types[fq.Type]
+	s := r.served(fq.Type)
 	if s == nil {
 		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "%s is not in the chart map.", fq.Type)
 	}

@@ -300,7 +300,7 @@ func sortBy(rt *rapid.T, c fhir.Capability) (keys []fhir.SortKey) {
 func (o *oracle) compare(rt *rapid.T, r *chartmap.Repository, typ fhir.Type, counts []int) {
 	c := r.Describe(typ)
 	q := fhir.Query{Type: typ, Where: o.query(rt, c.Params), Sort: sortBy(rt, c), Total: true, Count: rapid.SampledFrom(counts).Draw(rt, "count")}
-	for len(q.Sort) > 1 && tooCostly(r.Search(o.t.Context(), &fhir.Query{Type: typ, Sort: q.Sort, Count: 1})) {
+	for len(q.Sort) > 1 && tooMuch(r.Search(o.t.Context(), &fhir.Query{Type: typ, Sort: q.Sort, Count: 1})) {
 		q.Sort = q.Sort[:len(q.Sort)-1]
 	}
 	got := everything(o.t.Context(), rt, r, q)
@@ -320,10 +320,10 @@ func (o *oracle) compare(rt *rapid.T, r *chartmap.Repository, typ fhir.Type, cou
 	}
 }
 
-// tooCostly reports whether a search is refused for the work that it would be.
-func tooCostly(_ fhir.Page, err error) bool {
+// tooMuch reports whether a search is refused for the work that its order would be.
+func tooMuch(_ fhir.Page, err error) bool {
 	var e *fhir.Error
-	return errors.As(err, &e) && e.Code() == fhir.CodeTooCostly
+	return errors.As(err, &e) && (e.Code() == fhir.CodeTooCostly || e.Code() == fhir.CodeNotSupported)
 }
 
 // ordered checks that resources are in the order of the keys, each of which puts those

@@ -155,6 +155,14 @@ func (s *served) sorts(p *fhir.SearchParam) bool {
 	return form != ""
 }
 
+// roughly reports whether no filter tells what has a value to sort by from what has none: of
+// each stream all documents would have to be read to know which belongs to it.
+func (s *served) roughly(p *fhir.SearchParam) bool {
+	return slices.ContainsFunc(s.keys[p], func(parts []sortPart) bool {
+		return slices.ContainsFunc(parts, func(part sortPart) bool { return !part.where.exact() })
+	})
+}
+
 // maxStreams bounds into how many parts sorting divides what a search looks at.
 const maxStreams = 64
 

@@ -64,7 +64,7 @@ type Suggestion struct {
 	Map        string   `json:"map"`
 	For        string   `json:"for"` // patient, id
 	Collection string   `json:"collection"`
-	Fields     []string `json:"fields"`
+	Fields     []string `json:"fields"` // descending ones behind a "-"
 	// Examined documents gave Returned ones in a search that was tried.
 	Examined int64 `json:"examined"`
 	Returned int64 `json:"returned"`
@@ -272,7 +272,12 @@ func (s Suggestion) CreateIndex() string {
 	_, name, _ := strings.Cut(s.Collection, ".")
 	keys := make([]string, len(s.Fields))
 	for i, f := range s.Fields {
-		keys[i] = fmt.Sprintf("%q: 1", f)
+		path, desc := strings.CutPrefix(f, "-")
+		direction := 1
+		if desc {
+			direction = -1
+		}
+		keys[i] = fmt.Sprintf("%q: %d", path, direction)
 	}
 	return fmt.Sprintf("db.getCollection(%q).createIndex({%s})", name, strings.Join(keys, ", "))
 }

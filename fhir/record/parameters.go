@@ -64,6 +64,15 @@ type parameters struct {
 	index    *index.Parameters // nil: R4's own
 	others   []other           // by id
 	wordless bool              // some records lack the entries of words
+
+	on map[fhir.Type]defined // the others by type
+}
+
+// defined are a type's parameters that are not R4's own: those that can be searched by,
+// and the names of those that cannot yet.
+type defined struct {
+	ready   []*fhir.SearchParam
+	pending []string
 }
 
 // other is a parameter that is not R4's own.
@@ -185,6 +194,18 @@ func (r *Repository) readParameters(ctx context.Context, have *parameters) (*par
 	for i, d := range next.others {
 		next.others[i] = have.same(d)
 		next.others[i].ready = states[stateID(d.id)] == d.state()
+	}
+	next.on = make(map[fhir.Type]defined)
+	for _, o := range next.others {
+		for _, t := range o.param.On() {
+			d := next.on[t]
+			if o.ready {
+				d.ready = append(d.ready, o.param)
+			} else {
+				d.pending = append(d.pending, o.param.Name)
+			}
+			next.on[t] = d
+		}
 	}
 	params := next.params()
 	switch {
@@ -337,6 +358,14 @@ func (r *Repository) params(t fhir.Type) (params []*fhir.SearchParam, pending []
 		}
 	}
 	return params, pending
+}
+
+// Others gives the parameters of a type that SearchParameter records define: those that
+// can be searched by, and the names of those that cannot yet. The slices are read-only, and
+// the same until something changes.
+func (r *Repository) Others(t fhir.Type) (ready []*fhir.SearchParam, pending []string) {
+	d := r.known().on[t]
+	return d.ready, d.pending
 }
 
 // redefine checks what a commit makes of SearchParameters, and gives the ops that go

@@ -267,6 +267,8 @@ func (r *reader) unknown(t fhir.Type, name, full string) {
 	switch _, ok := Lookup(t, name); {
 	case slices.Contains(r.capability(t).Pending, name):
 		r.refuse(full, "%s cannot be searched by %q yet: its resources are being indexed by it. Try again later.", t, name)
+	case slices.Contains(r.capability(t).Unanswered, name):
+		r.refuse(full, "%s cannot be searched by %q: no rule of the chart map leads to what its SearchParameter asks for.", t, name)
 	case ok:
 		r.refuse(full, "Searching %s by %q is not supported here. Supported: %s.", t, name, r.supported(t))
 	default:
