@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,6 +14,7 @@ type View struct {
 	Doc     Doc // without the field
 	Field   string
 	Strings [][]byte // its elements
+	Sorted  bool     // they are in ascending order
 }
 
 // Answers reports whether Match can decide f on views with that field. It cannot where
@@ -131,12 +133,49 @@ func (v *View) Match(f Filter) bool {
 
 // some reports whether an element satisfies a condition that bare takes.
 func (v *View) some(f Filter) bool {
+	if v.Sorted {
+		if from, ok := least(f); ok {
+			at, _ := slices.BinarySearchFunc(v.Strings, from, bytes.Compare)
+			// The next one decides: where it does not satisfy the other end, none behind it does.
+			// Of those that are equal to an end that is left out there may be several.
+			for ; at < len(v.Strings); at++ {
+				if holds(f, v.Strings[at]) {
+					return true
+				}
+				if bytes.Compare(v.Strings[at], from) > 0 {
+					break
+				}
+			}
+			return false
+		}
+	}
 	for _, s := range v.Strings {
 		if holds(f, s) {
 			return true
 		}
 	}
 	return false
+}
+
+// least gives the least string that may satisfy f, where those that do are all that
+// follow each other from there on.
+func least(f Filter) (from []byte, ok bool) {
+	switch f := f.(type) {
+	case And:
+		if len(f) == 1 {
+			return least(f[0])
+		}
+	case Eq:
+		return text(f.Value.Value), true
+	case Range:
+		if f.Low == nil {
+			return nil, true
+		}
+		return text(f.Low.Value.Value), true
+	case Prefix:
+		return []byte(f.Value), true
+	}
+	return nil, false
 }
 
 func holds(f Filter, s []byte) bool {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,6 +66,11 @@ func TestAViewIsLikeTheWholeDocument(t *testing.T) {
 		a := rapid.IntRange(0, 1).Draw(t, "a of the document")
 		whole := doc(t, bson.D{{Key: "_id", Value: 1}, {Key: "k", Value: list}, {Key: "a", Value: a}})
 		v := store.View{Doc: doc(t, bson.D{{Key: "_id", Value: 1}, {Key: "a", Value: a}}), Field: "k"}
+		if rapid.Bool().Draw(t, "sorted") {
+			slices.Sort(list)
+			v.Sorted = true
+			whole = doc(t, bson.D{{Key: "_id", Value: 1}, {Key: "k", Value: list}, {Key: "a", Value: a}})
+		}
 		for _, s := range list {
 			v.Strings = append(v.Strings, []byte(s))
 		}

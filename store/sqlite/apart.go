@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func (a *apart) read(c *conn, coll *collection, e *entry) (*store.View, error) {
 	if err := c.elements.read(a.stmt, e.rid, c.strings); err != nil {
 		return nil, err
 	}
-	a.view = store.View{Doc: e.stored.rest, Field: a.field, Strings: c.elements.list}
+	a.view = store.View{Doc: e.stored.rest, Field: a.field, Strings: c.elements.list, Sorted: slices.IsSortedFunc(c.elements.list, bytes.Compare)}
 	return &a.view, nil
 }
 
