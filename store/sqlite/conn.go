@@ -26,6 +26,7 @@ type conn struct {
 	recent   *recent   // as of the transaction under way
 
 	elements elements // that a search looks at
+	runs     []*run   // that nobody uses
 	whole    elements // of a document that is put together
 	strings  *numbered
 
@@ -129,6 +130,24 @@ func (c *conn) prepare(sql string) (*stmt, error) {
 	s.params = make([]buffer, lib.Xsqlite3_bind_parameter_count(c.tls, s.handle))
 	c.count++
 	return s, nil
+}
+
+// spareRun gives memory for a run, which keepRun takes back.
+func (c *conn) spareRun() *run {
+	n := len(c.runs)
+	if n == 0 {
+		return new(run)
+	}
+	r := c.runs[n-1]
+	c.runs = c.runs[:n-1]
+	return r
+}
+
+func (c *conn) keepRun(r *run) {
+	const most, bytes = 16, 1 << 15
+	if len(c.runs) < most && r != nil && cap(r.keys) <= bytes {
+		c.runs = append(c.runs, r)
+	}
 }
 
 // exec runs a statement that is used once or rarely and keeps nothing of it.

@@ -172,6 +172,8 @@ func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
 	if err := st.bind(s.low, s.high); err != nil {
 		return 0, err
 	}
+	r := c.spareRun()
+	defer c.keepRun(r)
 	// Of the runs at the two ends it takes a look at the entries; all between lie within.
 	var fence, data []byte
 	total, first := more(c.edits(ix), s), true
@@ -183,11 +185,10 @@ func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
 		switch {
 		case data == nil:
 		case first || !more:
-			var r run
-			if err := r.read(fence, data); err != nil {
+			if err := r.readWithin(fence, data, s); err != nil {
 				return 0, err
 			}
-			total += int64(len(r.within(s)))
+			total += int64(len(r.rows))
 			first = false
 		default:
 			n, err := runLength(data)

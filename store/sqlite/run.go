@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/portico-fhir/portico/store"
 )
@@ -100,39 +99,54 @@ func runLength(data []byte) (int64, error) {
 
 func errRun() error { return fmt.Errorf("sqlite: a run of index entries: %w", store.ErrCorrupt) }
 
-// run is a run that was read. It is used again and again, for the sake of its memory.
+// run is a run that was read, or a part of it. It is used again and again, for the sake of
+// its memory.
 type run struct {
 	fence []byte
 	rows  []row
 	keys  []byte // of all rows
+	last  []byte // key that was read last
 }
 
 // read takes the entries out of a row. It copies what it keeps.
-func (r *run) read(fence, data []byte) error {
+func (r *run) read(fence, data []byte) error { return r.readWithin(fence, data, span{}) }
+
+// readWithin takes those out whose keys lie in a span; one without high has no end.
+func (r *run) readWithin(fence, data []byte, s span) error {
 	n, err := runLength(data)
 	if err != nil {
 		return err
 	}
 	data = data[uvarintSize(data):]
 	r.fence = append(r.fence[:0], fence...)
-	r.rows, r.keys = slices.Grow(r.rows[:0], int(n)), r.keys[:0]
-	last, start := r.fence, 0
+	r.last = append(r.last[:0], fence...)
+	r.rows, r.keys = r.rows[:0], r.keys[:0]
+	within := len(s.low) == 0
 	for range n {
-		shared, follow, a := readTurn(data, len(last))
+		shared, follow, a := readTurn(data, len(r.last))
 		if a == 0 {
 			return errRun()
 		}
 		data = data[a:]
-		r.keys = append(append(r.keys, last[:shared]...), data[:follow]...)
+		r.last = append(r.last[:shared], data[:follow]...)
 		rid, b := binary.Uvarint(data[follow:])
 		if b <= 0 {
 			return errRun()
 		}
 		data = data[follow+b:]
-		// keys may have moved; what rows held before stays as it was.
-		key := r.keys[start:len(r.keys):len(r.keys)]
-		r.rows = append(r.rows, row{key, int64(rid)})
-		last, start = key, len(r.keys)
+		if !within {
+			if bytes.Compare(r.last, s.low) < 0 {
+				continue
+			}
+			within = true
+		}
+		if s.high != nil && bytes.Compare(r.last, s.high) >= 0 {
+			return nil
+		}
+		// keys may move; what rows held before stays as it was.
+		start := len(r.keys)
+		r.keys = append(r.keys, r.last...)
+		r.rows = append(r.rows, row{r.keys[start:len(r.keys):len(r.keys)], int64(rid)})
 	}
 	if len(data) > 0 {
 		return errRun()
@@ -143,19 +157,6 @@ func (r *run) read(fence, data []byte) error {
 func uvarintSize(data []byte) int {
 	_, n := binary.Uvarint(data)
 	return n
-}
-
-// within gives the part of the rows whose keys lie in the span, which may end
-// before it begins.
-func (r *run) within(s span) []row {
-	low := r.from(s.low)
-	return r.rows[low:max(low, r.from(s.high))]
-}
-
-// from gives the place of the first row whose key is not below the given one.
-func (r *run) from(key []byte) int {
-	i, _ := slices.BinarySearchFunc(r.rows, key, func(r row, key []byte) int { return bytes.Compare(r.key, key) })
-	return i
 }
 
 // fenceBetween gives the shortest key of a row that keeps b from a, the entry

@@ -20,6 +20,7 @@ type entry struct {
 // walk reads the entries of an access: lane by lane, or merged where the order
 // is asked for.
 type walk struct {
+	conn    *conn
 	access  *access
 	cursors []cursor
 	opened  []*stmt
@@ -59,7 +60,7 @@ const (
 // newWalk opens the statements. coll is read through when the access has no
 // index, else it may be nil.
 func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
-	w := &walk{access: a}
+	w := &walk{conn: c, access: a}
 	var sql string
 	lanes := []lane{{}}
 	if a.ix == nil {
@@ -75,7 +76,7 @@ func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
 		lanes = []lane{{spans: allSpans(lanes)}}
 	}
 	runs := a.ix != nil && a.ix.find != ""
-	shared := cursor{runs: runs, edits: c.edits(a.ix), run: new(run), sparing: runs && len(lanes) >= manyLanes}
+	shared := cursor{runs: runs, edits: c.edits(a.ix), sparing: runs && len(lanes) >= manyLanes}
 	w.cursors = make([]cursor, 0, len(lanes))
 	for i := range lanes {
 		one := shared
@@ -86,7 +87,7 @@ func newWalk(c *conn, coll *collection, a *access) (*walk, error) {
 				return nil, err
 			}
 			w.opened = append(w.opened, s)
-			one.stmt, one.run = s, new(run)
+			one.stmt, one.run = s, c.spareRun()
 			shared.stmt, shared.run = one.stmt, one.run
 		}
 		one.lane, one.bound = &lanes[i], a.ix == nil
@@ -107,6 +108,13 @@ func allSpans(lanes []lane) []span {
 func (w *walk) close() {
 	for _, s := range w.opened {
 		s.release()
+	}
+	var last *run
+	for i := range w.cursors {
+		if r := w.cursors[i].run; r != last { // sparing ones share theirs
+			w.conn.keepRun(r)
+			last = r
+		}
 	}
 	w.cursors, w.opened = nil, nil
 }
@@ -233,10 +241,10 @@ func (c *cursor) fill(down bool) error {
 		case !c.runs:
 			return c.read()
 		default:
-			if err := c.run.read(c.stmt.blob(0), c.stmt.blob(1)); err != nil {
+			if err := c.run.readWithin(c.stmt.blob(0), c.stmt.blob(1), c.span); err != nil {
 				return err
 			}
-			c.rows = c.run.within(c.span)
+			c.rows = c.run.rows
 		}
 	}
 	return nil
@@ -269,10 +277,10 @@ func (c *cursor) take(down bool) error {
 			c.bound = false
 			return nil
 		}
-		if err := c.run.read(c.stmt.blob(0), c.stmt.blob(1)); err != nil {
+		if err := c.run.readWithin(c.stmt.blob(0), c.stmt.blob(1), s); err != nil {
 			return err
 		}
-		if c.keep(c.run.within(s), down); len(c.rows) > 0 {
+		if c.keep(c.run.rows, down); len(c.rows) > 0 {
 			return nil
 		}
 	}
