@@ -59,7 +59,10 @@ func Lacks(order []Key, at Cursor) bool {
 // first gives what an array sorts by.
 func (w *Within) first(array Value, desc bool) Value {
 	var all [][]byte
-	if array.Type == bson.TypeArray {
+	switch array.Type {
+	case bson.TypeString: // as an array of one, which its index entry is
+		all = append(all, text(array.Value))
+	case bson.TypeArray:
 		for elems := body(array.Value); ; {
 			_, v, rest, ok := next(elems)
 			if !ok {

@@ -132,3 +132,27 @@ func parse(t *testing.T, json string) store.Doc {
 	}
 	return d
 }
+
+func TestAStringAloneSortsAsAnArrayOfOne(t *testing.T) {
+	t.Parallel()
+	order := []store.Key{{Path: "a", Within: &store.Within{Stretches: []store.Stretch{{Prefix: "x"}}, Required: true}}}
+	for _, c := range []struct {
+		name  string
+		value any
+		lacks bool
+	}{
+		{"a string", "xy", false},
+		{"an array", bson.A{"b", "xy"}, false},
+		{"another string", "y", true},
+		{"a number", 7, true},
+	} {
+		doc, err := bson.Marshal(bson.D{{Key: "_id", Value: 1}, {Key: "a", Value: c.value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := store.Position(order, doc)
+		if store.Lacks(order, at) != c.lacks || !c.lacks && at[0].StringValue() != "y" {
+			t.Errorf("%s stands at %v", c.name, at)
+		}
+	}
+}

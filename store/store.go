@@ -73,7 +73,8 @@ type Key struct {
 	Path string
 	Desc bool
 	// Within, only in a query, makes a document sort by some strings of the array
-	// at Path, which is then a field at the top; what has none of them comes last.
+	// at Path, which is then a field at the top (a string alone is an array of one); what
+	// has none of them comes last.
 	Within *Within
 }
 

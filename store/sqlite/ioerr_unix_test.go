@@ -239,7 +239,7 @@ func onFailingDisk(t *testing.T, d *disk) {
 	defer failingDisks.Delete(dir)
 
 	want := kept{}
-	s, err = Open(dir, Options{layer: layerOnFailing})
+	s, err = Open(dir, Options{layer: layerOnFailing, Recent: 300})
 	if err != nil && (!d.failed || !errors.Is(err, store.ErrUnavailable)) {
 		t.Fatalf("open: %v", err)
 	}
