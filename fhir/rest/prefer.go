@@ -25,8 +25,11 @@ const (
 	outcome
 )
 
-// parsePrefer refuses unknown values of the preferences that FHIR defines:
-// guessing which of two opposites a client meant helps nobody.
+// contents are the values of return.
+var contents = map[string]returned{"minimal": minimal, "representation": representation, "OperationOutcome": outcome}
+
+// parsePrefer refuses an unknown handling: guessing which of two opposites a client meant
+// helps nobody. An unknown return is ignored; npm's fhirclient asks for "presentation".
 func parsePrefer(h http.Header) (prefer, error) {
 	var p prefer
 	for _, value := range h["Prefer"] {
@@ -35,16 +38,8 @@ func parsePrefer(h http.Header) (prefer, error) {
 			v = strings.Trim(strings.TrimSpace(v), `"`)
 			switch strings.ToLower(strings.TrimSpace(name)) {
 			case "return":
-				p.stated = true
-				switch v {
-				case "minimal":
-					p.content = minimal
-				case "representation":
-					p.content = representation
-				case "OperationOutcome":
-					p.content = outcome
-				default:
-					return p, fhir.Errorf(fhir.CodeInvalid, "http.Prefer", "return must be minimal, representation or OperationOutcome.")
+				if content, known := contents[v]; known {
+					p.content, p.stated = content, true
 				}
 			case "respond-async":
 				p.async = true
