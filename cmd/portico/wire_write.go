@@ -23,7 +23,7 @@ func (c Config) writeOperations(types *router.Router, who *authority, log *slog.
 	}
 	var kept []fhir.Type
 	for _, t := range fhir.Types() {
-		if types.Describe(t).HistoryType { // what lives in the EHR has no versions to remove
+		if !types.IsMapped(t) { // what lives in the EHR has no versions to remove
 			kept = append(kept, t)
 		}
 	}

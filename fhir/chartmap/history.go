@@ -100,11 +100,16 @@ func rekeyed(doc store.Doc, id store.Value) store.Doc {
 	return out
 }
 
-// History implements fhir.Repository, of one resource: the current version, and those
-// that the EHR keeps where the map says so. What was deleted in the EHR has none.
+// History implements fhir.Repository: the current version, and those
+// that the EHR keeps where the map says so. What was deleted in the EHR has none of its own, and in that of a
+// type only what it was before.
 func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
 	if q.Key.ID == "" {
-		return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "Of the EHR's documents there is no history of a whole type.")
+		types := q.Types
+		if q.Key.Type != "" {
+			types = []fhir.Type{q.Key.Type}
+		}
+		return r.chronicle(ctx, q, types)
 	}
 	res, err := r.Read(ctx, q.Key)
 	if err != nil {

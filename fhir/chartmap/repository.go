@@ -62,7 +62,7 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	}
 	may := s.allows()
 	c := fhir.Capability{
-		Read: true, VRead: true, HistoryInstance: true, Search: true, Versioning: "versioned",
+		Read: true, VRead: true, HistoryInstance: true, HistoryType: s.chronicled(), Search: true, Versioning: "versioned",
 		Create: may.Create, Update: may.Update, Delete: may.Delete, NewID: s.newID(),
 		Params: s.params, Sortable: s.sortable,
 		Source: fmt.Sprintf("The EHR's own documents in %s, through the chart map. %s", s.collections(), s.past()),
@@ -139,7 +139,7 @@ func (s *served) newID() func([]byte) string {
 func (s *served) past() string {
 	for _, m := range s.maps {
 		if m.Archive != "" {
-			return "Old versions are those that the EHR keeps."
+			return "Old versions are those that the EHR keeps; deletions are not among them."
 		}
 	}
 	return "Only the current version is kept."

@@ -35,8 +35,8 @@ func (r *Router) Revision() uint64 {
 	return 0
 }
 
-// isMapped reports whether Mapped can do anything with the type.
-func (r *Router) isMapped(t fhir.Type) bool {
+// IsMapped reports whether Mapped can do anything with the type.
+func (r *Router) IsMapped(t fhir.Type) bool {
 	if r.Mapped == nil {
 		return false
 	}
@@ -52,7 +52,7 @@ func (r *Router) isMapped(t fhir.Type) bool {
 }
 
 func (r *Router) of(t fhir.Type) Repository {
-	if r.isMapped(t) {
+	if r.IsMapped(t) {
 		return r.Mapped
 	}
 	return r.Records
@@ -66,28 +66,6 @@ func (r *Router) Read(ctx context.Context, key fhir.Key) (fhir.Resource, error) 
 // Version implements [fhir.Repository].
 func (r *Router) Version(ctx context.Context, key fhir.Key, version string) (fhir.Resource, error) {
 	return r.of(key.Type).Version(ctx, key, version)
-}
-
-// History implements [fhir.Repository]. That of all types is that of the records,
-// unless a type of the EHR is asked for: CodeNotSupported then, as for such a type
-// by itself.
-func (r *Router) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
-	if q.Key.Type != "" {
-		return r.of(q.Key.Type).History(ctx, q)
-	}
-	for _, t := range q.Types {
-		if r.isMapped(t) {
-			return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "%s lives in the EHR, which keeps no versions that could be part of this history.", t)
-		}
-	}
-	if q.Types == nil {
-		for _, t := range fhir.Types() {
-			if !r.isMapped(t) {
-				q.Types = append(q.Types, t)
-			}
-		}
-	}
-	return r.Records.History(ctx, q)
 }
 
 // Search implements [fhir.Repository].
