@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -251,13 +252,17 @@ func (c *Case) writes(ctx context.Context, repo *chartmap.Repository, database s
 	return unlike(want, got), nil
 }
 
-// bookkeeping reports whether a path is one by which the EHR counts and dates changes.
+// bookkeeping reports whether a path is one by which the EHR counts and dates changes, of
+// a document or of an element at some position.
 func bookkeeping(m *chartmap.Map, collection, path string) bool {
+	path = position.ReplaceAllString(path, ".")
 	return slices.ContainsFunc(m.Maps, func(mp *chartmap.Mapping) bool {
 		_, version, updated := mp.Bookkeeping()
 		return mp.Collection == collection && (path == version || path == updated)
 	})
 }
+
+var position = regexp.MustCompile(`\.[0-9]+\.`)
 
 // unlike lists what is only wanted, and what is only there.
 func unlike(want, got map[string]bool) (diffs []string) {
