@@ -272,7 +272,7 @@ func TestAForbiddenTransitionNamesThoseThatAreAllowed(t *testing.T) {
 		{nil, "Possible: arrived, cancelled, noshow."},
 		{amy, "From booked this cannot follow. Possible: cancelled."},
 		{clinician, "Possible: arrived, cancelled, noshow."},
-		{&commit.Actor{Role: "system"}, "Possible: none."},
+		{&commit.Actor{Role: "system"}, "The chart map lets nobody who acts as system move this state: its transitions are of clinician, patient, proxy."},
 	} {
 		_, err := r.Commit(as(t.Context(), tt.who), []fhir.Change{{Method: fhir.Put, Key: key, Body: body}})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

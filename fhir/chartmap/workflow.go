@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -132,6 +133,10 @@ func (p *planner) transition(w *writer, b *branch, was, doc store.Doc) {
 		allowed = "none"
 	}
 	at := string(b.Resource) + ".status"
+	if p.actor != nil && b.Transitions[p.actor.Role] == nil {
+		w.fail(fhir.CodeBusinessRule, at, "The chart map lets nobody who acts as %s move this state: its transitions are of %s.", p.actor.Role, strings.Join(slices.Sorted(maps.Keys(b.Transitions)), ", "))
+		return
+	}
 	if w.isNew {
 		w.fail(fhir.CodeBusinessRule, at, "A new %s cannot begin like this. Possible: %s.", b.Resource, allowed)
 		return

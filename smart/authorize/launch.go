@@ -72,7 +72,7 @@ func (a *Authorizations) NewLaunch(ctx context.Context, l Launch) (*Launched, er
 	c, err := a.Clients.Get(ctx, l.Client)
 	switch {
 	case errors.Is(err, client.ErrUnknown), err == nil && (c.Disabled || c.LaunchURL == ""):
-		return nil, oauth.Errorf(oauth.InvalidRequest, "client_id is not an app that is registered with a launch URL.")
+		return nil, oauth.Errorf(oauth.InvalidRequest, "client_id is not an app that is registered with a launch URL (portico client add … --launch-url URL).")
 	case err != nil:
 		return nil, err
 	}
