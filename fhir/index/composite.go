@@ -131,6 +131,7 @@ func (c *compiler) composite(p *param, v fhir.CompositeValue) (Plan, error) {
 	}
 	if len(v) == 2 && c.typ.pair != nil && p == c.typ.pair.composite {
 		if plan, ok := c.paired(v[0], v[1]); ok {
+			plan.Exact = false // the code has no system there, and the number no unit
 			return plan, nil
 		}
 	}

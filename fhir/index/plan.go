@@ -291,7 +291,9 @@ func (c *compiler) value(p *param, t fhir.Term) (Plan, error) {
 	case fhir.NumberValue:
 		return c.number(p.code, t.Prefix, v), nil
 	case fhir.QuantityValue:
-		return c.number(p.code, t.Prefix, v.NumberValue), nil
+		plan := c.number(p.code, t.Prefix, v.NumberValue)
+		plan.Exact = plan.Exact && v.Code == "" // units stand in no entry
+		return plan, nil
 	case fhir.CompositeValue:
 		return c.composite(p, v)
 	}
@@ -406,28 +408,35 @@ func (c *compiler) between(low, high string) store.Filter {
 }
 
 // number narrows to the numbers in the range. The end of one that is not to be equal is
-// left out, unless it is so long that others may have been cut to it.
+// left out, unless it is so long that others may have been cut to it. For what looks at one
+// end of the numbers that is exact.
 func (c *compiler) number(code string, prefix fhir.Prefix, v fhir.NumberValue) Plan {
 	const first, last = "0", ":" // around all numbers
 	key, _ := decimal(v.Value)
 	low, _ := decimal(v.Low)
 	high, _ := decimal(v.High)
-	above, below := key, key+"~"
-	if len(key) < maxDigits {
-		above, below = key+"!", key
+	short := len(key) < maxDigits
+	above, below, upTo := key, key+"~", key+"~"
+	if short {
+		above, below, upTo = key+"!", key, key+"!"
 	}
 	span := store.Stretch{Prefix: code, Low: first, High: last}
+	decides := false
 	switch prefix {
 	case "", fhir.EQ:
 		span.Low, span.High = low, high+"~"
 	case fhir.GE:
-		span.Low = key
+		span.Low, decides = key, short
 	case fhir.LE:
-		span.High = key + "~"
-	case fhir.GT, fhir.SA:
+		span.High, decides = upTo, short
+	case fhir.GT:
+		span.Low, decides = above, short
+	case fhir.LT:
+		span.High, decides = below, short
+	case fhir.SA:
 		span.Low = above
-	case fhir.LT, fhir.EB:
+	case fhir.EB:
 		span.High = below
 	}
-	return Plan{Where: c.between(code+span.Low, code+span.High), Walk: &Walk{Stretches: []store.Stretch{span}}}
+	return Plan{Where: c.between(code+span.Low, code+span.High), Exact: decides, Walk: &Walk{Stretches: []store.Stretch{span}}}
 }
