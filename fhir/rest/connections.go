@@ -69,10 +69,8 @@ func (c *crowd) Accept() (net.Conn, error) {
 // connection that is closed before that is broken off, answer included.
 func (c *crowd) refuse(conn net.Conn) {
 	defer func() { _ = conn.Close() }() // whoever is refused is not told of faults
-	if conn.SetDeadline(time.Now().Add(refuseTime)) != nil {
-		return
-	}
-	if _, err := conn.Write(c.answer); err != nil {
+	// So short an answer fits into the buffer of a new connection: nobody is waited for.
+	if _, err := conn.Write(c.answer); err != nil || conn.SetDeadline(time.Now().Add(refuseTime)) != nil {
 		return
 	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
