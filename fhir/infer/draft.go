@@ -26,7 +26,11 @@ func Draft(w io.Writer, database string, samples []*Sample) error {
 			continue
 		}
 		d := &drafter{sample: s, types: types, used: make(map[*Field]bool), shared: shared}
+		arrays := d.arrays(guesses[i])
 		d.draft(&maps, &tables, guesses[i], certain[i])
+		for _, a := range arrays {
+			a.draft(&maps, &tables, a.kind, a.certain)
+		}
 	}
 	var out strings.Builder
 	out.WriteString(header)
@@ -54,7 +58,14 @@ const header = `# A draft, made from a sample of documents: read each line as a 
 func (d *drafter) draft(maps, tables *strings.Builder, k *kind, certain float64) {
 	s := d.sample
 	name := s.Collection[strings.LastIndexByte(s.Collection, '.')+1:]
-	fmt.Fprintf(maps, "\n# %s: %d documents looked at; %s with %.2f\n- name: %s\n  resource: %s\n  from: %s\n  id: _id\n", name, s.Documents, k.resource, certain, quote(name), k.resource, quote(name))
+	what, from := "documents", name
+	if d.each != nil {
+		what, from, name = "elements", d.each.of, d.each.of+"."+d.each.path
+	}
+	fmt.Fprintf(maps, "\n# %s: %d %s looked at; %s with %.2f\n- name: %s\n  resource: %s\n  from: %s\n  id: _id\n", name, s.Documents, what, k.resource, certain, quote(name), k.resource, quote(from))
+	if d.each != nil {
+		d.each.write(maps)
+	}
 	d.bookkeeping(maps)
 	switch patient := d.refer("Patient"); {
 	case k.resource == "Patient":
@@ -83,6 +94,11 @@ func (d *drafter) draft(maps, tables *strings.Builder, k *kind, certain float64)
 
 // bookkeeping finds the version and the time of the last change.
 func (d *drafter) bookkeeping(w *strings.Builder) {
+	if d.each != nil { // that of the document
+		w.WriteString(*d.each.kept)
+		return
+	}
+	defer func(start int) { d.kept = w.String()[start:] }(w.Len())
 	if f, _ := d.pick([]string{"rev", "version", "revision", "__v", "v"}, Whole); f != nil && f.Share() > 0.9 {
 		d.used[f] = true
 		fmt.Fprintf(w, "  version: %s\n", quote(f.Path))

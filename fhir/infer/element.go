@@ -33,6 +33,8 @@ type drafter struct {
 	types  map[string]string   // of collections
 	used   map[*Field]bool     // by a rule already
 	shared map[string]struct{} // names of tables that are taken
+	each   *array              // whose elements the sample is of
+	kept   string              // the lines of the version and the time
 }
 
 // pick is the best field of no rule yet that answers to the words and has one of

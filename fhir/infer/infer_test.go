@@ -135,6 +135,10 @@ func TestAnotherEHR(t *testing.T) {
 			{Key: "kvnr", Value: "A123456789"},
 			{Key: "anschriften", Value: bson.A{bson.D{{Key: "strasse", Value: "Ring 1"}, {Key: "plz", Value: "10115"}, {Key: "ort", Value: "Berlin"}}}},
 			{Key: "no", Value: "x y"},
+			{Key: "version", Value: i},
+			{Key: "allergien", Value: bson.A{bson.D{{Key: "nr", Value: int32(1)}, {Key: "allergen", Value: "Penicillin"}, {Key: "datum", Value: "2019-05-06"}}}},
+			{Key: "probleme", Value: bson.A{bson.D{{Key: "icd", Value: "E11.90"}, {Key: "datum", Value: "2018"}}, bson.D{{Key: "icd", Value: "I10.90"}}}},
+			{Key: "besuche", Value: bson.A{bson.D{{Key: "raum", Value: "1"}}}},
 		})
 		insert("diagnosen", bson.D{{Key: "_id", Value: bson.NewObjectID()}, {Key: "patient", Value: 1000 + i}, {Key: "icd10", Value: "I10.90"}, {Key: "datum", Value: "2024-05-06"}})
 	}
@@ -147,6 +151,19 @@ func TestAnotherEHR(t *testing.T) {
 	p, err := (&chartmap.Repository{Store: st, Map: chart}).Read(t.Context(), fhir.Key{Type: "Patient", ID: "1001"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"name: patienten.allergien\n", "each: { array: allergien, key: allergien.nr, suffix: allergien }\n  version: version\n", "code: { text: allergien.allergen }",
+		"patient: { $ref: Patient, $from: _id }", "each: { array: probleme, suffix: probleme }   # what tells", "code: probleme.icd }",
+		"# not used: besuche[].raum (100 %)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the draft lacks %s:\n%s", want, text)
+		}
+	}
+	allergy, err := (&chartmap.Repository{Store: st, Map: chart}).Read(t.Context(), fhir.Key{Type: "AllergyIntolerance", ID: "1001-allergien-1"})
+	if err != nil || !strings.Contains(string(allergy.Body), `"text":"Penicillin"`) {
+		t.Errorf("the allergy: %s, %v", allergy.Body, err)
 	}
 	for _, want := range []string{`"family":"Müller"`, `"gender":"female"`, `"postalCode":"10115"`, `"line":["Ring 1"]`} {
 		if !strings.Contains(string(p.Body), want) {

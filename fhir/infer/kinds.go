@@ -99,7 +99,7 @@ var kinds = []kind{
 		},
 	},
 	{
-		resource: "Condition", names: []string{"diagnosis", "diagnoses", "problem", "problems", "condition", "diagnose", "diagnosen"},
+		resource: "Condition", names: []string{"diagnosis", "diagnoses", "problem", "problems", "condition", "diagnose", "diagnosen", "probleme", "problemer"},
 		hints:    []hint{{diagnosis, 3}, {when, 1}},
 		elements: []element{conceptOf("code", diagnosis, nil, "http://hl7.org/fhir/sid/icd-10"), subjectRef("subject"), dateTime("recordedDate", when), listText("note", note)},
 	},
