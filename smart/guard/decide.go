@@ -240,7 +240,7 @@ func (r *Repository) partyTo(t fhir.Type, actor fhir.Key) fhir.Expr {
 }
 
 // parties are the parameters that name those who take part.
-var parties = map[fhir.Type][]string{"Communication": {"sender", "recipient"}, "Consent": {"actor"}}
+var parties = map[fhir.Type][]string{"Communication": {"sender", "recipient"}, "Consent": {"actor"}, "AuditEvent": {"agent"}}
 
 // filtered narrows a branch by the filters of granular scopes. One that cannot be
 // asked here permits nothing.

@@ -45,8 +45,8 @@ var columns = map[string][]string{
 	"child": strings.Fields(`Patient RelatedPerson! Immunization ImmunizationEvaluation ImmunizationRecommendation AllergyIntolerance Appointment AppointmentResponse
 		Communication MedicationRequest MedicationDispense MedicationStatement MedicationAdministration
 		Observation:laboratory Observation:vital-signs Observation:imaging Observation:survey DiagnosticReport Specimen ImagingStudy Media Condition Encounter Procedure
-		QuestionnaireResponse DocumentReference Composition Coverage CoverageEligibilityRequest CoverageEligibilityResponse Claim ClaimResponse ExplanationOfBenefit Consent!`),
-	"limited": strings.Fields(`Patient RelatedPerson! Immunization ImmunizationEvaluation ImmunizationRecommendation AllergyIntolerance Communication! Consent!`),
+		QuestionnaireResponse DocumentReference Composition Coverage CoverageEligibilityRequest CoverageEligibilityResponse Claim ClaimResponse ExplanationOfBenefit Consent! AuditEvent!`),
+	"limited": strings.Fields(`Patient RelatedPerson! Immunization ImmunizationEvaluation ImmunizationRecommendation AllergyIntolerance Communication! Consent! AuditEvent!`),
 }
 
 func fields(text string) map[string][]string {
@@ -224,6 +224,8 @@ func (w *world) opened(k *token, key fhir.Key, body map[string]any) bool {
 			return key.ID == k.actor
 		case key.Type == "Communication":
 			return party("sender", "recipient")
+		case key.Type == "AuditEvent":
+			return party("agent.who")
 		case key.Type == "Consent":
 			return party("provision.actor.reference")
 		}

@@ -97,6 +97,25 @@ func TestOthersAreLeftOutOfWhatSeveralShare(t *testing.T) {
 	}
 }
 
+func TestProxiesSeeWhatTheyDidThemselves(t *testing.T) {
+	t.Parallel()
+	const event = `{"resourceType":"AuditEvent","id":"%s","agent":[{"who":{"reference":"%s"},"requestor":true}],"entity":[{"what":{"reference":"Patient/p"}}]}`
+	f := newFixture(
+		t, fmt.Sprintf(event, "own", "RelatedPerson/r"), fmt.Sprintf(event, "mothers", "RelatedPerson/m"), fmt.Sprintf(event, "doctors", "Practitioner/d"),
+		strings.Replace(fmt.Sprintf(event, "elsewhere", "RelatedPerson/r"), "Patient/p", "Patient/q", 1),
+	)
+	for _, column := range []string{"child", "limited"} {
+		f.proxy(t, "p", column)
+		page, err := f.find(as(t, access.Proxy, "RelatedPerson/r", "p", "patient/AuditEvent.rs"), t, "AuditEvent")
+		if err != nil || len(page.Resources) != 1 || page.Resources[0].ID != "own" {
+			t.Errorf("E11 with the column %s: %v, %v", column, page.Resources, err)
+		}
+	}
+	if page, err := f.find(as(t, access.Patient, "Patient/p", "p", "patient/AuditEvent.rs"), t, "AuditEvent"); err != nil || len(page.Resources) != 3 {
+		t.Errorf("E5 the patient: %v, %v", page.Resources, err)
+	}
+}
+
 func TestWhatIsLeftOutIsNotFound(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, severals...)

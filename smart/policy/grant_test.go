@@ -268,11 +268,11 @@ func TestAGrantOpensOnlyWhatItNames(t *testing.T) {
 		return sorted(slices.Collect(maps.Keys(e.Cells)))
 	}
 	g := grant("adult-delegated")
-	if got := open(g, adult); got != "consents relations" {
+	if got := open(g, adult); got != "audit consents relations" {
 		t.Errorf("E11 an adult's grant that names nothing opens %s", got)
 	}
 	g.Categories = []string{"allergies", "labs"}
-	if got := open(g, adult); got != "allergies consents labs relations" {
+	if got := open(g, adult); got != "allergies audit consents labs relations" {
 		t.Errorf("E11 an adult's grant that names two opens %s", got)
 	}
 	g.Actions = []policy.Action{policy.Send}
