@@ -197,7 +197,7 @@ func TestTheUKPackRestsUntilReview(t *testing.T) {
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	p := standard(t)
-	everyday := "AllergyIntolerance Consent* Immunization ImmunizationEvaluation ImmunizationRecommendation Patient RelatedPerson*"
+	everyday := "AllergyIntolerance Consent* Immunization ImmunizationEvaluation ImmunizationRecommendation Patient RelatedPerson* AuditEvent*"
 	clinical := " Claim ClaimResponse Composition Condition Coverage CoverageEligibilityRequest CoverageEligibilityResponse DiagnosticReport DocumentReference Binary Encounter ExplanationOfBenefit ImagingStudy Media" +
 		" MedicationAdministration MedicationDispense MedicationRequest MedicationStatement Observation?category=imaging Observation?category=laboratory Observation?category=survey Observation?category=vital-signs" +
 		" Procedure QuestionnaireResponse Specimen Appointment AppointmentResponse Communication"
