@@ -61,6 +61,15 @@ func (m *Mapping) Array() string {
 	return m.each.array
 }
 
+// Stamp gives the field in which documents have the time of their last change; empty where
+// the map names none, or one of the elements of an array.
+func (m *Mapping) Stamp() string {
+	if m.updated == nil || m.each != nil && m.moves(m.updated.path) {
+		return ""
+	}
+	return m.updated.path
+}
+
 // needs lists the fields of the EHR's documents that are read.
 func (m *Mapping) needs() []string {
 	var out []string

@@ -46,7 +46,7 @@ func (f *Feed) Unseen() []string {
 	}
 	var names []string
 	for _, m := range f.Map.Maps {
-		if _, _, updated := m.Bookkeeping(); updated == "" {
+		if m.Stamp() == "" {
 			names = append(names, m.Name)
 		}
 	}

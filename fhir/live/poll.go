@@ -38,7 +38,7 @@ func (f *Feed) poll(ctx context.Context, tell func(context.Context, []Change) er
 	defer tick.Stop()
 	for {
 		for _, m := range f.Map.Maps {
-			_, _, updated := m.Bookkeeping()
+			updated := m.Stamp()
 			if updated == "" {
 				continue
 			}
