@@ -14,6 +14,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/internal/patience"
 )
 
 const testBase = "http://localhost:8080/fhir"
@@ -48,8 +49,9 @@ func newEnv(t testing.TB, change func(*Server)) *env {
 			}[mode]
 			return s, ok
 		},
-		Log: slog.New(slog.NewJSONHandler(log, nil)),
-		Now: now,
+		Log:    slog.New(slog.NewJSONHandler(log, nil)),
+		Now:    now,
+		Limits: Limits{Timeout: patience.Limit},
 	}
 	if change != nil {
 		change(s)

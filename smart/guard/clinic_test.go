@@ -19,6 +19,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/fhir/terminology"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/guard"
 	"github.com/portico-fhir/portico/smart/policy"
@@ -85,7 +86,7 @@ func serve(t testing.TB, w *world, inner fhir.Repository) *clinic {
 		Metadata: func(mode string) (rest.Statement, bool) {
 			return rest.Statement{Body: []byte("{}"), ETag: `"1"`}, mode == "full"
 		},
-		Now: clock,
+		Now: clock, Limits: rest.Limits{Timeout: patience.Limit},
 		Authenticate: func(ctx context.Context, h http.Header) (context.Context, rest.Caller, error) {
 			name, err := rest.Bearer(h)
 			if err != nil {
