@@ -49,6 +49,12 @@
 // one document becomes a resource for each entry that has at least one of its
 // fields, with the id "{id}-{suffix}".
 //
+// With each, the rules read an element of an array at a time, in the place of the array; the
+// id is "{id}-{suffix of the array}-{key of the element}". With groupBy they read all documents
+// that have a field in common as one: what these agree in, and a list of them. Conditions are
+// compiled against what the rules read, lifted to the documents behind it (Mapping.lift, an upper
+// bound), and what the store then finds is held against them as they were.
+//
 // # Writing
 //
 // Every lens has a put beside its get. A put changes nothing where get gives what
