@@ -1,6 +1,7 @@
 package chartmap
 
 import (
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -23,7 +24,6 @@ type moment struct {
 const (
 	dayLayout    = "2006-01-02"
 	secondLayout = "2006-01-02T15:04:05Z07:00"
-	milliLayout  = "2006-01-02T15:04:05.000Z07:00"
 )
 
 // years bounds what FHIR can write: 0001 to 9999, with a day to spare for zones.
@@ -53,14 +53,25 @@ func (m *moment) append(dst []byte, v bson.RawValue) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	layout := secondLayout
+	dst = append(dst, '"')
 	switch {
 	case m.day:
-		layout = dayLayout
+		dst = m.in(t).AppendFormat(dst, dayLayout)
 	case m.millis || t.Nanosecond() != 0:
-		layout = milliLayout
+		dst = appendMillis(dst, m.in(t))
+	default:
+		dst = m.in(t).AppendFormat(dst, secondLayout)
 	}
-	return append(m.in(t).AppendFormat(append(dst, '"'), layout), '"'), true
+	return append(dst, '"'), true
+}
+
+// appendMillis writes t with milliseconds, in a third of the time that a layout of them takes: only for layouts of
+// RFC 3339 has package time a way of its own. The year has four digits.
+func appendMillis(dst []byte, t time.Time) []byte {
+	start := len(dst)
+	dst = t.AppendFormat(dst, secondLayout)
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return slices.Insert(dst, start+len("2006-01-02T15:04:05"), '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 }
 
 // in gives t in the rule's zone. Offsets of old local times that have seconds
