@@ -52,8 +52,19 @@ func startServer(ctx context.Context, dir string) (*server, error) {
 	return launch(ctx, dir, args...)
 }
 
-// launch starts a server with these arguments; dir is for its log.
-func launch(ctx context.Context, dir string, args ...string) (*server, error) {
+// launch starts a server with these arguments; dir is for its log. It tries again when somebody
+// has taken one of the ports, which were free a moment before.
+func launch(ctx context.Context, dir string, args ...string) (s *server, err error) {
+	for range 3 {
+		s, err = launchOnce(ctx, dir, args...)
+		if err == nil || !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+			break
+		}
+	}
+	return s, err
+}
+
+func launchOnce(ctx context.Context, dir string, args ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
