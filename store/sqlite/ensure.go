@@ -34,7 +34,7 @@ func (s *Store) Ensure(ctx context.Context, indexes []store.Index) error {
 	w := s.writer
 	return w.do(&request{ctx: ctx, alone: func() error {
 		// No edits are kept of an index that goes.
-		if err := w.rememberNothing(); err != nil {
+		if err := w.carryOutAll(); err != nil {
 			return err
 		}
 		for _, def := range indexes {

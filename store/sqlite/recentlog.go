@@ -46,8 +46,8 @@ func (w *writer) remember(fresh batch, due int, freeze bool) error {
 	return nil
 }
 
-// rememberNothing carries out all that is kept.
-func (w *writer) rememberNothing() error {
+// carryOutAll carries out all that is kept.
+func (w *writer) carryOutAll() error {
 	for !w.kept().empty() {
 		if err := w.remember(batch{}, math.MaxInt, true); err != nil {
 			return err
