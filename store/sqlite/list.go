@@ -89,14 +89,5 @@ func readLiteral(data []byte, length int) (shared, follow, n int) {
 	if a <= 0 || v&1 == 1 {
 		return 0, 0, 0
 	}
-	drop, b := v>>2, 0
-	if v&2 != 0 {
-		if drop, b = binary.Uvarint(data[a:]); b <= 0 {
-			return 0, 0, 0
-		}
-	}
-	if drop > uint64(length) || v>>2 > uint64(len(data)-a-b) {
-		return 0, 0, 0
-	}
-	return length - int(drop), int(v >> 2), a + b
+	return turn(v>>2, v&2 != 0, data, a, length)
 }

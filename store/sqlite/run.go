@@ -62,16 +62,24 @@ func readTurn(data []byte, length int) (shared, follow, n int) {
 	if a <= 0 {
 		return 0, 0, 0
 	}
-	drop, b := v>>1, 0
-	if v&1 == 1 {
-		if drop, b = binary.Uvarint(data[a:]); b <= 0 {
+	return turn(v>>1, v&1 == 1, data, a, length)
+}
+
+// turn is where so many bytes follow, and n bytes of data say so; another varint, if there is one, says how
+// many are dropped.
+func turn(follows uint64, another bool, data []byte, n, length int) (shared, follow, size int) {
+	drop := follows
+	if another {
+		v, more := binary.Uvarint(data[n:])
+		if more <= 0 {
 			return 0, 0, 0
 		}
+		drop, n = v, n+more
 	}
-	if drop > uint64(length) || v>>1 > uint64(len(data)-a-b) {
+	if drop > uint64(length) || follows > uint64(len(data)-n) {
 		return 0, 0, 0
 	}
-	return length - int(drop), int(v >> 1), a + b
+	return length - int(drop), int(follows), n
 }
 
 // common is the length of what two keys start with both.
