@@ -47,6 +47,8 @@ func (c *clientFlags) declare(f *flag.FlagSet) {
 
 // addClient registers an app.
 type addClient struct {
+	beginning
+
 	ID, Name   string
 	Kind       smart.Kind
 	LaunchURL  string
@@ -153,7 +155,7 @@ func (e *addClient) carryOut(ctx context.Context, st store.Store) (string, error
 }
 
 // listClients lists the registered apps.
-type listClients struct{}
+type listClients struct{ following }
 
 func clientList(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	at, _, done, err := place(f, args, "", env, std)
@@ -187,14 +189,18 @@ func (*listClients) carryOut(ctx context.Context, st store.Store) (string, error
 }
 
 // removeClient removes an app, and ends its access.
-type removeClient struct{ ID string }
+type removeClient struct {
+	following
+
+	ID string
+}
 
 func clientRemove(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	at, id, done, err := place(f, args, "client_id", env, std)
 	if err != nil || done {
 		return err
 	}
-	return dispatch(ctx, at, f.Name(), &removeClient{id}, std)
+	return dispatch(ctx, at, f.Name(), &removeClient{ID: id}, std)
 }
 
 func (e *removeClient) carryOut(ctx context.Context, st store.Store) (string, error) {

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/sqlite"
 )
 
 // errand is what an administrator wants done in a store: what the command line said, in
@@ -16,7 +19,19 @@ import (
 type errand interface {
 	// carryOut does it, and gives what to say about it.
 	carryOut(ctx context.Context, st store.Store) (said string, err error)
+	// begins reports whether it can be the first that is done in a store.
+	begins() bool
 }
+
+// beginning is part of the errands that can be the first.
+type beginning struct{}
+
+func (beginning) begins() bool { return true }
+
+// following is part of those that want something to be there.
+type following struct{}
+
+func (following) begins() bool { return false }
 
 // newErrand makes an empty one, by the names of subcommand and deed; nil for another name.
 func newErrand(name string) errand {
@@ -94,6 +109,15 @@ func dispatch(ctx context.Context, at StoreConfig, name string, e errand, std st
 func carryOutHere(ctx context.Context, at StoreConfig, e errand, std streams) (said string, err error) {
 	log, lines := newLogger(std.err, defaultConfig().Log.Level)
 	defer func() { err = errors.Join(err, lines.Close()) }()
+	if dir, embedded := strings.CutPrefix(string(at.URI), "sqlite:"); embedded {
+		switch _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); {
+		case !errors.Is(err, os.ErrNotExist):
+		case !e.begins():
+			return "", fmt.Errorf("there is no store in %s. Say where it is with --store", absolute(dir))
+		default:
+			fmt.Fprintf(std.err, "making a new store in %s\n", absolute(dir))
+		}
+	}
 	st, err := openStore(ctx, at, log)
 	if errors.Is(err, store.ErrUnavailable) && at.desk() != "" {
 		return "", fmt.Errorf("%w. If that is portico serve, it would do this itself, but nobody answers at %s (was it started by another user, or with an older version?); other commands have the store for a while only: then try again", err, at.desk())
@@ -103,6 +127,14 @@ func carryOutHere(ctx context.Context, at StoreConfig, e errand, std streams) (s
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	return e.carryOut(ctx, st)
+}
+
+// absolute gives the path of a directory as it is from everywhere.
+func absolute(dir string) string {
+	if path, err := filepath.Abs(dir); err == nil {
+		return path
+	}
+	return dir
 }
 
 // wanted is what is sent to the desk of a server.

@@ -17,6 +17,8 @@ func keys(ctx context.Context, args []string, env func(string) string, std strea
 
 // rotateKeys makes a new key.
 type rotateKeys struct {
+	beginning
+
 	Now bool // and withdraws the others
 }
 
@@ -26,7 +28,7 @@ func keysRotate(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	if err != nil || done {
 		return err
 	}
-	return dispatch(ctx, at, f.Name(), &rotateKeys{*now}, std)
+	return dispatch(ctx, at, f.Name(), &rotateKeys{Now: *now}, std)
 }
 
 func (e *rotateKeys) carryOut(ctx context.Context, st store.Store) (string, error) {

@@ -35,6 +35,8 @@ func accounts(st store.Store) *account.Accounts {
 
 // addUser makes an account.
 type addUser struct {
+	beginning
+
 	Account  account.Account
 	Password string
 }
@@ -65,7 +67,7 @@ func userAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(strin
 	if err != nil {
 		return err
 	}
-	return dispatch(ctx, at, f.Name(), &addUser{a, password}, std)
+	return dispatch(ctx, at, f.Name(), &addUser{Account: a, Password: password}, std)
 }
 
 func (e *addUser) carryOut(ctx context.Context, st store.Store) (string, error) {
@@ -80,7 +82,7 @@ func (e *addUser) carryOut(ctx context.Context, st store.Store) (string, error) 
 }
 
 // listUsers lists the accounts.
-type listUsers struct{}
+type listUsers struct{ following }
 
 func userList(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	at, _, done, err := place(f, args, "", env, std)
@@ -137,7 +139,11 @@ func findUser(ctx context.Context, a *account.Accounts, login string) (found acc
 }
 
 // setPassword gives an account another password.
-type setPassword struct{ Login, Password string }
+type setPassword struct {
+	following
+
+	Login, Password string
+}
 
 func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	at, login, done, err := place(f, args, "login", env, std)
@@ -148,7 +154,7 @@ func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(
 	if err != nil {
 		return err
 	}
-	return dispatch(ctx, at, f.Name(), &setPassword{login, password}, std)
+	return dispatch(ctx, at, f.Name(), &setPassword{Login: login, Password: password}, std)
 }
 
 func (e *setPassword) carryOut(ctx context.Context, st store.Store) (string, error) {
@@ -165,6 +171,8 @@ func (e *setPassword) carryOut(ctx context.Context, st store.Store) (string, err
 
 // disableUser disables an account, or enables it.
 type disableUser struct {
+	following
+
 	Login    string
 	Disabled bool
 }
@@ -182,7 +190,7 @@ func setDisabled(ctx context.Context, f *flag.FlagSet, args []string, env func(s
 	if err != nil || done {
 		return err
 	}
-	return dispatch(ctx, at, f.Name(), &disableUser{login, disabled}, std)
+	return dispatch(ctx, at, f.Name(), &disableUser{Login: login, Disabled: disabled}, std)
 }
 
 func (e *disableUser) carryOut(ctx context.Context, st store.Store) (string, error) {

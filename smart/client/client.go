@@ -78,7 +78,7 @@ func (c *Client) Validate() error {
 		check(c.JWKS == nil && c.JWKSURL == "", "a client with a secret has no keys")
 	case JWT:
 		check(c.SecretHash == nil, "a client with keys has no secret")
-		check((c.JWKS == nil) != (c.JWKSURL == ""), "a client with keys gives either its key set or the URL of it")
+		check((c.JWKS == nil) != (c.JWKSURL == ""), "a client with keys gives either its key set or the URL of it (--jwks or --jwks-url)")
 		if c.JWKS != nil {
 			err := jwks.Check(c.JWKS, algorithms[:])
 			check(err == nil, "the key set: %w", err)
@@ -94,7 +94,7 @@ func (c *Client) Validate() error {
 		check(slices.Contains([]string{AuthorizationCode, RefreshToken, ClientCredentials}, g), "the grant type %q is not supported", g)
 	}
 	check(c.Kind != Public || !slices.Contains(c.Grants, ClientCredentials), "a public client cannot have the grant type client_credentials")
-	check(len(c.Redirects) > 0 || !slices.Contains(c.Grants, AuthorizationCode), "the grant type authorization_code needs a redirect URI")
+	check(len(c.Redirects) > 0 || !slices.Contains(c.Grants, AuthorizationCode), "the grant type authorization_code needs a redirect URI (--redirect; or --backend for what works without people)")
 	for _, r := range c.Redirects {
 		check(checkRedirect(r) == nil, "the redirect URI %q: %w", r, checkRedirect(r))
 	}
