@@ -102,28 +102,33 @@ var customTable = Table{
 func TestG7_20_ParametersOfEveryTypeAreSearchedByAsR4sOwn(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, name string, st store.Store) {
-		s := newServer(t, st, time.UTC)
-		records := s.Repository.Repository.(*join.Repository).Inner.(*record.Repository)
-		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-		var running sync.WaitGroup
-		running.Go(func() { records.Maintain(ctx, slog.New(slog.DiscardHandler)) })
-		t.Cleanup(func() {
-			cancel()
-			running.Wait()
-		})
-		for _, r := range customs() {
-			if err := s.put(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !patience.Until(func() bool {
-			ready := func(typ fhir.Type, name string) bool {
-				return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
-			}
-			return !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) })
-		}) {
-			t.Fatal("the parameters do not become ready")
-		}
+		define(t, newServer(t, st, time.UTC))
 		check(t, st, customTable)
 	})
+}
+
+// define makes the parameters, and waits until they are searched by.
+func define(t *testing.T, s *server) {
+	t.Helper()
+	records := s.Repository.Repository.(*join.Repository).Inner.(*record.Repository)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { records.Maintain(ctx, slog.New(slog.DiscardHandler)) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	for _, r := range customs() {
+		if err := s.put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready := func(typ fhir.Type, name string) bool {
+		return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
+	}
+	if !patience.Until(func() bool {
+		return !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) })
+	}) {
+		t.Fatal("the parameters do not become ready")
+	}
 }

@@ -2,6 +2,8 @@ package exact
 
 import (
 	"fmt"
+	"html"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,7 +40,17 @@ func numbers() []string {
 // source draws parts of resources.
 type source struct{ *rapid.T }
 
-func (s source) of(list []string) string { return rapid.SampledFrom(list).Draw(s.T, "one") }
+func (s source) of(list []string) string { return list[s.even(len(list))] }
+
+// even draws a number below n, each as often as any other: rapid by itself prefers small
+// ones.
+func (s source) even(n int) int {
+	h := uint32(2166136261)
+	for range 4 {
+		h = (h ^ rapid.Uint32().Draw(s.T, "which")) * 2654435761
+	}
+	return int(h>>16) % n
+}
 
 func (s source) chance() bool { return rapid.Bool().Draw(s.T, "there") }
 
@@ -193,13 +205,65 @@ func (s source) age() any {
 	return Object{"value": number(n), "system": "http://unitsofmeasure.org", "code": "a", "unit": "years"}
 }
 
+// places are far from each other, at the poles and the antimeridian, too; and distances are
+// of no two of them.
+func places() [][2]string {
+	return [][2]string{
+		{"59.91", "10.75"}, {"60.39", "5.32"}, {"59.33", "18.07"}, {"-33.87", "151.21"}, {"89.9", "0"}, {"89.9", "180"}, {"0", "179.99"}, {"0", "-179.99"},
+	}
+}
+
+func distances() []string { return []string{"1", "5", "30", "100", "350", "500", "9000", "20100"} }
+
+func (s source) position() any {
+	p := rapid.SampledFrom(places()).Draw(s.T, "place")
+	return Object{"latitude": number(p[0]), "longitude": number(p[1])}
+}
+
+func (s source) narrative() any {
+	return Object{"status": "additional", "div": `<div xmlns="http://www.w3.org/1999/xhtml"><p>` + html.EscapeString(s.of(words())) + "</p></div>"}
+}
+
+// own gives what parameters of one's own look for.
+func (s source) own(r Object, typ string) {
+	one := func(url, name string, value any) any { return Object{"url": url, name: value} }
+	var all []any
+	add := func(e func() any) {
+		if s.chance() {
+			all = append(all, e())
+		}
+	}
+	switch typ {
+	case "Patient", "Observation":
+		add(func() any { return one("urn:mood", "valueCode", s.of([]string{"1", "2", "A", "a"})) })
+		add(func() any { return one("urn:mood", "valueCoding", s.coding()) })
+	}
+	switch typ {
+	case "Patient":
+		add(func() any { return one("urn:friend", "valueReference", s.reference("Patient")()) })
+	case "Observation":
+		add(func() any { return one("urn:weight", "valueQuantity", s.quantity()) })
+		for range 2 {
+			add(func() any {
+				return Object{"url": "urn:dose", "extension": []any{one("of", "valueCoding", s.coding()), one("much", "valueQuantity", s.quantity()), one("when", "valueDateTime", s.date())}}
+			})
+		}
+		add(func() any { return Object{"url": "urn:dose", "extension": []any{one("of", "valueCoding", s.coding())}} })
+		r["note"] = s.some(func() any { return Object{"text": s.word(), "time": s.maybe(s.date)} })
+	}
+	if all != nil {
+		r["extension"] = all
+	}
+}
+
 // resource draws one of a type; members that are nil are left out.
 func (s source) resource(typ string) Object {
 	statuses := map[string][]string{
 		"Observation": {"final", "amended", "preliminary"}, "Encounter": {"finished", "planned"}, "MedicationRequest": {"active", "stopped"},
 		"Appointment": {"booked", "pending"}, "Communication": {"completed", "in-progress"}, "Location": {"active", "inactive"},
 	}
-	r := Object{"identifier": s.some(s.identifier)}
+	r := Object{"identifier": s.some(s.identifier), "text": s.maybe(s.narrative)}
+	s.own(r, typ)
 	if list := statuses[typ]; list != nil {
 		r["status"] = s.of(list)
 	}
@@ -258,6 +322,7 @@ func (s source) resource(typ string) Object {
 		r["name"], r["alias"], r["type"], r["address"], r["partOf"], r["active"] = s.word(), s.some(s.word), s.some(s.concept), s.some(s.postal), s.maybe(s.reference("Organization")), s.maybe(s.bool)
 	case "Location":
 		r["name"], r["alias"], r["type"], r["address"], r["managingOrganization"] = s.word(), s.some(s.word), s.some(s.concept), s.maybe(s.address), s.maybe(s.reference("Organization"))
+		r["position"] = s.maybe(s.position)
 	}
 	return tidy(r).(Object)
 }
@@ -332,6 +397,15 @@ func (s source) value(a Attribute, modifier string) string {
 	switch {
 	case modifier == "missing":
 		return s.of([]string{"true", "false"})
+	case modifier == "in" || modifier == "not-in":
+		return s.of([]string{"urn:set:few", "urn:set:below", "urn:set:whole", "urn:set:less"})
+	case modifier == "above" && a.Kind == "token" || modifier == "below" && a.Kind == "token":
+		return s.of(slices.Sorted(maps.Keys(placed())))
+	case a.Kind == "words":
+		return s.words()
+	case a.Kind == "near":
+		p := rapid.SampledFrom(places()).Draw(s.T, "place")
+		return p[0] + "|" + p[1] + "|" + s.of(distances()) + s.of([]string{"", "|", "|km"})
 	case modifier == "identifier":
 		return systemCode()
 	case modifier == "of-type":
@@ -392,18 +466,55 @@ func (s source) value(a Attribute, modifier string) string {
 	return strings.Join(parts, "$")
 }
 
+// words draws a full-text search.
+func (s source) words() string {
+	phrase := func() []string {
+		for {
+			if w := wordsOf(s.of(append(words(), codes()...))); len(w) > 0 {
+				return w
+			}
+		}
+	}
+	one := func() string {
+		w := s.of(phrase())
+		if s.chance() {
+			w = strings.ToUpper(w)
+		}
+		return w
+	}
+	switch rapid.IntRange(0, 5).Draw(s.T, "form") {
+	case 0:
+		return one() + " " + one()
+	case 1:
+		return one() + " OR " + one()
+	case 2:
+		return `"` + strings.Join(phrase(), " ") + `"`
+	case 3:
+		w := []rune(one())
+		return string(w[:rapid.IntRange(1, len(w)).Draw(s.T, "to")]) + "*"
+	case 4:
+		return one() + " NOT " + one()
+	}
+	return one()
+}
+
 // criterion draws a parameter with a modifier and some alternatives.
 func (s source) criterion(attributes []Attribute) (a Attribute, modifier, value string) {
-	a = rapid.SampledFrom(attributes).Draw(s.T, "parameter")
+	a = attributes[s.even(len(attributes))]
 	modifiers := map[string][]string{
 		"string": {"exact", "contains"}, "token": {"not", "text"}, "reference": append([]string{"identifier"}, a.Targets...), "uri": {"above", "below"},
 	}[a.Kind]
-	if a.Name == "identifier" {
+	switch {
+	case a.Name == "identifier":
 		modifiers = append(modifiers, "of-type")
+	case slices.Contains([]string{"code", "category", "class", "type", "value-concept", "combo-code", "component-code", "language", "mood"}, a.Name):
+		modifiers = append(modifiers, "in", "not-in", "above", "below")
 	}
-	modifiers = append(modifiers, "missing")
+	if a.Kind != "words" {
+		modifiers = append(modifiers, "missing")
+	}
 	if len(modifiers) > 0 && rapid.IntRange(0, 2).Draw(s.T, "modified") == 0 {
-		modifier = s.of(modifiers)
+		modifier = modifiers[s.even(len(modifiers))]
 	}
 	alternatives := 1
 	if modifier != "missing" {

@@ -140,6 +140,10 @@ func matchToken(have any, modifier, want string) bool {
 		return false
 	}
 	system, code := get(o, "system"), get(o, "code")+get(o, "value")
+	switch modifier {
+	case "in", "below", "above":
+		return inSet(system, code, modifier, want)
+	}
 	parts := cut(want, '|')
 	for i := range parts {
 		parts[i] = unescaper.Replace(parts[i])

@@ -88,6 +88,45 @@ var (
 	people       = []string{"Patient", "Practitioner", "Organization"}
 )
 
+// extension gives what an extension holds.
+func extension(url string, values ...string) func(Object) []any {
+	return func(r Object) []any {
+		var out []any
+		for _, e := range at(r, "extension") {
+			if get(e, "url") != url {
+				continue
+			}
+			for _, name := range values {
+				for _, v := range at(e, name) {
+					if code, ok := v.(string); ok && name == "valueCode" {
+						v = Object{"code": code}
+					}
+					out = append(out, v)
+				}
+			}
+		}
+		return out
+	}
+}
+
+// OwnAttributes are those of parameters that SearchParameter resources define.
+func OwnAttributes() map[string][]Attribute {
+	mood := Attribute{Name: "mood", Kind: "token", Values: extension("urn:mood", "valueCode", "valueCoding")}
+	dose := []Attribute{
+		{Kind: "token", Values: extension("of", "valueCoding")}, {Kind: "quantity", Values: extension("much", "valueQuantity")}, {Kind: "date", Values: extension("when", "valueDateTime")},
+	}
+	doses := func(r Object) []any {
+		return slices.DeleteFunc(at(r, "extension"), func(e any) bool { return get(e, "url") != "urn:dose" })
+	}
+	return map[string][]Attribute{
+		"Patient": {mood, {Name: "friend", Kind: "reference", Only: "Patient", Values: extension("urn:friend", "valueReference")}},
+		"Observation": {
+			mood, {Name: "remark", Kind: "string", Values: path("note.text")}, {Name: "noted", Kind: "date", Values: path("note.time")},
+			{Name: "weight", Kind: "quantity", Values: extension("urn:weight", "valueQuantity")}, {Name: "dose", Kind: "composite", Values: doses, Parts: dose},
+		},
+	}
+}
+
 // Attributes are the parameters that the random searches use.
 func Attributes() map[string][]Attribute {
 	patient := Attribute{Name: "patient", Kind: "reference", Only: "Patient", Values: to("Patient", "subject")}
@@ -194,6 +233,7 @@ func Attributes() map[string][]Attribute {
 			{Name: "type", Kind: "token", Values: path("type")},
 			{Name: "address-city", Kind: "string", Values: path("address.city")},
 			{Name: "organization", Kind: "reference", Only: "Organization", Values: path("managingOrganization")},
+			{Name: "near", Kind: "near", Values: path("position")},
 		},
 	}
 }
@@ -215,6 +255,8 @@ func (a Attribute) satisfies(v any, modifier, want string, c Clock) bool {
 		return c.matchDate(v, want)
 	case "quantity":
 		return matchQuantity(v, want)
+	case "near":
+		return near(v, want)
 	}
 	wants := cut(want, '$')
 	for i, part := range a.Parts {
@@ -257,6 +299,11 @@ func (a Attribute) Holds(r Object, modifier, value string, c Clock) bool {
 		return (len(values) == 0) == (value == "true")
 	case "not":
 		return !a.Holds(r, "", value, c)
+	case "not-in":
+		return !a.Holds(r, "in", value, c)
+	}
+	if a.Kind == "words" {
+		return slices.ContainsFunc(cut(value, ','), func(want string) bool { return says(values, want) })
 	}
 	for _, want := range cut(value, ',') {
 		for _, v := range values {

@@ -3,6 +3,7 @@ package exact
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -30,14 +31,19 @@ func TestG7_17_RandomSearchesFindWhatTheSpecificationSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := Attributes()
-	types := slices.Sorted(func(yield func(string) bool) {
-		for typ := range all {
-			if !yield(typ) {
-				return
+	for typ := range all {
+		all[typ] = append(all[typ], OwnAttributes()[typ]...)
+		all[typ] = append(all[typ], Attribute{Name: "_text", Kind: "words", Values: narrative}, Attribute{Name: "_content", Kind: "words", Values: content})
+	}
+	types := slices.Sorted(maps.Keys(all))
+	backends.Each(t, func(t *testing.T, name string, st store.Store) {
+		s := newServer(t, st, berlin)
+		define(t, s)
+		for _, r := range Terminology() {
+			if err := s.put(t.Context(), r); err != nil {
+				t.Fatal(err)
 			}
 		}
-	})
-	backends.Each(t, func(t *testing.T, name string, st store.Store) {
 		found := 0
 		rounds := 0
 		rapid.Check(t, func(rt *rapid.T) {
@@ -52,32 +58,68 @@ func TestG7_17_RandomSearchesFindWhatTheSpecificationSays(t *testing.T) {
 	})
 }
 
+// world are the resources that there are, by type and id.
+type world map[string]map[string]Object
+
+// linked are the types to which references lead in the world, and the parameters by which
+// others of them refer to each.
+func linked() map[string][][2]string {
+	return map[string][][2]string{
+		"Patient": {{"Encounter", "subject"}, {"Encounter", "patient"}, {"Patient", "friend"}}, "Practitioner": {{"Patient", "general-practitioner"}, {"Encounter", "participant"}},
+		"Organization": {{"Patient", "organization"}, {"Organization", "partof"}, {"Location", "organization"}}, "Location": {{"Encounter", "location"}}, "Encounter": nil,
+	}
+}
+
+// links reports whether references lead to a type.
+func links(typ string) bool {
+	_, ok := linked()[typ]
+	return ok
+}
+
 // round fills the store and searches. It gives how many were found. The
 // resources are those of the round before, changed.
 func round(t *rapid.T, st store.Store, zone *time.Location, typ string, all map[string][]Attribute) (found int) {
 	s := newServer(t, st, zone)
 	src := source{t}
-	there := map[string]Object{}
-	for i := range population {
-		r := Resource{Type: typ, ID: id(i)}
-		if i >= population/2 && src.chance() {
-			if err := s.remove(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
+	w := world{}
+	put := func(typ, id string) {
 		body, err := json.Marshal(src.resource(typ))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Body = string(body)
-		if err := s.put(t.Context(), r); err != nil {
+		if err := s.put(t.Context(), Resource{typ, id, string(body)}); err != nil {
 			t.Fatal(err)
 		}
-		there[r.ID] = decode(t, bytes.ReplaceAll(body, []byte(base+"/"), nil))
+		if w[typ] == nil {
+			w[typ] = map[string]Object{}
+		}
+		w[typ][id] = decode(t, bytes.ReplaceAll(body, []byte(base+"/"), nil))
+	}
+	remove := func(typ, id string) {
+		if err := s.remove(t.Context(), Resource{Type: typ, ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for other := range linked() { // what another round left would be led to
+		for i := range population {
+			if other != typ {
+				remove(other, id(i))
+			}
+		}
+	}
+	for i := range population {
+		if i >= population/2 && src.chance() {
+			remove(typ, id(i))
+			continue
+		}
+		put(typ, id(i))
+	}
+	for _, to := range slices.Sorted(maps.Keys(linked())) {
+		put(to, "t1") // what references lead to; t22 is nowhere
+		put(to, "t2")
 	}
 	for range searches {
-		found += compare(t, s, typ, all[typ], there)
+		found += compare(t, s, typ, all, w)
 	}
 	return found
 }
@@ -92,23 +134,89 @@ func decode(t *rapid.T, body []byte) Object {
 	return r
 }
 
+// asked is one parameter of a search, and what it means.
+type asked struct {
+	name, value string
+	holds       func(w world, id string, r Object, c Clock) bool
+}
+
+// condition draws a parameter of a type: one of its own, or behind links one of another's.
+func (s source) condition(typ string, all map[string][]Attribute, depth int) asked {
+	var forward []Attribute
+	for _, a := range all[typ] {
+		if a.Kind == "reference" && (links(a.Only) || a.Only == "" && slices.ContainsFunc(a.Targets, links)) {
+			forward = append(forward, a)
+		}
+	}
+	kind := s.even(5)
+	switch backward := linked()[typ]; {
+	case depth > 0 && kind == 0 && len(forward) > 0:
+		return s.chain(forward[s.even(len(forward))], all, depth)
+	case depth > 0 && kind == 1 && len(backward) > 0:
+		by := backward[s.even(len(backward))]
+		return s.has(by[0], by[1], typ, all, depth)
+	}
+	a, modifier, value := s.criterion(all[typ])
+	name := a.Name
+	if modifier != "" {
+		name += ":" + modifier
+	}
+	local := strings.ReplaceAll(value, base+"/", "")
+	return asked{name, value, func(_ world, _ string, r Object, c Clock) bool { return a.Holds(r, modifier, local, c) }}
+}
+
+// leads reports whether a resource refers to another by a parameter.
+func (a Attribute) leads(r Object, to string) bool {
+	return slices.ContainsFunc(a.Values(r), func(v any) bool {
+		ref, _, _ := strings.Cut(get(v, "reference"), "/_history/")
+		return ref == to
+	})
+}
+
+func (s source) chain(a Attribute, all map[string][]Attribute, depth int) asked {
+	target, name := a.Only, a.Name+"."
+	if target == "" {
+		target = s.of(slices.DeleteFunc(slices.Clone(a.Targets), func(t string) bool { return !links(t) }))
+		name = a.Name + ":" + target + "."
+	}
+	inner := s.condition(target, all, depth-1)
+	return asked{name + inner.name, inner.value, func(w world, _ string, r Object, c Clock) bool {
+		for id, to := range w[target] {
+			if a.leads(r, target+"/"+id) && inner.holds(w, id, to, c) {
+				return true
+			}
+		}
+		return false
+	}}
+}
+
+func (s source) has(typ, param, target string, all map[string][]Attribute, depth int) asked {
+	a := all[typ][slices.IndexFunc(all[typ], func(a Attribute) bool { return a.Name == param })]
+	inner := s.condition(typ, all, depth-1)
+	return asked{"_has:" + typ + ":" + param + ":" + inner.name, inner.value, func(w world, id string, _ Object, c Clock) bool {
+		for from, r := range w[typ] {
+			if a.leads(r, target+"/"+id) && inner.holds(w, from, r, c) {
+				return true
+			}
+		}
+		return false
+	}}
+}
+
 // compare sends one random search.
-func compare(t *rapid.T, s *server, typ string, attributes []Attribute, there map[string]Object) int {
+func compare(t *rapid.T, s *server, typ string, all map[string][]Attribute, w world) int {
 	src := source{t}
+	attributes, there := all[typ], w[typ]
 	want := map[string]bool{}
 	for id := range there {
 		want[id] = true
 	}
 	var params []search.Pair
-	for range rapid.IntRange(0, 3).Draw(t, "criteria") {
-		a, modifier, value := src.criterion(attributes)
-		name := a.Name
-		if modifier != "" {
-			name += ":" + modifier
-		}
-		params = append(params, search.Pair{Name: name, Value: value})
+	for range src.even(4) {
+		c := src.condition(typ, all, 2)
+		params = append(params, search.Pair{Name: c.name, Value: c.value})
 		for id, r := range there {
-			want[id] = want[id] && a.Holds(r, modifier, strings.ReplaceAll(value, base+"/", ""), Clock{s.zone, now})
+			want[id] = want[id] && c.holds(w, id, r, Clock{s.zone, now})
 		}
 	}
 	if rapid.IntRange(0, 7).Draw(t, "ids") == 0 {

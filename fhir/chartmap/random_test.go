@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,21 @@ func samples(t testing.TB) map[string][]bson.D {
 		out[name] = append(out[name], d[1:])
 	}
 	return out
+}
+
+// seedOf gives the seed of random documents: a new one each time, or the one that the
+// environment names, as a failing test says. With the -rapid.failfile that it says, too, the same happens again.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("PORTICO_TEST_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("PORTICO_TEST_SEED: %v", err)
+		}
+	}
+	t.Logf("PORTICO_TEST_SEED=%d", seed)
+	return seed
 }
 
 // junk draws a value that a field may turn out to have.
@@ -198,8 +214,7 @@ func TestPushedDownSearchIsBruteForceOnSpoiltDocuments(t *testing.T) {
 	for name, open := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
+			seed := seedOf(t)
 			r := rand.New(rand.NewPCG(seed, 0))
 			for range rounds[name] {
 				if name != "mongo" || mongotest.Real() { // the test server has no $and and $or in $elemMatch

@@ -97,8 +97,7 @@ func TestPushedDownSearchIsBruteForceOnElementsAndGroups(t *testing.T) {
 	for name, open := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
+			seed := seedOf(t)
 			r := rand.New(rand.NewPCG(seed, 0))
 			for round := range rounds[name] {
 				lawOn(t, repositoryWith(t, open, views(t), viewOps(t, r, 30, []int{8, 40}[round%2])))
@@ -115,8 +114,7 @@ func TestLensLawsOnElements(t *testing.T) {
 		for _, unmapped := range []string{"overflow", "reject"} {
 			t.Run(name+"/"+unmapped, func(t *testing.T) {
 				t.Parallel()
-				seed := rand.Uint64()
-				t.Logf("seed %d", seed)
+				seed := seedOf(t)
 				rnd := rand.New(rand.NewPCG(seed, 0))
 				m := views(t)
 				for _, mp := range m.Maps {
