@@ -220,3 +220,22 @@ func TestGroupsAreReadOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestTheCurrentVersionOfAGroupAndOfAnElementIsAllThatIsKept reads versions and histories.
+func TestTheCurrentVersionOfAGroupAndOfAnElementIsAllThatIsKept(t *testing.T) {
+	t.Parallel()
+	r := viewOf(t, map[string][]bson.D{"rows": {row("a", int32(7)), row("b", int32(7))}, "people": {sick("amy", problem(int32(1), "I10"))}})
+	for _, key := range []fhir.Key{{Type: "DiagnosticReport", ID: "7"}, {Type: "Condition", ID: "amy-dx-1"}} {
+		now := must(r.Read(t.Context(), key))
+		got, err := r.Version(t.Context(), key, now.Version)
+		if err != nil || string(got.Body) != string(now.Body) {
+			t.Errorf("%s: %s, %v", key, got.Body, err)
+		}
+		_, err = r.Version(t.Context(), key, "0")
+		wantCode(t, err, fhir.CodeNotFound)
+		page, err := r.History(t.Context(), fhir.HistoryQuery{Key: key, Count: 10})
+		if err != nil || len(page.Resources) != 1 || page.Resources[0].Version != now.Version {
+			t.Errorf("the history of %s: %v, %v", key, page.Resources, err)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package chartmap
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -214,18 +213,6 @@ func (l *loader) groupOf(n *yaml.Node) *grouping {
 		}
 	}
 	return g
-}
-
-// suffixGrammar keeps fan-out ids within FHIR's grammar, and the "-" in front
-// of a suffix recognisable.
-var suffixGrammar = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,15}$`)
-
-func (l *loader) suffix(n *yaml.Node) string {
-	s := l.str(n, "suffix")
-	if !suffixGrammar.MatchString(s) && s != "" {
-		l.add(n, "use 1 to 16 letters and digits, a letter first", "%q cannot be the suffix of an id", s)
-	}
-	return s
 }
 
 // view holds the keys of a map with each or groupBy against each other.

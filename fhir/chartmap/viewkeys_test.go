@@ -16,9 +16,11 @@ func TestTheResourcesOfADocumentAreNamed(t *testing.T) {
 		doc        bson.D
 		want       []string
 	}{
-		{"people", append(sick("amy", problem(int32(2), "I10"), "text", problem("x-1", "E11.9")),
-			bson.E{Key: "allergies", Value: bson.A{"a"}}, bson.E{Key: "visits", Value: bson.A{bson.D{{Key: "id", Value: 7}}}}),
-			[]string{"Condition/amy-dx-2", "Condition/amy-dx-.sx.2d1", "AllergyIntolerance/amy-al-a", "Observation/amy-v-7-hr", "Observation/amy-v-7-wt"}},
+		{
+			"people", append(sick("amy", problem(int32(2), "I10"), "text", problem("x-1", "E11.9")),
+				bson.E{Key: "allergies", Value: bson.A{"a"}}, bson.E{Key: "visits", Value: bson.A{bson.D{{Key: "id", Value: 7}}}}),
+			[]string{"Condition/amy-dx-2", "Condition/amy-dx-.sx.2d1", "AllergyIntolerance/amy-al-a", "Observation/amy-v-7-hr", "Observation/amy-v-7-wt"},
+		},
 		{"rows", row("a", int32(7), bson.E{Key: "day", Value: "d1"}), []string{"Observation/a", "DiagnosticReport/7", "Encounter/d1-lab", "Encounter/d1-ward"}},
 		{"people", bson.D{{Key: "_id", Value: "amy"}}, nil}, // what a deleted one had is not known
 	} {

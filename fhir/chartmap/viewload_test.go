@@ -40,8 +40,10 @@ func TestFaultsOfEachAndGroupByAreReportedWhereTheyAre(t *testing.T) {
 		{"elements that are made", condition(dx + "\n  writable: true"), "elements of an array can be updated, but not created or deleted; write writable: [update]"},
 		{"elements without a key that are written", condition("id: _id\n  each: { array: problems, suffix: dx }\n  writable: [update]"), "c.yaml:8:13: map \"p\": an element without a key cannot be told from another when it is written; add each.key"},
 		{"a history of elements", condition(dx + "\n  version: v\n  history: { from: old, key: k }"), "history does not go with each; remove it"},
-		{"two arrays with one suffix", condition(dx) + "\n- name: q\n  resource: Condition\n  from: patients\n  id: _id\n  each: { array: old, key: old.nr, suffix: dx }\n  elements: { subject: { $ref: Patient, $from: _id, $write: derived }, code: { text: old.name } }",
-			`make Condition of different arrays or keys, so two elements could get the same id; give one of them another suffix`},
+		{
+			"two arrays with one suffix", condition(dx) + "\n- name: q\n  resource: Condition\n  from: patients\n  id: _id\n  each: { array: old, key: old.nr, suffix: dx }\n  elements: { subject: { $ref: Patient, $from: _id, $write: derived }, code: { text: old.name } }",
+			`make Condition of different arrays or keys, so two elements could get the same id; give one of them another suffix`,
+		},
 		{"groupBy without its key", report("groupBy: { rows: rows }"), "c.yaml:6:12: groupBy needs the key that the documents have in common, and a name for their list; write { key: order_no, rows: results }"},
 		{"groups of one", report("groupBy: { key: _id, rows: rows }"), "no two documents have the same _id"},
 		{"rows below something", report("groupBy: { key: o, rows: a.b }"), `rows: "a.b" must be a name without a point`},
@@ -49,8 +51,10 @@ func TestFaultsOfEachAndGroupByAreReportedWhereTheyAre(t *testing.T) {
 		{"groups that are written", report("groupBy: { key: o, rows: rows }\n  writable: [update]"), "cannot be written through groupBy; write writable: false, or remove it"},
 		{"the least and the greatest", report("groupBy: { key: o, rows: rows, min: [a], max: [a] }"), `"a" is in min and in max; keep it in one of them`},
 		{"each and groupBy", report("each: { array: a, suffix: s }\n  groupBy: { key: o, rows: rows }"), "groupBy does not go with each; make it two maps"},
-		{"groups beside documents", report("groupBy: { key: o, rows: rows }") + "\n- name: s\n  resource: DiagnosticReport\n  from: reports\n  id: _id\n  elements: { status: { $const: final }, code: { text: t } }",
-			"a group could get the id of another resource; give one of them a fanout with a suffix of its own"},
+		{
+			"groups beside documents", report("groupBy: { key: o, rows: rows }") + "\n- name: s\n  resource: DiagnosticReport\n  from: reports\n  id: _id\n  elements: { status: { $const: final }, code: { text: t } }",
+			"a group could get the id of another resource; give one of them a fanout with a suffix of its own",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
