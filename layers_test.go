@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"smart/client", "smart/signing", "smart/grant", "smart/foreign"},
 	{"smart/account"},
 	{"fhir/purge"},
-	{"fhir/join", "fhir/operation", "fhir/integrity", "fhir/terminology"},
+	{"fhir/join", "fhir/operation", "fhir/integrity", "fhir/terminology", "fhir/review"},
 	{"smart/guard"},
 	{"fhir/infer", "fhir/live", "fhir/checkup", "fhir/router", "fhir/load"},
 	{"fhir/bundle"},

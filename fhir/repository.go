@@ -122,6 +122,9 @@ const (
 	Unchanged        // the content was the same: no new version
 	Deleted
 	Absent // nothing to delete
+	// Proposed: nothing has changed yet, since somebody has to look at it first. Resource is the
+	// Task that says what is wanted, without its Body.
+	Proposed
 )
 
 // Result is what became of a Change. Resource is the version now current, or

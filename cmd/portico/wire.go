@@ -20,6 +20,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/receipt"
 	"github.com/portico-fhir/portico/fhir/record"
 	"github.com/portico-fhir/portico/fhir/rest"
+	"github.com/portico-fhir/portico/fhir/review"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
@@ -49,10 +50,14 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	}
 	whole := &integrity.Repository{Repository: types, Store: st, Policy: c.Write.references(), Base: base}
 	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
-	var permitted fhir.Repository = whole
+	var reviewed fhir.Repository = whole
+	if types.Mapped != nil {
+		reviewed = &review.Repository{Repository: whole}
+	}
+	permitted := reviewed
 	var who *authority // nil: nobody is asked
 	if !c.open() {
-		if who, err = c.authority(ctx, st, whole, validator, log); err != nil {
+		if who, err = c.authority(ctx, st, reviewed, validator, log); err != nil {
 			return nil, err
 		}
 		permitted = who.guard

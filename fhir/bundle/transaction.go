@@ -318,6 +318,8 @@ func (t *transaction) written(result fhir.Result) Answer {
 		a.Status = http.StatusCreated
 	case fhir.Deleted, fhir.Absent:
 		a.Status, a.Location = http.StatusNoContent, ""
+	case fhir.Proposed: // the Task is not the resource of the entry
+		return Answer{Status: http.StatusAccepted}
 	}
 	return a
 }

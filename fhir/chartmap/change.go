@@ -42,7 +42,7 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		if err != nil {
 			return nil, err
 		}
-		p := &planner{Repository: r, now: r.present(), docs: map[string]*work{}, counters: map[string]counted{}, ops: reserved, blind: map[int]fhir.Key{}}
+		p := &planner{Repository: r, now: r.present(), docs: map[string]*work{}, counters: map[string]counted{}, approved: commit.Approved(ctx), ops: reserved, blind: map[int]fhir.Key{}}
 		if a, ok := commit.ActorOf(ctx); ok {
 			p.actor = &a
 		}
@@ -85,6 +85,7 @@ type planner struct {
 	ops      []store.Op
 	done     []outcome
 	counters map[string]counted
+	approved bool             // somebody has looked at the changes
 	blind    map[int]fhir.Key // ops of updates that named no version
 }
 
@@ -216,7 +217,7 @@ func (p *planner) change(ctx context.Context, c fhir.Change) error {
 	case c.IfNoneMatch:
 		return fhir.Errorf(fhir.CodeConflict, "http.If-None-Match", "%s exists already.", c.Key)
 	case c.Method == fhir.Delete:
-		return p.remove(c, b, w, layer)
+		return p.remove(c, b, w, layer, cur)
 	}
 	return p.update(c, b, w, layer, cur)
 }
@@ -256,17 +257,22 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 		now.takeLabels()
 	}
 	seen := p.seen(b, w.now, c.Key)
-	put := &writer{get: p.opened(b, seen.doc), mapping: b.Mapping, doc: seen.doc, scope: b.scope, self: w.id, issues: new([]fhir.Issue)}
+	put := &writer{get: p.opened(b, seen.doc), doc: seen.doc, scope: b.scope, self: w.id, issues: new([]fhir.Issue)}
 	doc, added, err := p.write(put, b, seen.doc, wanted, now)
 	if err != nil {
 		return err
 	}
 	overlaid := !layer.overlay.same(added)
-	if sees, err := p.sees(b, doc, added, now); err != nil {
+	after, err := p.readBack(b, doc, added)
+	if err != nil {
 		return err
-	} else if sees && !overlaid {
+	}
+	if same(after, now) && !overlaid {
 		p.done = append(p.done, outcome{fhir.Unchanged, c.Key, b, w, layer.overlay})
 		return nil
+	}
+	if err := p.pend(c, b, cur, differing(now, after)); err != nil {
+		return err
 	}
 	op := store.Op{Kind: store.Update, Set: put.set, Unset: put.unset, If: conjunction(put.expected())}
 	if b.each != nil {
@@ -286,16 +292,13 @@ func (p *planner) update(c fhir.Change, b *branch, w *work, layer *layer, cur fh
 	return nil
 }
 
-// sees reports whether readers would still see the same resource.
-func (p *planner) sees(b *branch, doc store.Doc, added *overlay, now *node) (bool, error) {
+// readBack gives what readers would see, without what the server owns.
+func (p *planner) readBack(b *branch, doc store.Doc, added *overlay) (*node, error) {
 	made, err := p.made(b, doc)
-	if err != nil {
-		return false, err
-	}
-	if added != nil {
+	if err == nil && added != nil {
 		added.merge(made)
 	}
-	return same(made, now), nil
+	return made, err
 }
 
 // opened gives an encoder that stands in a document.

@@ -55,6 +55,7 @@ func (l *loader) compile(h *header) {
 	m.factor(asked)
 	l.ready(h)
 	l.gifts(h)
+	l.review(h)
 	m.fields = addFields(m.needs(), m.Visible)
 	if n := h.keys["labels"]; n != nil {
 		l.labels(m, l.entries(n, "labels"))

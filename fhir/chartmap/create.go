@@ -43,6 +43,9 @@ func (p *planner) create(ctx context.Context, c fhir.Change) error {
 			}
 			continue
 		}
+		if err := p.pend(c, b, fhir.Resource{}, differing(&node{kind: nodeObject}, wanted)); err != nil {
+			return err
+		}
 		l := &layer{}
 		if c.Key.ID != "" { // which another may have had, that the EHR deleted
 			if l, err = p.layer(ctx, b, c.Key); err != nil {
@@ -129,7 +132,7 @@ func (p *planner) insertion(ctx context.Context, b *branch, key store.Value, wan
 	if err != nil {
 		return nil, nil, fmt.Errorf("chartmap: a new document: %w", err)
 	}
-	w := &writer{get: p.opened(b, doc), mapping: b.Mapping, doc: doc, scope: b.scope, self: key, isNew: true, issues: new([]fhir.Issue)}
+	w := &writer{get: p.opened(b, doc), doc: doc, scope: b.scope, self: key, isNew: true, issues: new([]fhir.Issue)}
 	w.give = func(g *given) (store.Value, error) { return p.give(ctx, g) }
 	return p.write(w, b, nil, wanted, nil)
 }

@@ -264,6 +264,7 @@ func (l *loader) maps(n *yaml.Node) {
 		l.m.Maps = append(l.m.Maps, h.m)
 		l.compile(h)
 	}
+	l.reviewable(headers)
 	for _, s := range l.m.types {
 		s.describe(l.m.Location)
 	}
@@ -421,10 +422,7 @@ func (l *loader) access(m *Mapping, e entry) bool {
 		l.writable(m, e.value)
 	case "newId":
 		l.newID(m, e.value)
-	case "review":
-		for _, item := range l.items(e.value, "review") {
-			m.Review = append(m.Review, l.str(item, "review"))
-		}
+	case "review": // when the type is known
 	case "unmapped":
 		m.Unmapped = l.oneOf(e.value, "unmapped", "overflow", "reject")
 	case "concurrency":

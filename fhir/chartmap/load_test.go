@@ -94,6 +94,10 @@ func TestEveryFaultOfAChartMapIsReportedWhereItIs(t *testing.T) {
 		{"a counter of too many digits", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  newId: { $counter: { from: c, id: a, field: n, digits: 19 } }", 1), `digits must be a number from 1 to 18`},
 		{"another word in newId", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  newId: { counter: { from: c } }", 1), `unknown key "counter" in newId; did you mean "$counter"?`},
 		{"a key of its own for a new document", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  onCreate: { _id: 1 }", 1), `c.yaml:9:15: onCreate: "_id" is the key, the version or the time`},
+		{"a review of no element", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  review: [nam]", 1), `c.yaml:9:12: review: Patient has no element "nam"; did you mean name?`},
+		{"a review of nobody", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  review: { of: [sender] }", 1), "of must be one of patient, proxy, clinician, staff, system"},
+		{"another word in review", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  review: { who: [patient] }", 1), `unknown key "who" in review`},
+		{"a review where Tasks are the EHR's", strings.Replace(patient("active: a"), "  id: _id", "  id: _id\n  review: [active]", 1) + "\n- { name: t, resource: Task, from: t, id: _id, elements: { status: { $const: draft }, intent: { $const: order } } }\n", "is kept in Tasks of Portico's own"},
 		{"an alias of itself", "chartmap: 1\nmaps: &a [ *a ]", "contains itself"},
 	}
 	for _, tt := range tests {

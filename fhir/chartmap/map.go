@@ -41,10 +41,10 @@ type Mapping struct {
 	Transitions map[string]map[string][]string
 	Writable    bool // what Allows names; false for reading only
 	Allows      Allows
-	NewID       string   // how new keys are made: "objectId", "uuid", or "counter" of the EHR's
-	Review      []string // elements whose changes wait for review
-	Unmapped    string   // "overflow" or "reject": what is done with FHIR data without a rule
-	Concurrency string   // "version" or "document": what an update depends on
+	NewID       string  // how new keys are made: "objectId", "uuid", or "counter" of the EHR's
+	Review      *Review // whose changes somebody looks at first; nil: nobody's
+	Unmapped    string  // "overflow" or "reject": what is done with FHIR data without a rule
+	Concurrency string  // "version" or "document": what an update depends on
 
 	state    *coded   // the rule that Transitions are about
 	onCreate []given  // fields that a new document gets besides those of the rules

@@ -29,9 +29,8 @@ type writer struct {
 	later   []func(*frame) // what reads fields that others write
 	issues  *[]fhir.Issue
 
-	mapping *Mapping
-	give    func(*given) (store.Value, error) // onCreate, for a new document
-	rule    *Rule                             // of the element that is being put
+	give func(*given) (store.Value, error) // onCreate, for a new document
+	rule *Rule                             // of the element that is being put
 
 	changed []*Rule // of the resource, whose elements change
 }

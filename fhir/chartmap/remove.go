@@ -10,7 +10,7 @@ import (
 
 // remove plans a deletion: of the document, or of what one of several resources has of it
 // alone.
-func (p *planner) remove(c fhir.Change, b *branch, w *work, l *layer) error {
+func (p *planner) remove(c fhir.Change, b *branch, w *work, l *layer, cur fhir.Resource) error {
 	if !b.Allows.Delete {
 		return fhir.Errorf(fhir.CodeBusinessRule, "", "%s cannot be deleted here: it belongs to the EHR.", c.Key)
 	}
@@ -29,6 +29,9 @@ func (p *planner) remove(c fhir.Change, b *branch, w *work, l *layer) error {
 		if b.base.match(doc) {
 			return fhir.Errorf(fhir.CodeBusinessRule, "", "%s cannot be deleted: others in the EHR have it in common.", c.Key)
 		}
+	}
+	if err := p.pend(c, b, cur, nil); err != nil {
+		return err
 	}
 	if err := p.apply(b, w, op); err != nil {
 		return err

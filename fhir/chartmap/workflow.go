@@ -75,9 +75,6 @@ func (p *planner) writers(w *writer, wanted, old *node) {
 		if p.actor != nil && len(rule.WritableBy) > 0 && !p.writes(rule, wanted, old) {
 			w.fail(fhir.CodeForbidden, rule.Path, "This can be written by: %s.", strings.Join(rule.WritableBy, ", "))
 		}
-		if w.mapping != nil && slices.ContainsFunc(w.mapping.Review, func(s string) bool { return rule.Path == string(w.mapping.Resource)+"."+s || rule.Path == s }) {
-			w.fail(fhir.CodeBusinessRule, rule.Path, "The clinic looks at changes of this first. Ask for it there.")
-		}
 	}
 }
 

@@ -14,6 +14,7 @@ type besideKey struct{}
 type beside struct {
 	make func([]fhir.Result) ([]store.Op, error)
 	next *beside
+	as   func([]fhir.Result) []fhir.Result // instead of make: what next sees
 }
 
 // Beside returns a context under which a commit applies further operations, made
@@ -25,7 +26,14 @@ type beside struct {
 // first that was set first.
 func Beside(ctx context.Context, make func(results []fhir.Result) ([]store.Op, error)) context.Context {
 	next, _ := ctx.Value(besideKey{}).(*beside)
-	return context.WithValue(ctx, besideKey{}, &beside{make, next})
+	return context.WithValue(ctx, besideKey{}, &beside{make: make, next: next})
+}
+
+// Instead returns a context for a commit that stands for another: what was put beside that one is made from
+// what as gives for the results of this one.
+func Instead(ctx context.Context, as func([]fhir.Result) []fhir.Result) context.Context {
+	next, _ := ctx.Value(besideKey{}).(*beside)
+	return context.WithValue(ctx, besideKey{}, &beside{next: next, as: as})
 }
 
 // Refused is the error of a commit when an op that was put beside it failed at its
@@ -64,6 +72,9 @@ func besides(ctx context.Context, ops []store.Op, results []fhir.Result) ([]stor
 func (b *beside) append(ops []store.Op, results []fhir.Result) ([]store.Op, error) {
 	if b == nil {
 		return ops, nil
+	}
+	if b.as != nil {
+		return b.next.append(ops, b.as(results))
 	}
 	ops, err := b.next.append(ops, results)
 	if err != nil {

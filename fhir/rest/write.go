@@ -167,6 +167,13 @@ func (s *Server) wrote(w *response, r *request, results []fhir.Result) error {
 	case fhir.Absent:
 		status, done = http.StatusNoContent, "not there"
 	case fhir.Updated:
+	case fhir.Proposed:
+		w.Header().Del("ETag")
+		w.Header().Del("Last-Modified")
+		return w.send(http.StatusAccepted, appendOutcome(nil, []fhir.Issue{{
+			Severity: fhir.SeverityInformation, Code: fhir.CodeInformational,
+			Detail: "Nothing has been changed yet: the clinic looks at this first. It is kept as " + res.Key.String() + ".",
+		}}))
 	}
 	if r.prefer.content == representation && status != http.StatusNoContent && res.Body != nil {
 		return w.send(status, res.Body)

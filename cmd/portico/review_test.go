@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/smart/access"
+	"github.com/portico-fhir/portico/smart/scope"
+	"github.com/portico-fhir/portico/smart/token"
+	"github.com/portico-fhir/portico/store/memory"
+	"github.com/portico-fhir/portico/testdata/clinic"
+)
+
+// A patient's change that the clinic wants to look at first is answered so, and written when somebody accepted it.
+func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
+	t.Parallel()
+	chart := strings.Replace(string(clinic.ChartMap()), "  transitions:                                 # who may move an appointment", "  review: [comment]\n  transitions:                                 # who may move an appointment", 1)
+	path := filepath.Join(t.TempDir(), "chart.yaml")
+	if err := os.WriteFile(path, []byte(chart), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st := memory.New()
+	t.Cleanup(func() { _ = st.Close() })
+	server := func(auth string) http.Handler {
+		c := defaultConfig()
+		c.Auth, c.Demo, c.Chart, c.BaseURL = auth, true, path, "http://localhost:8080"
+		s, err := wire(t.Context(), c, st, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Handler()
+	}
+	apps, clinics := server(authSMART), server(authOff)
+	scopes, _ := scope.Parse("launch/patient patient/*.rus")
+	amy := "Bearer " + personToken(t, st, "http://localhost:8080", token.Authorization{
+		Kind: access.Patient, Account: "amy", Actor: fhir.Key{Type: "Patient", ID: "amy-shaw"}, Patient: "amy-shaw", Scopes: scopes,
+	})
+	do := func(h http.Handler, bearer, method, path, body string, want int) string {
+		t.Helper()
+		r := httptest.NewRequestWithContext(context.WithoutCancel(t.Context()), method, path, strings.NewReader(body))
+		r.Host = "localhost:8080"
+		if bearer != "" {
+			r.Header.Set("Authorization", bearer)
+		}
+		if body != "" {
+			r.Header.Set("Content-Type", "application/fhir+json")
+		}
+		if method == http.MethodPut && bearer != "" {
+			r.Header.Set("Idempotency-Key", "once")
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Fatalf("%s %s gives %d, want %d: %s", method, path, w.Code, want, w.Body)
+		}
+		return w.Body.String()
+	}
+	edited := func(body string, edit func(m map[string]any)) string {
+		t.Helper()
+		var m map[string]any
+		if err := json.Unmarshal([]byte(body), &m); err != nil {
+			t.Fatal(err)
+		}
+		edit(m)
+		out, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	var found struct {
+		Entry []struct{ Resource json.RawMessage }
+	}
+	first := func(body string) (resource, id string) {
+		t.Helper()
+		var key struct{ ID string }
+		if err := json.Unmarshal([]byte(body), &found); err != nil || len(found.Entry) != 1 || json.Unmarshal(found.Entry[0].Resource, &key) != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		return string(found.Entry[0].Resource), key.ID
+	}
+	_, id := first(do(apps, amy, "GET", "/fhir/Appointment?status=booked&_count=1", "", http.StatusOK))
+	appointment := "/fhir/Appointment/" + id
+	before := do(apps, amy, "GET", appointment, "", http.StatusOK)
+	wanted := edited(before, func(m map[string]any) { m["status"], m["comment"] = "cancelled", "I will be away" })
+	for range 2 { // the second time it is the same request
+		if told := do(apps, amy, "PUT", appointment, wanted, http.StatusAccepted); !strings.Contains(told, "Nothing has been changed yet") || !strings.Contains(told, "Task/") {
+			t.Error(told)
+		}
+	}
+	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); after != before {
+		t.Errorf("was changed at once: %s", after)
+	}
+	task, id := first(do(clinics, "", "GET", "/fhir/Task?code=https://portico-fhir.github.io/CodeSystem/task%7Creview&status=requested&patient=amy-shaw", "", http.StatusOK))
+	do(clinics, "", "PUT", "/fhir/Task/"+id, edited(task, func(m map[string]any) { m["status"] = "completed" }), http.StatusOK)
+	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); !strings.Contains(after, "I will be away") || !strings.Contains(after, `"cancelled"`) {
+		t.Errorf("was not changed: %s", after)
+	}
+	do(clinics, "", "PUT", "/fhir/Task/"+id, edited(task, func(m map[string]any) { m["status"] = "rejected" }), http.StatusUnprocessableEntity)
+}
