@@ -29,6 +29,7 @@ const (
 	// maxCache bounds what is kept, in bytes; half of it may be of resources that nobody
 	// reads any more.
 	maxCache = 16 << 20
+	maxKept  = 1 << 20 // of one resource and its document
 	keepFor  = time.Minute
 )
 
@@ -61,7 +62,7 @@ func (c *cache) find(key fhir.Key, b *branch, doc store.Doc) *kept {
 
 // keep notes what was made of a document, with the overlay that was beside it when it had been read.
 func (c *cache) keep(b *branch, doc store.Doc, res fhir.Resource, faults []Fault) {
-	if b.keepsUnmapped() && (b.version.path == "" || b.updated == nil || res.Updated.IsZero() || store.Missing(store.Lookup(doc, b.version.path))) {
+	if b.keepsUnmapped() && (b.version.path == "" || b.updated == nil || res.Updated.IsZero() || store.Missing(store.Lookup(doc, b.version.path))) || len(doc)+len(res.Body) > maxKept {
 		return
 	}
 	k := &kept{branch: b, doc: bytes.Clone(doc), res: res, faults: slices.Clone(faults), until: time.Now().Add(keepFor)}

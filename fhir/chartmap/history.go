@@ -106,8 +106,14 @@ func rekeyed(doc store.Doc, id store.Value) store.Doc {
 func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
 	if q.Key.ID == "" {
 		types := q.Types
-		if q.Key.Type != "" {
+		switch {
+		case q.Key.Type != "":
 			types = []fhir.Type{q.Key.Type}
+		case types == nil:
+			types = slices.DeleteFunc(r.Map.Types(), func(t fhir.Type) bool { return !r.Map.types[t].chronicled() })
+			if len(types) == 0 {
+				return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "", "The EHR keeps no history of any type.")
+			}
 		}
 		return r.chronicle(ctx, q, types)
 	}

@@ -64,7 +64,7 @@ func (w *writer) expected() []store.Filter {
 			out = append(out, store.Exists{Path: f.Path, Want: false})
 			continue
 		}
-		out = append(out, store.Eq{Path: f.Path, Value: f.Value})
+		out = append(out, store.Eq(f))
 	}
 	return out
 }

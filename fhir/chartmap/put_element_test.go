@@ -159,7 +159,7 @@ func TestOnlyTheChangedMembersOfAnElementAreSet(t *testing.T) {
 					t.Errorf("%s: %q, want %q (%v)", tt.claim, got, tt.want, err)
 				}
 				for _, f := range tt.ehr {
-					for now, err := range under.Find(t.Context(), store.Query{Collection: collection, Where: store.Eq{Path: f.Path, Value: f.Value}}) {
+					for now, err := range under.Find(t.Context(), store.Query{Collection: collection, Where: store.Eq(f)}) {
 						if err != nil || now == nil {
 							t.Error(err)
 						}

@@ -180,7 +180,11 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 			return fhir.Resource{}, err
 		}
 		for _, doc := range docs {
-			if !b.base.match(doc) || lay(ctx) && !b.released(doc) {
+			if !b.base.match(doc) {
+				r.withheld(b, key, doc)
+				continue
+			}
+			if lay(ctx) && !b.released(doc) {
 				continue
 			}
 			if res, ok := r.recall(key, b, doc); ok {
@@ -198,6 +202,22 @@ func (r *Repository) Read(ctx context.Context, key fhir.Key) (fhir.Resource, err
 		}
 	}
 	return fhir.Resource{}, absentee(key.Type)
+}
+
+// withheld reports a document that would be a resource, had it the reference without which that is not served.
+func (r *Repository) withheld(b *branch, key fhir.Key, doc store.Doc) {
+	if r.Report == nil || !b.where().match(doc) {
+		return
+	}
+	for i := range b.body.members {
+		m := &b.body.members[i]
+		if !m.elem.Required || m.elem.Type != "Reference" || m.elem.Choice || m.rule == nil {
+			continue
+		}
+		if present, _ := m.lens.has(); !present.match(doc) {
+			r.Report(Fault{Map: b.Name, Line: m.rule.Line, Path: m.rule.Path, Key: key})
+		}
+	}
 }
 
 func absentee(t fhir.Type) error {

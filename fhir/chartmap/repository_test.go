@@ -216,6 +216,27 @@ func TestResourcesWithoutARequiredReferenceAreWithheldAndNotCounted(t *testing.T
 	}
 }
 
+func TestWhatIsWithheldIsReported(t *testing.T) {
+	t.Parallel()
+	r := clinicOf(t)
+	var faults []string
+	r.Report = func(f chartmap.Fault) { faults = append(faults, f.Map+" "+f.Path+" "+f.Key.String()) }
+	for _, op := range clinicOps(t) {
+		if op.Collection != "relatives" {
+			continue
+		}
+		key := r.Map.Keys(clinic.Database+".relatives", op.Doc)[0]
+		_, err := r.Read(t.Context(), key)
+		told := slices.Contains(faults, "relative RelatedPerson.patient "+key.String())
+		if (err != nil) != told {
+			t.Errorf("%s: %v, reported %v", key, err, told)
+		}
+	}
+	if len(faults) == 0 {
+		t.Error("nothing is withheld: the test shows nothing")
+	}
+}
+
 func TestFurtherSortKeysDecideBetweenEqualOnes(t *testing.T) {
 	t.Parallel()
 	r := demoRepository(t)
