@@ -96,5 +96,7 @@ type (
 		Name       string         `json:"name"`
 		Definition string         `json:"definition,omitempty"`
 		Type       fhir.ParamType `json:"type"`
+		// Documentation says what the definition leaves open.
+		Documentation string `json:"documentation,omitempty"`
 	}
 )

@@ -210,7 +210,11 @@ func (s *Server) describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 	if c.Search {
 		r.SearchInclude, r.SearchRevInclude = c.Include, c.RevInclude
 		for _, p := range c.Params {
-			r.SearchParam = append(r.SearchParam, searchParam{Name: p.Name, Definition: p.URL, Type: p.Type})
+			own := searchParam{Name: p.Name, Definition: p.URL, Type: p.Type}
+			if p.Name == "_lastUpdated" {
+				own.Documentation = "When this server, or the EHR where the resource lives there, last changed it: meta.lastUpdated, which every write that changes something sets, and nothing else."
+			}
+			r.SearchParam = append(r.SearchParam, own)
 		}
 	}
 	r.Operation = operations(s.Operations.For(t, c))

@@ -66,7 +66,7 @@ func TestStatement(t *testing.T) {
 			Interaction: []interaction{{"read"}, {"search-type"}}, ConditionalRead: "full-support", ConditionalDelete: "not-supported",
 		}
 		for _, p := range search.Params("Patient")[:2] {
-			want.SearchParam = append(want.SearchParam, searchParam{p.Name, p.URL, p.Type})
+			want.SearchParam = append(want.SearchParam, searchParam{Name: p.Name, Definition: p.URL, Type: p.Type})
 		}
 		want.Operation = []operated{
 			{"meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta", "Invoked on one resource."},

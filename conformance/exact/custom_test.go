@@ -18,12 +18,15 @@ import (
 	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
+// definition is a SearchParameter that is in use.
+func definition(code, typ, base, expression, more string) Resource {
+	return Resource{Type: "SearchParameter", ID: code, Body: `{"url":"http://example.org/SearchParameter/` + code + `","name":"Custom","status":"active","description":"x",` +
+		`"code":"` + code + `","base":["` + strings.ReplaceAll(base, ",", `","`) + `"],"type":"` + typ + `","expression":"` + expression + `"` + more + `}`}
+}
+
 // customs are parameters that SearchParameter resources define, one of each type.
 func customs() []Resource {
-	define := func(code, typ, base, expression, more string) Resource {
-		return Resource{Type: "SearchParameter", ID: code, Body: `{"url":"http://example.org/SearchParameter/` + code + `","name":"Custom","status":"active","description":"x",` +
-			`"code":"` + code + `","base":["` + strings.ReplaceAll(base, ",", `","`) + `"],"type":"` + typ + `","expression":"` + expression + `"` + more + `}`}
-	}
+	define := definition
 	return []Resource{
 		define("mood", "token", "Observation,Patient", "Observation.extension('urn:mood').value | Patient.extension('urn:mood').value", ""),
 		define("remark", "string", "Observation", "Observation.note.text", ""),
@@ -102,13 +105,13 @@ var customTable = Table{
 func TestG7_20_ParametersOfEveryTypeAreSearchedByAsR4sOwn(t *testing.T) {
 	t.Parallel()
 	backends.Each(t, func(t *testing.T, name string, st store.Store) {
-		define(t, newServer(t, st, time.UTC))
+		define(t, newServer(t, st, time.UTC), customs())
 		check(t, st, customTable)
 	})
 }
 
 // define makes the parameters, and waits until they are searched by.
-func define(t *testing.T, s *server) {
+func define(t *testing.T, s *server, params []Resource) {
 	t.Helper()
 	records := s.Repository.Repository.(*join.Repository).Inner.(*record.Repository)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -118,17 +121,83 @@ func define(t *testing.T, s *server) {
 		cancel()
 		running.Wait()
 	})
-	for _, r := range customs() {
+	for _, r := range params {
 		if err := s.put(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ready := func(typ fhir.Type, name string) bool {
-		return slices.ContainsFunc(records.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
+	unready := func(r Resource) bool {
+		return !slices.ContainsFunc(fhir.Types(), func(t fhir.Type) bool {
+			return slices.ContainsFunc(records.Describe(t).Params, func(p *fhir.SearchParam) bool { return p.Name == r.ID })
+		})
 	}
-	if !patience.Until(func() bool {
-		return !slices.ContainsFunc(customs(), func(r Resource) bool { return !ready("Observation", r.ID) && !ready("Patient", r.ID) })
-	}) {
+	if !patience.Until(func() bool { return !slices.ContainsFunc(params, unready) }) {
 		t.Fatal("the parameters do not become ready")
 	}
+}
+
+// usCoreOwn are parameters that US Core defines beside R4's, with its expressions.
+func usCoreOwn() []Resource {
+	return []Resource{
+		definition("role", "token", "CareTeam", "CareTeam.participant.role", ""),
+		definition("asserted-date", "date", "Condition", "Condition.extension.where(url = 'http://hl7.org/fhir/StructureDefinition/condition-assertedDate').valueDateTime", ""),
+		definition("discharge-disposition", "token", "Encounter", "Encounter.hospitalization.dischargeDisposition", ""),
+		definition("description", "token", "Goal", "Goal.description", ""),
+		definition("race", "token", "Patient", "Patient.extension.where(url = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension.value.code", ""),
+	}
+}
+
+// usCoreOwnTables are searches by them, as US Core combines them.
+func usCoreOwnTables() []Table {
+	concept := func(code string) string {
+		return `{"coding":[{"system":"http://snomed.info/sct","code":"` + code + `"}]}`
+	}
+	return []Table{
+		{
+			Type: "CareTeam", Resources: []Resource{
+				{"CareTeam", "a", `{"status":"active","subject":{"reference":"Patient/p"},"participant":[{"role":[` + concept("1") + `]},{"role":[` + concept("2") + `]}]}`},
+				{"CareTeam", "b", `{"status":"active","subject":{"reference":"Patient/q"},"participant":[{"role":[` + concept("2") + `]}]}`},
+			}, Searches: []Search{
+				{Query: "role=2", IDs: []string{"a", "b"}},
+				{Query: "patient=p&role=http://snomed.info/sct|2", IDs: []string{"a"}},
+				{Query: "patient=q&role=1"},
+				{Query: "patient=p&status=active&role=1,2", IDs: []string{"a"}},
+			},
+		},
+		{
+			Type: "Condition", Resources: []Resource{
+				{"Condition", "a", `{"subject":{"reference":"Patient/p"},"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/condition-assertedDate","valueDateTime":"2024-02-03"}]}`},
+				{"Condition", "b", `{"subject":{"reference":"Patient/p"},"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/other","valueDateTime":"2024-02-03"}]}`},
+			}, Searches: []Search{
+				{Query: "patient=p&asserted-date=ge2024-02-03", IDs: []string{"a"}},
+				{Query: "patient=p&asserted-date=lt2024-02-03"},
+				{Query: "asserted-date:missing=true&patient=p", IDs: []string{"b"}},
+			},
+		},
+		{
+			Type: "Encounter", Resources: []Resource{
+				{"Encounter", "a", `{"status":"finished","class":{"code":"IMP"},"subject":{"reference":"Patient/p"},"hospitalization":{"dischargeDisposition":` + concept("home") + `}}`},
+			}, Searches: []Search{{Query: "patient=p&discharge-disposition=home", IDs: []string{"a"}}, {Query: "patient=p&discharge-disposition=hosp"}},
+		},
+		{
+			Type: "Goal", Resources: []Resource{{"Goal", "a", `{"lifecycleStatus":"active","subject":{"reference":"Patient/p"},"description":` + concept("9") + `}`}},
+			Searches: []Search{{Query: "patient=p&description=9", IDs: []string{"a"}}, {Query: "patient=p&description=8"}},
+		},
+		{
+			Type: "Patient", Resources: []Resource{
+				{"Patient", "a", `{"extension":[{"url":"http://hl7.org/fhir/us/core/StructureDefinition/us-core-race","extension":[{"url":"ombCategory",` +
+					`"valueCoding":{"system":"urn:oid:2.16.840.1.113883.6.238","code":"2106-3"}},{"url":"text","valueString":"x"}]}]}`},
+			}, Searches: []Search{{Query: "race=2106-3", IDs: []string{"a"}}, {Query: "race=1"}},
+		},
+	}
+}
+
+func TestParametersOfUSCoreThatR4DoesNotHave(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, name string, st store.Store) {
+		define(t, newServer(t, st, time.UTC), usCoreOwn())
+		for _, table := range usCoreOwnTables() {
+			t.Run("F1 US Core's own parameters, "+table.Type, func(t *testing.T) { check(t, st, table) })
+		}
+	})
 }

@@ -121,8 +121,11 @@ func OwnAttributes() map[string][]Attribute {
 	return map[string][]Attribute{
 		"Patient": {mood, {Name: "friend", Kind: "reference", Only: "Patient", Values: extension("urn:friend", "valueReference")}},
 		"Observation": {
-			mood, {Name: "remark", Kind: "string", Values: path("note.text")}, {Name: "noted", Kind: "date", Values: path("note.time")},
-			{Name: "weight", Kind: "quantity", Values: extension("urn:weight", "valueQuantity")}, {Name: "dose", Kind: "composite", Values: doses, Parts: dose},
+			mood,
+			{Name: "remark", Kind: "string", Values: path("note.text")},
+			{Name: "noted", Kind: "date", Values: path("note.time")},
+			{Name: "weight", Kind: "quantity", Values: extension("urn:weight", "valueQuantity")},
+			{Name: "dose", Kind: "composite", Values: doses, Parts: dose},
 		},
 	}
 }

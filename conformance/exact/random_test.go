@@ -38,7 +38,7 @@ func TestG7_17_RandomSearchesFindWhatTheSpecificationSays(t *testing.T) {
 	types := slices.Sorted(maps.Keys(all))
 	backends.Each(t, func(t *testing.T, name string, st store.Store) {
 		s := newServer(t, st, berlin)
-		define(t, s)
+		define(t, s, customs())
 		for _, r := range Terminology() {
 			if err := s.put(t.Context(), r); err != nil {
 				t.Fatal(err)

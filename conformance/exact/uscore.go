@@ -1,6 +1,9 @@
 package exact
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // USCore are the combinations of parameters that US Core asks a server to
 // support (SHALL or SHOULD, versions 3.1.1 to 7.0), by type, as far as they are R4's
@@ -137,7 +140,7 @@ func (a Attribute) Samples(v any, c Clock) []string {
 			if from {
 				t = at.from
 			}
-			return prefix + t.AddDate(0, 0, days).Format("2006-01-02T15:04:05Z07:00")
+			return prefix + t.AddDate(0, 0, days).In(time.FixedZone("", 2*3600)).Format("2006-01-02T15:04:05Z07:00")
 		}
 		var out []string
 		if m.to != future {
@@ -180,6 +183,14 @@ func tokenSamples(v any) []string {
 		}
 	}
 	return out
+}
+
+// References gives what a resource refers to at a path, as it is written.
+func References(r Object, p string) (refs []string) {
+	for _, v := range path(p)(r) {
+		refs = append(refs, get(v, "reference"))
+	}
+	return refs
 }
 
 // cutReference reads Type/id.

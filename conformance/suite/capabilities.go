@@ -19,6 +19,15 @@ func capabilities(t *testing.T, c *client, can capability) {
 			t.Errorf("ETag %q, then %q", tag, again)
 		}
 	})
+	t.Run("F15 metadata says what _lastUpdated means", func(t *testing.T) {
+		for _, r := range can.Rest[0].Resource {
+			for _, p := range r.SearchParam {
+				if p.Name == "_lastUpdated" && p.Documentation == "" {
+					t.Errorf("%s does not", r.Type)
+				}
+			}
+		}
+	})
 	t.Run("A11 metadata is open to every origin", func(t *testing.T) {
 		a := c.do(t, "GET", "metadata", "", "Origin", "https://app.example.org").want(t, 200)
 		if a.Header.Get("Access-Control-Allow-Origin") != "*" {

@@ -82,7 +82,7 @@ type capability struct {
 type kind struct {
 	Type        string
 	Interaction []struct{ Code string }
-	SearchParam []struct{ Name, Type string }
+	SearchParam []struct{ Name, Type, Documentation string }
 	Operation   []struct{ Name string }
 	// UpdateCreate says that a PUT makes what is not there.
 	UpdateCreate bool
@@ -110,5 +110,5 @@ func (k kind) does(codes ...string) bool {
 }
 
 func (k kind) searchesBy(name string) bool {
-	return slices.ContainsFunc(k.SearchParam, func(p struct{ Name, Type string }) bool { return p.Name == name })
+	return slices.ContainsFunc(k.SearchParam, func(p struct{ Name, Type, Documentation string }) bool { return p.Name == name })
 }

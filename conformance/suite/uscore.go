@@ -3,6 +3,7 @@ package suite
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,7 +20,8 @@ const (
 	mostResources = 2000
 )
 
-// USCore tries the search combinations of US Core on what a server holds: each
+// USCore tries the searches of US Core on what a server holds, by the rules that
+// requirements.txt calls F1 to F9. Each combination
 // must find exactly what of the patient's resources, read one and all, has the
 // values; by GET as by POST, and by either form of the patient's id. It returns
 // the combinations that nothing on the server has values for.
@@ -29,7 +31,7 @@ func USCore(t *testing.T, base string) (untried []string) {
 	c.do(t, "GET", "metadata", "").want(t, 200).into(t, &can)
 	attributes := exact.USCoreAttributes()
 	for typ, combinations := range exact.USCore() {
-		t.Run("F "+typ, func(t *testing.T) {
+		t.Run("F1 all that is found matches, and all that matches is found, "+typ, func(t *testing.T) {
 			k := can.kind(typ)
 			if k == nil || !k.does("search-type") {
 				t.Skip("the server does not search " + typ)
@@ -51,45 +53,110 @@ func USCore(t *testing.T, base string) (untried []string) {
 			}
 		})
 	}
-	t.Run("F MedicationRequest includes medications", func(t *testing.T) { c.medications(t) })
+	for _, i := range [][3]string{
+		{"MedicationRequest", "medication", "medicationReference"}, {"MedicationDispense", "medication", "medicationReference"}, {"CareTeam", "participant", "participant.member"},
+		{"PractitionerRole", "practitioner", "practitioner"}, {"PractitionerRole", "endpoint", "endpoint"},
+	} {
+		t.Run("F8 _include adds what is referred to, "+i[0]+" "+i[1], func(t *testing.T) {
+			if !c.includes(t, &can, i[0], i[1], i[2]) {
+				untried = append(untried, i[0]+" _include "+i[1])
+			}
+		})
+	}
+	t.Run("F9 _revinclude adds the Provenance of what is found, and nothing else", func(t *testing.T) {
+		untried = append(untried, c.provenance(t, &can)...)
+	})
 	slices.Sort(untried)
 	return untried
 }
 
-// medications compares what _include adds with what the requests refer to.
-func (c *client) medications(t *testing.T) {
-	var patients bundle
-	c.do(t, "GET", "Patient?_count="+strconv.Itoa(mostPatients), "").want(t, 200).into(t, &patients)
-	for _, p := range patients.Entry {
-		search := "MedicationRequest?_count=500&_include=MedicationRequest:medication&patient=" + p.resource(t).ID
-		a := c.do(t, "GET", search, "")
-		if a.StatusCode == 400 {
-			t.Skip("not supported")
+// included are the keys of what a search has added to what it found, which is the other.
+func included(t *testing.T, entries []entry) (found []exact.Object, keys map[string]bool) {
+	t.Helper()
+	keys = map[string]bool{}
+	for _, e := range entries {
+		var r exact.Object
+		if err := json.Unmarshal(e.Resource, &r); err != nil {
+			t.Fatal(err)
 		}
-		var b bundle
-		a.want(t, 200).into(t, &b)
-		want, got := map[string]bool{}, map[string]bool{}
-		for _, e := range b.Entry {
-			var r struct {
-				ResourceType, ID    string
-				MedicationReference struct{ Reference string }
-			}
-			if err := json.Unmarshal(e.Resource, &r); err != nil {
-				t.Fatal(err)
-			}
-			switch e.Search.Mode {
-			case "match":
-				if ref := r.MedicationReference.Reference; strings.HasPrefix(ref, "Medication/") && c.do(t, "GET", ref, "").StatusCode == 200 {
-					want[ref] = true
-				}
-			case "include":
-				got[r.ResourceType+"/"+r.ID] = true
-			}
+		if e.Search.Mode == "match" {
+			found = append(found, r)
+			continue
 		}
-		if !maps.Equal(got, want) {
-			t.Errorf("%s includes %v, want %v", search, got, want)
+		if key := fmt.Sprintf("%s/%s", r["resourceType"], r["id"]); e.Search.Mode != "include" || keys[key] {
+			t.Errorf("%s is there twice, or with the mode %s", key, e.Search.Mode)
+		} else {
+			keys[key] = true
 		}
 	}
+	return found, keys
+}
+
+// leads gives the resources of this server that a resource refers to at a path, as keys.
+func (c *client) leads(r exact.Object, path string) (keys []string) {
+	for _, ref := range exact.References(r, path) {
+		if ref = strings.TrimPrefix(ref, c.base+"/"); strings.Count(ref, "/") == 1 && !strings.ContainsAny(ref, ":#") {
+			keys = append(keys, ref)
+		}
+	}
+	return keys
+}
+
+// includes compares what _include adds with what the resources of a type refer to. It
+// reports whether there was something to compare.
+func (c *client) includes(t *testing.T, can *capability, typ, param, path string) bool {
+	if k := can.kind(typ); k == nil || !k.searchesBy(param) {
+		t.Skip("the server has no " + typ + " with " + param)
+	}
+	search := typ + "?_include=" + typ + ":" + param
+	a := c.do(t, "GET", search+"&_count=1000", "").want(t, 200)
+	var b bundle
+	a.into(t, &b)
+	found, got := included(t, b.Entry)
+	want := map[string]bool{}
+	for _, r := range found {
+		for _, key := range c.leads(r, path) {
+			if !want[key] && c.do(t, "GET", key, "").StatusCode == 200 {
+				want[key] = true
+			}
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%s includes %v, want %v", search, got, want)
+	}
+	return len(want) > 0
+}
+
+// provenance compares what _revinclude adds to a search of each type with what refers
+// there. It gives the types of which nothing has a Provenance.
+func (c *client) provenance(t *testing.T, can *capability) (untried []string) {
+	if k := can.kind("Provenance"); k == nil || !k.searchesBy("target") {
+		t.Skip("the server has no Provenance with target")
+	}
+	targets := map[string][]string{} // of each Provenance
+	for id, r := range c.objects(t, "Provenance?_count=500") {
+		targets["Provenance/"+id] = c.leads(r, "target")
+	}
+	for typ := range exact.USCore() {
+		if k := can.kind(typ); k == nil || !k.does("search-type") {
+			continue
+		}
+		var b bundle
+		c.do(t, "GET", typ+"?_count=1000&_revinclude=Provenance:target", "").want(t, 200).into(t, &b)
+		found, got := included(t, b.Entry)
+		want := map[string]bool{}
+		for key, of := range targets {
+			want[key] = slices.ContainsFunc(found, func(r exact.Object) bool { return slices.Contains(of, fmt.Sprintf("%s/%s", typ, r["id"])) })
+		}
+		maps.DeleteFunc(want, func(_ string, yes bool) bool { return !yes })
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: added %v, want %v", typ, got, want)
+		}
+		if len(want) == 0 {
+			untried = append(untried, typ+" _revinclude Provenance")
+		}
+	}
+	return untried
 }
 
 // set is resources that searches are tried on: those of a patient, or all.
@@ -237,7 +304,10 @@ func (c *client) finds(t *testing.T, typ string, s set, params []exact.Attribute
 		if strings.Contains(values[0], "/") {
 			other = strings.TrimPrefix(values[0], "Patient/")
 		}
-		forms = append(forms, strings.Replace(query, encode("patient="+values[0]), encode("patient="+other), 1))
+		id := strings.TrimPrefix(values[0], "Patient/")
+		for _, form := range []string{other, c.base + "/Patient/" + id} {
+			forms = append(forms, strings.Replace(query, encode("patient="+values[0]), encode("patient="+form), 1))
+		}
 	}
 	for _, form := range forms {
 		var post bundle

@@ -9,6 +9,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/path"
+	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 )
 
@@ -52,7 +53,7 @@ func Define(body []byte) (*fhir.SearchParam, error) {
 	if def.Status != "active" {
 		return nil, nil
 	}
-	p := &fhir.SearchParam{Name: def.Code, URL: def.URL, Type: fhir.ParamType(def.Type), Expression: def.Expression}
+	p := &fhir.SearchParam{Name: def.Code, URL: def.URL, Type: fhir.ParamType(def.Type), Expression: spelled(def.Expression)}
 	for _, base := range def.Base {
 		p.Base = append(p.Base, fhir.Type(base))
 	}
@@ -63,7 +64,7 @@ func Define(body []byte) (*fhir.SearchParam, error) {
 		p.Targets = fhir.Types()
 	}
 	for _, part := range def.Component {
-		p.Components = append(p.Components, fhir.ParamComponent{Definition: part.Definition, Expression: part.Expression})
+		p.Components = append(p.Components, fhir.ParamComponent{Definition: part.Definition, Expression: spelled(part.Expression)})
 	}
 	if own, err := clash(p); own || err != nil {
 		return nil, err
@@ -99,6 +100,24 @@ func Define(body []byte) (*fhir.SearchParam, error) {
 		return nil, &fhir.Error{Issues: problems}
 	}
 	return p, nil
+}
+
+// choiceMember is an element of several types as JSON has it.
+var choiceMember = regexp.MustCompile(`\.value[A-Z][A-Za-z0-9]*\b`)
+
+// spelled writes value[x] as FHIRPath does, value.ofType(dateTime), where an expression
+// has the name of the JSON member, valueDateTime, as some of US Core's have.
+func spelled(expression string) string {
+	parts := strings.Split(expression, "'")
+	for i := 0; i < len(parts); i += 2 { // the others are literals
+		parts[i] = choiceMember.ReplaceAllStringFunc(parts[i], func(member string) string {
+			if e, ok := schema.Lookup("Extension", member[1:]); ok {
+				return ".value.ofType(" + e.Type + ")"
+			}
+			return member
+		})
+	}
+	return strings.Join(parts, "'")
 }
 
 // clash reports whether a parameter is R4's own on all its types, whatever URL it has:
