@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
 	"github.com/portico-fhir/portico/smart/client"
+	"github.com/portico-fhir/portico/smart/policy"
 	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/smart/token"
 	"github.com/portico-fhir/portico/store"
@@ -42,6 +44,14 @@ func BenchmarkRead(b *testing.B) {
 			bearer := ""
 			if auth == authSMART {
 				bearer = "Bearer " + patientToken(b, st, c.BaseURL)
+			}
+			if auth == authSMART {
+				b.Run("mapped-proxy", func(b *testing.B) {
+					r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/fhir/Patient/max-shaw", nil)
+					r.Host = "localhost:8080"
+					r.Header.Set("Authorization", "Bearer "+proxyToken(b, st, c.BaseURL))
+					measure(b, handler, r)
+				})
 			}
 			for name, path := range benchmarked(b, handler, c.BaseURL, auth) {
 				b.Run(name, func(b *testing.B) {
@@ -111,10 +121,36 @@ func patientToken(b testing.TB, st store.Store, base string) string {
 	})
 }
 
+// proxyToken is Tom's, for Max: each request looks at his grant, and at how old Max is.
+func proxyToken(b testing.TB, st store.Store, base string) string {
+	b.Helper()
+	scopes, _ := scope.Parse("launch/patient patient/*.rs")
+	who := token.Authorization{
+		Kind: access.Proxy, Account: "tom", Actor: fhir.Key{Type: "RelatedPerson", ID: "tom-shaw-for-max"}, Patient: "max-shaw", Scopes: scopes,
+	}
+	for doc, err := range st.Find(b.Context(), store.Query{Collection: "portico_grants"}) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if store.Lookup(doc, "patient").StringValue() == "max-shaw" {
+			who.Grant = store.Lookup(doc, "_id").StringValue()
+		}
+	}
+	return personToken(b, st, base, who)
+}
+
+// granted has a grant of everything, for a token to be made: what it is good for is
+// looked up when it is used.
+type granted struct{}
+
+func (granted) Live(context.Context, string) (policy.Effective, bool, error) {
+	return policy.Effective{}, true, nil
+}
+
 // personToken is that of somebody who let the demo app in.
 func personToken(b testing.TB, st store.Store, base string, who token.Authorization) string {
 	b.Helper()
-	tokens := &token.Tokens{Store: st, Issuer: base, FHIR: base + "/fhir"}
+	tokens := &token.Tokens{Store: st, Issuer: base, FHIR: base + "/fhir", Grants: granted{}, Policy: new(policy.Policy)}
 	challenge := sha256.Sum256([]byte(strings.Repeat("v", 43)))
 	who.Client, who.AuthTime = "demo-public", time.Now()
 	code, op, err := tokens.New(who, token.Request{Redirect: base + "/demo/callback", Challenge: base64.RawURLEncoding.EncodeToString(challenge[:])})

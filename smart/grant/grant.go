@@ -44,7 +44,7 @@ const DefaultUnused = 2 * 365 * 24 * time.Hour
 type Grants struct {
 	Store store.Store
 	// Repository are the resources, not narrowed to anybody: the ages of patients are
-	// read from it, and Consents written to it.
+	// read from it, and Consents written to it. They are in Store, too.
 	Repository fhir.Repository
 	Policy     *policy.Policy
 	// Location is the zone of the clinic, in which birthdays begin.
@@ -52,6 +52,8 @@ type Grants struct {
 	// Unused is how long a grant is in force without being used; 0: DefaultUnused.
 	Unused time.Duration
 	Now    func() time.Time // nil: time.Now
+
+	remembered remembered
 }
 
 // Indexes are those that the collection needs.
@@ -87,14 +89,43 @@ func wrap(err error) error {
 }
 
 // Live gives what a grant permits now; ok is false when it has no effect. It notes that
-// the patient became older, and on which day the grant was used.
+// the patient became older, and on which day the grant was used. What it gives is shared
+// and read-only.
 func (g *Grants) Live(ctx context.Context, id string) (now policy.Effective, ok bool, err error) {
+	var mark int64
+	m, sole := g.Store.(store.Marker)
+	if sole {
+		mark, sole = m.Mark() // before anything is read
+	}
+	if sole {
+		if e, ok := g.remembered.get(id, mark, g.now()); ok {
+			return e, true, nil
+		}
+	}
 	found, ok, err := g.Get(ctx, id)
 	if err != nil || !ok {
 		return policy.Effective{}, false, err
 	}
-	return g.effective(ctx, found, true)
+	at := g.now()
+	now, ok, err = g.effective(ctx, found, true)
+	if err == nil && ok && sole {
+		g.remembered.put(id, memory{mark: mark, from: at, until: g.until(found, now), effective: now})
+	}
+	return now, ok, err
 }
+
+// until is when what a grant permits must be looked at anew at the latest: when it may
+// become less, and when a use is to be noted.
+func (g *Grants) until(found Grant, now policy.Effective) time.Time {
+	until := found.Used.Add(min(noteAfter, g.unused()))
+	if !now.Until.IsZero() && now.Until.Before(until) {
+		until = now.Until
+	}
+	return until
+}
+
+// noteAfter is how long after a use that was noted the next one is.
+const noteAfter = 24 * time.Hour
 
 // effective gives what a grant permits now; with note, what was seen on the way is
 // kept.
@@ -113,7 +144,7 @@ func (g *Grants) effective(ctx context.Context, found Grant, note bool) (policy.
 	}
 	band := g.Policy.BandOf(found.Grant, subject.Subject, now, g.Location)
 	e, ok := g.Policy.Effective(found.Grant, subject.Subject, now, g.Location)
-	if note && (band > found.Crossed || (ok && now.Sub(found.Used) >= 24*time.Hour)) {
+	if note && (band > found.Crossed || (ok && now.Sub(found.Used) >= noteAfter)) {
 		if err := g.note(ctx, found, band, now); err != nil {
 			return policy.Effective{}, false, err
 		}

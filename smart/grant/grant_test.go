@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,11 +221,66 @@ func fromItsMakingToItsEnd(t *testing.T, c *clinic) {
 	}
 }
 
-func newMemory(t *testing.T) store.Store {
+// newMemory is a store that nobody else writes to, and that says so.
+func newMemory(t *testing.T) *sole {
 	t.Helper()
-	st := memory.New()
+	st := &sole{Store: memory.New()}
 	t.Cleanup(func() { _ = st.Close() })
 	return st
+}
+
+// sole implements store.Marker, and counts what is asked.
+type sole struct {
+	store.Store
+	mark, asked atomic.Int64
+}
+
+func (s *sole) Mark() (int64, bool) { return s.mark.Load(), true }
+
+func (s *sole) Apply(ctx context.Context, ops []store.Op) error {
+	err := s.Store.Apply(ctx, ops)
+	if err == nil {
+		s.mark.Add(1)
+	}
+	return err
+}
+
+func (s *sole) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
+	s.asked.Add(1)
+	return s.Store.Find(ctx, q)
+}
+
+// TestAGrantIsRememberedUntilSomethingIsWritten says that nothing is looked up twice where
+// nothing can have changed.
+func TestAGrantIsRememberedUntilSomethingIsWritten(t *testing.T) {
+	t.Parallel()
+	st := newMemory(t)
+	c := newClinic(t, st)
+	id := c.granted(t, parental)
+	for _, tt := range []struct {
+		claim string
+		do    func()
+		asks  bool
+	}{
+		{"at first", func() {}, true},
+		{"again", func() {}, false},
+		{"an hour later", func() { c.now = c.now.Add(time.Hour) }, false},
+		{"when something was written, whatever", func() { c.put(t, `{"resourceType":"Basic","id":"x","code":{"text":"x"}}`) }, true},
+		{"after that", func() {}, false},
+		{"on the next day, since the use is noted", func() { c.now = c.now.Add(24 * time.Hour) }, true},
+		{"since that was written", func() {}, true},
+		{"then", func() {}, false},
+		{"when the clock was set back", func() { c.now = c.now.Add(-2 * time.Hour) }, true},
+	} {
+		tt.do()
+		before := st.asked.Load()
+		if e, ok := c.live(t, id); !ok || e.Column != "child" {
+			t.Fatalf("E11 %s: %+v, %v", tt.claim, e, ok)
+		}
+		if asked := st.asked.Load() > before; asked != tt.asks {
+			t.Errorf("E11 %s: asked %v", tt.claim, asked)
+		}
+	}
 }
 
 func TestE11_BirthdaysActAtMidnightInTheClinic(t *testing.T) {
@@ -289,8 +346,8 @@ func TestE11_WhatEndsAGrant(t *testing.T) {
 		},
 		"the record is deleted":       func(t *testing.T, c *clinic) { c.remove(t, "Patient/lena") },
 		"nobody knows the age":        func(t *testing.T, c *clinic) { c.put(t, `{"resourceType":"Patient","id":"lena"}`) },
-		"the period is over":          func(_ *testing.T, c *clinic) { c.now = day("2021-02-01 00:00") },
-		"it was not used for so long": func(_ *testing.T, c *clinic) { c.Grants.Unused = time.Hour; c.now = c.now.Add(time.Hour) },
+		"the period is over":          func(_ *testing.T, c *clinic) { c.now = day("2022-02-01 00:00") },
+		"it was not used for so long": func(_ *testing.T, c *clinic) { c.now = c.now.Add(grant.DefaultUnused) },
 		"an emancipated minor, at once": func(t *testing.T, c *clinic) {
 			c.put(t, `{"resourceType":"Patient","id":"lena","birthDate":"2012-05-20","extension":[{"url":"https://portico-fhir.github.io/StructureDefinition/emancipated-minor","valueBoolean":true}]}`)
 		},
@@ -298,7 +355,7 @@ func TestE11_WhatEndsAGrant(t *testing.T) {
 		t.Run("E11 "+name, func(t *testing.T) {
 			t.Parallel()
 			c := newClinic(t, newMemory(t))
-			id := c.granted(t, parental+`,{"name":"period","valuePeriod":{"end":"2021-01-31"}}`)
+			id := c.granted(t, parental+`,{"name":"period","valuePeriod":{"end":"2022-01-31"}}`)
 			if _, ok := c.live(t, id); !ok {
 				t.Fatal("it was not in force before")
 			}

@@ -9,7 +9,7 @@ import (
 
 // Bounds on what is part of a record through what it refers to.
 const (
-	maxThrough = 100  // references of one resource
+	maxThrough = 1000 // references of one resource
 	maxAbout   = 1000 // resources that a search, or what is shown, names
 )
 
