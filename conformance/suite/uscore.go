@@ -54,8 +54,11 @@ func USCore(t *testing.T, base string) (untried []string) {
 		})
 	}
 	for _, i := range [][3]string{
-		{"MedicationRequest", "medication", "medicationReference"}, {"MedicationDispense", "medication", "medicationReference"}, {"CareTeam", "participant", "participant.member"},
-		{"PractitionerRole", "practitioner", "practitioner"}, {"PractitionerRole", "endpoint", "endpoint"},
+		{"MedicationRequest", "medication", "medicationReference"},
+		{"MedicationDispense", "medication", "medicationReference"},
+		{"CareTeam", "participant", "participant.member"},
+		{"PractitionerRole", "practitioner", "practitioner"},
+		{"PractitionerRole", "endpoint", "endpoint"},
 	} {
 		t.Run("F8 _include adds what is referred to, "+i[0]+" "+i[1], func(t *testing.T) {
 			if !c.includes(t, &can, i[0], i[1], i[2]) {

@@ -30,6 +30,7 @@ type Repository struct {
 	// leaves out all that is not certain to be complete.
 	Patience time.Duration
 
+	sortMost     int // how many matches are sorted; 0: maxSorted
 	horizon      horizon
 	indexed      sync.Map // fhir.Type: its indexes are declared
 	reservations commit.Reservations

@@ -120,18 +120,36 @@ func (r *Repository) finding(q *fhir.Query) (*finding, error) {
 func (f *finding) page(ctx context.Context, page *fhir.Page) error {
 	size := 0
 	var last found
+	take := func(doc found) (full bool, err error) {
+		if len(page.Resources) == f.q.Count || size >= maxPage {
+			page.Next, err = f.next(ctx, page, last)
+			return true, err
+		}
+		last = doc
+		size += len(doc.resource.Body)
+		page.Resources = append(page.Resources, doc.resource)
+		return false, nil
+	}
 	for i := f.reached(f.after); i < len(f.parts); i++ {
+		if i == 0 {
+			runs, err := f.runs(ctx)
+			if err != nil {
+				return err
+			}
+			if runs {
+				if full, err := f.takeRuns(ctx, take); full || err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		for doc, err := range f.matches(ctx, f.ask(i, f.q.Count+1-len(page.Resources)), maxLooked) {
 			if err != nil {
 				return err
 			}
-			if len(page.Resources) == f.q.Count || size >= maxPage {
-				page.Next, err = f.next(ctx, page, last)
+			if full, err := take(doc); full || err != nil {
 				return err
 			}
-			last = doc
-			size += len(doc.resource.Body)
-			page.Resources = append(page.Resources, doc.resource)
 		}
 	}
 	return nil
@@ -145,7 +163,7 @@ func (f *finding) next(ctx context.Context, page *fhir.Page, last found) (string
 		return string(store.Position(f.order, last.raw).Marshal()), nil
 	}
 	id := store.Eq{Path: fieldID, Value: store.ID(last.raw)}
-	q := store.Query{Collection: f.find.Collection, Where: id, Limit: 1, Fields: []string{fieldVersion, fieldRank, fieldKeys}}
+	q := store.Query{Collection: f.find.Collection, Where: id, Limit: 1, Fields: []string{fieldVersion, fieldUpdated, fieldRank, fieldKeys}}
 	for doc, err := range f.Store.Find(ctx, q) {
 		if err != nil {
 			return "", fault("search", err)
@@ -176,7 +194,7 @@ func (f *finding) ask(i, limit int) store.Query {
 		q.Limit = limit
 	}
 	if f.within() && len(f.q.Sort) > 0 {
-		q.MaxSort = maxSorted
+		q.MaxSort = f.most()
 	}
 	if f.within() && f.keyed {
 		q.Fields = append(q.Fields, fieldKeys)
@@ -197,7 +215,7 @@ func (f *finding) matches(ctx context.Context, q store.Query, most int) iter.Seq
 		looked := 0
 		for doc, err := range f.Store.Find(ctx, q) {
 			if errors.Is(err, store.ErrTooCostly) {
-				err = fhir.Errorf(fhir.CodeTooCostly, "http._sort", "More than %d resources would have to be sorted. Narrow the search down.", maxSorted)
+				err = fhir.Errorf(fhir.CodeTooCostly, "http._sort", "More than %d resources would have to be sorted. Narrow the search down.", f.most())
 				yield(found{}, err)
 				return
 			}

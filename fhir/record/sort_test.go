@@ -82,6 +82,52 @@ func TestG7_13_WhatCannotBeSortedByIsRefused(t *testing.T) {
 	})
 }
 
+// Where more matches than are sorted, they come in runs of one value of the first key, in
+// the same order and the same pages.
+func TestG7_13_MoreThanCanBeSortedComesInRuns(t *testing.T) {
+	onEach(t, func(t *testing.T, r *record.Repository) {
+		var changes []fhir.Change
+		for i := range 60 {
+			name := fmt.Sprintf(`{"family": "F%d", "given": ["G%d"]}`, i%9, (i*7)%5)
+			if i%4 == 0 {
+				name += fmt.Sprintf(`, {"family": "F%d"}`, (i*5)%11)
+			}
+			if i%7 == 0 {
+				name = `{"text": "nobody"}`
+			}
+			changes = append(changes, fhir.Change{
+				Method: fhir.Put, Key: fhir.Key{Type: "Patient", ID: fmt.Sprintf("p%02d", i)},
+				Body: fmt.Appendf(nil, `{"resourceType": "Patient", "gender": %q, "birthDate": "19%02d-01-01", "name": [%s]}`, []string{"male", "female"}[i%2], i%13, name),
+			})
+		}
+		commit(t, r, changes...)
+		limited := &record.Repository{Store: r.Store}
+		limited.SortAtMost(20) // as many as the longest run, and those without a name
+		female := fhir.Term{Param: paramOf(t, "Patient", "gender"), Value: fhir.TokenValue{Code: "female", AnySystem: true}}
+		contains := fhir.Term{Param: paramOf(t, "Patient", "family"), Modifier: fhir.ModContains, Value: fhir.StringValue("f")}
+		for _, where := range []fhir.Expr{nil, female, contains, fhir.Not{Expr: female}} {
+			for _, sort := range []string{"family,given", "-family,given", "family,-given,_id", "-family,-_lastUpdated,-_id", "birthdate,family,-given", "-birthdate,_id"} {
+				want := search(t, r, fhir.Query{Type: "Patient", Where: where, Sort: sortKeys(t, "Patient", sort), Count: 100})
+				if !store.SortsWithin(r.Store) {
+					continue // what no index has in order is sorted, or refused
+				}
+				for _, count := range []int{1, 3, 7, 100} {
+					got := search(t, limited, fhir.Query{Type: "Patient", Where: where, Sort: sortKeys(t, "Patient", sort), Count: count})
+					if !slices.Equal(got, want) {
+						t.Errorf("_sort=%s of %v in pages of %d:\n got %v\nwant %v", sort, where, count, got, want)
+					}
+				}
+			}
+		}
+		limited.SortAtMost(3)
+		_, err := limited.Search(t.Context(), &fhir.Query{Type: "Patient", Sort: sortKeys(t, "Patient", "gender,family"), Count: 5})
+		var refused *fhir.Error
+		if !errors.As(err, &refused) || refused.Code() != fhir.CodeTooCostly {
+			t.Errorf("a run that is too long: %v", err)
+		}
+	})
+}
+
 // The order of one parameter is that of its entries: whatever the page, no more is
 // looked at than is on it.
 func TestG7_13_ASortByOneParameterWalksTheIndex(t *testing.T) {

@@ -1,0 +1,4 @@
+package record
+
+// SortAtMost bounds how many matches are sorted.
+func (r *Repository) SortAtMost(n int) { r.sortMost = n }
