@@ -88,7 +88,7 @@ func (b *bench) allShapes(ctx context.Context) ([]shape, error) {
 		if err != nil {
 			return nil, err
 		}
-		if answered && strings.Contains(sh.queries[0], "?") {
+		if answered && sh.searches() {
 			measured = append(measured, sh)
 		}
 	}
@@ -100,6 +100,12 @@ func (b *bench) allShapes(ctx context.Context) ([]shape, error) {
 	}
 	_, err = b.shape(ctx, mixed)
 	return measured, err
+}
+
+// searches reports whether a form is a search: neither a read nor metadata.
+func (sh shape) searches() bool {
+	path, query, _ := strings.Cut(sh.queries[0], "?")
+	return query != "" || !strings.Contains(path, "/") && path != "metadata"
 }
 
 // sample asks for what the queries need.

@@ -34,7 +34,7 @@ func TestFormsOfSearchAreMeasuredOnMadeUpRecords(t *testing.T) {
 	if got["by-patient"].Entries != 20 || got["metadata"].Entries != 0 {
 		t.Errorf("entries: %+v, %+v", got["by-patient"], got["metadata"])
 	}
-	if r := got["by-patient"]; r.Keys != 2 || r.Docs != 2 || r.Allocs != 120.5 || got["read"].Allocs != 0 {
+	if r := got["by-patient"]; r.Keys != 2 || r.Docs != 2 || r.Allocs != 120.5 || got["read"].Allocs != 0 || got["metadata"].Allocs != 0 || got["observations"].Allocs != 120.5 {
 		t.Errorf("what is explained: %+v", r)
 	}
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
