@@ -23,6 +23,7 @@ func commands() []command {
 		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explainCommand},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
 		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},
+		{"review", "list|show|accept|reject", "decide about changes that wait for the clinic", reviews},
 		{"user", "add|list|passwd|disable|enable", "administer the accounts of people", users},
 		{"client", "add|list|remove", "administer registered apps", apps},
 		{"keys", "rotate", "administer the keys that id tokens are signed with", keys},

@@ -36,6 +36,12 @@ func (following) begins() bool { return false }
 // newErrand makes an empty one, by the names of subcommand and deed; nil for another name.
 func newErrand(name string) errand {
 	switch name {
+	case "review list":
+		return &listReviews{}
+	case "review show":
+		return &showReview{}
+	case "review accept", "review reject":
+		return &decideReview{}
 	case "user add":
 		return new(addUser)
 	case "user list":

@@ -32,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, purge, user, client, keys, bench, version"},
+		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, purge, review, user, client, keys, bench, version"},
 		{"an unknown subcommand is wrong use", "sevre", 2, `no subcommand "sevre"`},
 		{"a later subcommand of user says so", "user invite amy", 2, "not available in this version"},
 		{"user without a word is wrong use", "user", 2, "add, list, passwd, disable, enable"},

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 			r.Header.Set("Content-Type", "application/fhir+json")
 		}
 		if method == http.MethodPut && bearer != "" {
-			r.Header.Set("Idempotency-Key", "once")
+			r.Header.Set("Idempotency-Key", strconv.Itoa(len(body)))
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -99,10 +100,39 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); after != before {
 		t.Errorf("was changed at once: %s", after)
 	}
+	at := reviewing{Chart: path, BaseURL: "http://localhost:8080"}
+	says := func(e errand, want ...string) string {
+		t.Helper()
+		said, err := e.carryOut(t.Context(), st)
+		if err != nil {
+			said = err.Error()
+		}
+		for _, w := range want {
+			if !strings.Contains(said, w) {
+				t.Errorf("%T says %q, and not %q", e, said, w)
+			}
+		}
+		return said
+	}
+	list := says(&listReviews{at}, "update Appointment/"+id, "comment", "Patient/amy-shaw", "requested")
+	lines := strings.Split(strings.TrimSpace(list), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%q", list)
+	}
+	waits, _, _ := strings.Cut(lines[1], " ")
+	says(&showReview{at, waits}, `+ "I will be away"`, `+ "cancelled"`)
+	says(&decideReview{at, waits, "rejected", "Call us"}, "rejected: update Appointment/"+id)
+	says(&decideReview{at, waits, "completed", ""}, "This was decided: it is rejected.")
+	says(&decideReview{at, "none", "rejected", ""}, "nothing waits as Task/none")
+	if list := says(&listReviews{at}); strings.Contains(list, waits) {
+		t.Error(list)
+	}
+	wanted = edited(before, func(m map[string]any) { m["status"], m["comment"] = "cancelled", "I will be away then" })
+	do(apps, amy, "PUT", appointment, wanted, http.StatusAccepted)
 	task, id := first(do(clinics, "", "GET", "/fhir/Task?code=https://portico-fhir.github.io/CodeSystem/task%7Creview&status=requested&patient=amy-shaw", "", http.StatusOK))
 	do(clinics, "", "PUT", "/fhir/Task/"+id, edited(task, func(m map[string]any) { m["status"] = "completed" }), http.StatusOK)
-	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); !strings.Contains(after, "I will be away") || !strings.Contains(after, `"cancelled"`) {
+	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); !strings.Contains(after, "I will be away then") || !strings.Contains(after, `"cancelled"`) {
 		t.Errorf("was not changed: %s", after)
 	}
-	do(clinics, "", "PUT", "/fhir/Task/"+id, edited(task, func(m map[string]any) { m["status"] = "rejected" }), http.StatusUnprocessableEntity)
+	says(&decideReview{at, id, "rejected", ""}, "This was decided: it is completed.")
 }

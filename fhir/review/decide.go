@@ -29,7 +29,7 @@ var changeable = []string{"id", "meta", "text", "status", "statusReason", "busin
 // decision is an acceptance: the change of the Task, and what is carried out with it.
 type decision struct {
 	place int // of the Task among the changes
-	proposal
+	Proposal
 }
 
 // decisions looks for changes of proposals. It gives the changes as they are to be carried out, and the
@@ -46,7 +46,7 @@ func (r *Repository) decisions(ctx context.Context, changes []fhir.Change) ([]fh
 			return nil, nil, err
 		}
 		if p == nil {
-			if _, forged := readTask(c.Body); forged {
+			if _, forged := Read(c.Body); forged {
 				return nil, nil, fhir.Errorf(fhir.CodeForbidden, "Task.code", "A proposal is made by writing what is proposed.")
 			}
 			continue
@@ -66,14 +66,14 @@ func (r *Repository) decisions(ctx context.Context, changes []fhir.Change) ([]fh
 			return nil, nil, fhir.Errorf(fhir.CodeBusinessRule, "Task.status", "A proposal is accepted alone, not together with other changes.")
 		}
 		if takes {
-			accepted = &decision{i, p.proposal}
+			accepted = &decision{i, p.Proposal}
 		}
 	}
 	return out, accepted, nil
 }
 
 type storedProposal struct {
-	proposal
+	Proposal
 	body []byte
 }
 
@@ -90,7 +90,7 @@ func (r *Repository) stored(ctx context.Context, key fhir.Key) (*storedProposal,
 	if err != nil {
 		return nil, "", err
 	}
-	p, ok := readTask(res.Body)
+	p, ok := Read(res.Body)
 	if !ok {
 		return nil, "", nil
 	}
@@ -119,10 +119,10 @@ func decide(p *storedProposal, c fhir.Change) (accepts bool, err error) {
 	}
 	status, _ := is["status"].(string)
 	switch {
-	case status == p.status:
+	case status == p.Status:
 		return false, nil
-	case p.status == completed || p.status == rejected:
-		return false, fhir.Errorf(fhir.CodeBusinessRule, "Task.status", "This was decided: it is %s.", p.status)
+	case p.Status == completed || p.Status == rejected:
+		return false, fhir.Errorf(fhir.CodeBusinessRule, "Task.status", "This was decided: it is %s.", p.Status)
 	case !slices.Contains(statuses, status):
 		return false, fhir.Errorf(fhir.CodeBusinessRule, "Task.status", "A proposal is one of %s.", strings.Join(statuses, ", "))
 	}
@@ -141,7 +141,7 @@ func (d *decision) commit(ctx context.Context, inner fhir.Repository, changes []
 			return nil, err
 		}
 		task := changes[d.place]
-		task.Finish = func(before []fhir.Result) ([]byte, error) { return withOutput(task.Body, before, d.of.Type) }
+		task.Finish = func(before []fhir.Result) ([]byte, error) { return withOutput(task.Body, before, d.Of.Type) }
 		acting := commit.Approve(commit.As(ctx, d.actor))
 		own := func(results []fhir.Result) []fhir.Result { return results[1:] }
 		results, err := inner.Commit(commit.Instead(acting, own), []fhir.Change{change, task})
@@ -166,20 +166,20 @@ func asSystem(ctx context.Context) context.Context {
 
 // change makes the change of the EHR, on what it has now.
 func (d *decision) change(ctx context.Context, inner fhir.Repository) (fhir.Change, error) {
-	c := fhir.Change{Method: fhir.Create, Key: fhir.Key{Type: d.of.Type}, Body: d.content}
-	if d.method == "create" {
+	c := fhir.Change{Method: fhir.Create, Key: fhir.Key{Type: d.Of.Type}, Body: d.content}
+	if d.Method == "create" {
 		return c, nil
 	}
-	now, err := inner.Read(asSystem(ctx), d.of)
+	now, err := inner.Read(asSystem(ctx), d.Of)
 	var told *fhir.Error
 	switch {
 	case errors.As(err, &told) && (told.Code() == fhir.CodeNotFound || told.Code() == fhir.CodeDeleted):
-		return c, fhir.Errorf(fhir.CodeBusinessRule, "Task.focus", "%s is no more. Reject the proposal.", d.of)
+		return c, fhir.Errorf(fhir.CodeBusinessRule, "Task.focus", "%s is no more. Reject the proposal.", d.Of)
 	case err != nil:
 		return c, err
 	}
-	c = fhir.Change{Method: fhir.Put, Key: d.of, IfMatch: now.Version}
-	if d.method == "delete" {
+	c = fhir.Change{Method: fhir.Put, Key: d.Of, IfMatch: now.Version}
+	if d.Method == "delete" {
 		c.Method = fhir.Delete
 		_, err = merge(d.basis, d.basis, now.Body) // nothing is to be lost that nobody has seen
 		return c, err

@@ -56,13 +56,59 @@ type (
 	}
 )
 
-// proposal is what a Task says is to be done.
-type proposal struct {
-	method         string // create, update or delete
-	of             fhir.Key
+// Proposal is what a Task says is to be done.
+type Proposal struct {
+	Status   string
+	Since    string   // authoredOn
+	Method   string   // create, update or delete
+	Of       fhir.Key // without an ID where it is to be created
+	Elements []string // at the top of the resource, which are to be something else
+
 	actor          commit.Actor
 	basis, content []byte
-	status         string
+}
+
+// What names what is to be changed.
+func (p *Proposal) What() string {
+	if p.Of.ID == "" {
+		return string(p.Of.Type)
+	}
+	return p.Of.String()
+}
+
+// By names who wants it.
+func (p *Proposal) By() string {
+	if len(p.actor.Self) == 0 {
+		return p.actor.Role
+	}
+	return p.actor.Self[0].String()
+}
+
+// Difference is an element of a proposal, as JSON; null where it is not there.
+type Difference struct{ Element, Was, Wanted string }
+
+// Changes gives the elements that are to be something else, as they were when that was proposed.
+func (p *Proposal) Changes() ([]Difference, error) {
+	var states [2]map[string]json.RawMessage
+	for i, body := range [][]byte{p.basis, p.content} {
+		if body == nil {
+			continue
+		}
+		if err := json.Unmarshal(body, &states[i]); err != nil {
+			return nil, fmt.Errorf("review: read a proposal: %w", err)
+		}
+	}
+	show := func(m map[string]json.RawMessage, name string) string {
+		if v, ok := m[name]; ok {
+			return string(v)
+		}
+		return "null"
+	}
+	var out []Difference
+	for _, name := range p.Elements {
+		out = append(out, Difference{name, show(states[0], name), show(states[1], name)})
+	}
+	return out, nil
 }
 
 // newTask makes the Task of a proposal.
@@ -137,22 +183,24 @@ func patientOf(p *commit.Pending, body []byte) string {
 	return ""
 }
 
-// readTask reads a Task; not ok where it is no proposal.
-func readTask(body []byte) (p proposal, ok bool) {
+// Read reads a Task; not ok where it is no proposal.
+func Read(body []byte) (p Proposal, ok bool) {
 	var t task
 	if json.Unmarshal(body, &t) != nil || !isProposal(&t) {
 		return p, false
 	}
-	p.status = t.Status
+	p.Status, p.Since = t.Status, t.Authored
 	if t.Focus != nil {
-		p.of = fhir.ParseReference(t.Focus.Reference, "").Key
+		p.Of = fhir.ParseReference(t.Focus.Reference, "").Key
 	}
 	for _, in := range t.Input {
 		switch in.Type.Text {
 		case "method":
-			p.method = in.Code
+			p.Method = in.Code
 		case "type":
-			p.of.Type = fhir.Type(in.Code)
+			p.Of.Type = fhir.Type(in.Code)
+		case "element":
+			p.Elements = append(p.Elements, in.Code)
 		case "role":
 			p.actor.Role = in.Code
 		case "self":
