@@ -74,6 +74,7 @@ func sortable(c fhir.Capability, attributes []Attribute) (sorts []string) {
 		}
 	}
 	for i, n := 0, len(sorts); i < n; i++ {
+		sorts = append(sorts, sorts[i]+",-_lastUpdated,_id")
 		if !slices.Contains(codes, sorts[i]) {
 			sorts = append(sorts, sorts[i]+","+sorts[(i+3)%n])
 		}

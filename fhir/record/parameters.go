@@ -409,7 +409,8 @@ func (r *Repository) redefine(ps *parameters, changes []fhir.Change, results []f
 		return nil, nil
 	}
 	whole, broken := composed(others)
-	for _, id := range slices.Sorted(maps.Keys(broken)) {
+	if ids := slices.Sorted(maps.Keys(broken)); len(ids) > 0 {
+		id := ids[0]
 		if _, ours := changed[id]; ours {
 			return nil, broken[id]
 		}
