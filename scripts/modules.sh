@@ -19,7 +19,7 @@ for module in . conformance/oracle; do
 done
 again go -C conformance/provider mod download || echo "$0: cannot fetch the modules of conformance/provider/go.mod" >&2
 for tool; do
-	GOBIN=$tmp again go install "$tool" || { echo "$0: cannot fetch or build $tool" >&2; exit 1; }
+	again env GOBIN="$tmp" go install "$tool" || { echo "$0: cannot fetch or build $tool" >&2; exit 1; }
 done
 mkdir -p .cache/modules
 : >"$stamp"
