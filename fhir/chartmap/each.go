@@ -225,28 +225,49 @@ func (s *spread) together(f store.Filter) store.Filter {
 	return conjunction(append(ofDoc, store.Elem{Path: s.array, Where: one}))
 }
 
-// telling leaves out what is asked of a field besides what it equals, and all but one of what it
-// is not: the store is to find few documents, and what it finds is looked at again.
+// telling keeps of what is asked of a field what says most: what it equals, or both ends of a range,
+// or else one condition. The store is to find few documents, and what it finds is looked at again; and not
+// all servers take several conditions on a field of an element.
 func telling(parts []store.Filter) []store.Filter {
-	equals := func(f store.Filter) bool {
-		switch f.(type) {
+	weight := func(f store.Filter) int {
+		switch f := f.(type) {
 		case store.Eq, store.In:
-			return true
+			return 5
+		case store.Range:
+			if f.Low != nil && f.High != nil {
+				return 4
+			}
+			return 3
+		case store.Not:
+			if _, is := f.Filter.(store.Contains); is { // that there is no white space in it, and the like
+				return 0
+			}
+			return 1
 		}
-		return false
+		return 2
+	}
+	best := map[string]store.Filter{}
+	var order []string
+	for _, f := range parts {
+		path := pathOf(f)
+		have, ok := best[path]
+		if !ok {
+			order = append(order, path)
+		}
+		one, isRange := f.(store.Range)
+		other, both := have.(store.Range)
+		switch {
+		case isRange && both && one.Low == nil && other.High == nil:
+			best[path] = store.Range{Path: path, Low: other.Low, High: one.High}
+		case isRange && both && one.High == nil && other.Low == nil:
+			best[path] = store.Range{Path: path, Low: one.Low, High: other.High}
+		case !ok || weight(f) > weight(have):
+			best[path] = f
+		}
 	}
 	var out []store.Filter
-	for _, f := range parts {
-		n, negated := f.(store.Not)
-		leaf := f
-		if negated {
-			leaf = n.Filter
-		}
-		_, contains := leaf.(store.Contains)
-		path := pathOf(leaf)
-		drop := negated && contains || (negated || !equals(f)) && slices.ContainsFunc(parts, func(o store.Filter) bool { return equals(o) && pathOf(o) == path }) ||
-			negated && slices.ContainsFunc(out, func(o store.Filter) bool { m, is := o.(store.Not); return is && pathOf(m.Filter) == path })
-		if !drop {
+	for _, path := range order {
+		if f := best[path]; weight(f) > 0 {
 			out = append(out, f)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -318,5 +319,46 @@ func TestWhatAnElementDoesNotTake(t *testing.T) {
 	_, err := r.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: said, Body: other}})
 	if !errors.Is(err, chartmap.ErrReadOnly) {
 		t.Errorf("an element without a key: %v", err)
+	}
+}
+
+// TestWhatNoStoreHasInOrderIsSorted sorts elements by their own dates, and groups, and says when that
+// is too many.
+func TestWhatNoStoreHasInOrderIsSorted(t *testing.T) {
+	t.Parallel()
+	since := func(nr int32, date any) bson.D {
+		return append(problem(nr, "I10"), bson.E{Key: "since", Value: date})
+	}
+	made := func(day int) bson.E { return bson.E{Key: "at", Value: time.Date(2026, 3, day, 8, 0, 0, 0, time.UTC)} }
+	docs := map[string][]bson.D{
+		"people": {sick("amy", since(3, "2019"), since(1, "2021-05"), since(2, nil)), sick("ben", since(1, "2020"), since(2, "2019"))},
+		"rows":   {row("a", 1, made(3)), row("b", 1, made(9)), row("c", 2, made(2)), row("d", 3), row("e", 4, made(5))},
+	}
+	r := viewOf(t, docs)
+	for query, want := range map[string]string{
+		"Condition?_sort=onset-date":                     "amy-dx-3 ben-dx-2 ben-dx-1 amy-dx-1 amy-dx-2",
+		"Condition?_sort=-onset-date":                    "amy-dx-1 ben-dx-1 ben-dx-2 amy-dx-3 amy-dx-2",
+		"Condition?_sort=-onset-date&patient=amy":        "amy-dx-1 amy-dx-3 amy-dx-2",
+		"DiagnosticReport?_sort=date":                    "2 1 4 3",
+		"DiagnosticReport?_sort=-date&patient=p1":        "4 1 2 3",
+		"DiagnosticReport?_sort=status,-date&patient=p1": "4 1 2 3",
+	} {
+		for _, count := range []int{1, 2, 50} {
+			got := idsOf(everything(t.Context(), t, r, asked(t, r, query, count)))
+			if diff := cmp.Diff(strings.Fields(want), got); diff != "" {
+				t.Errorf("%s, %d a page (-want +got):\n%s", query, count, diff)
+			}
+		}
+	}
+	for i := range 1001 {
+		docs["rows"] = append(docs["rows"], row(i, i+10, made(1), bson.E{Key: "pid", Value: "p2"}))
+	}
+	r = viewOf(t, docs)
+	for query, refuses := range map[string]bool{"DiagnosticReport?_sort=date": true, "DiagnosticReport?_sort=date&patient=p1": false, "DiagnosticReport?_sort=_id": false} {
+		q := asked(t, r, query, 5)
+		_, err := r.Search(t.Context(), &q)
+		if want := map[bool]string{true: "too-costly http.query._sort", false: "no fhir.Error"}[refuses]; refused(err) != want {
+			t.Errorf("%s: %v", query, err)
+		}
 	}
 }

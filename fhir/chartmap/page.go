@@ -151,6 +151,7 @@ type cursor struct {
 	repo   *Repository
 	e      *encoder
 	filter store.Filter
+	queue  []ranked      // of a loose stream, what comes behind items
 	docs   []store.Doc   // of the store; for a map with groupBy, what the rules read of groups
 	items  []unwound     // of docs[0], those that are left; the first of them satisfies part
 	open   bool          // items are those of docs[0]
@@ -183,6 +184,9 @@ func (r *Repository) cursor(e *encoder, s *stream, batch int) *cursor {
 // open fetches what stands first behind the start.
 func (m *merger) open(ctx context.Context, c *cursor) error {
 	c.opened = true
+	if c.loose {
+		return c.gather(ctx, m.by, m.start)
+	}
 	if m.start.at != nil {
 		after, exact, some := c.behind(m.by, m.start.at)
 		if !some {
@@ -335,6 +339,10 @@ func (c *cursor) sure() bool { return c.where.exact() && !c.viewed() }
 func (c *cursor) next(ctx context.Context) error {
 	if i := c.fit(c.items[0].doc, c.part+1); i >= 0 {
 		c.part = i
+		return nil
+	}
+	if c.loose {
+		c.take(0)
 		return nil
 	}
 	c.items = c.items[1:]

@@ -19,6 +19,7 @@ type stream struct {
 	parts []part
 	keys  []streamKey // of _sort
 	order []store.Key // that of the store, complete but for groups
+	loose bool        // all is read and sorted, since the store has no such order
 }
 
 // part is a branch of a stream, and what is asked of it alone.

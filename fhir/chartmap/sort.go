@@ -61,18 +61,15 @@ func (s *seeker) sort(c cond, site sortSite) cond {
 }
 
 // sortParts divides the documents of a branch by what gives them their value. It is not
-// ok where a document may have several values, or one that no field holds. Documents are not
-// sorted by what differs from element to element, nor groups by anything but their key.
+// ok where a document may have several values, or one that no field holds.
 func (b *branch) sortParts(p *fhir.SearchParam, paths [][]step) (parts []sortPart, ok bool) {
 	switch {
 	case p.Name == "_id":
 		return []sortPart{{sortSite{field: b.id, form: "id"}, always}}, true
-	case b.group != nil:
-		return nil, false
 	case p.Name == "_lastUpdated" && b.updated == nil:
 		return complete(nil), true
 	case p.Name == "_lastUpdated":
-		return complete([]sortPart{{sortSite{field: b.updated.ref, form: b.updated.form()}, b.updated.present()}}), !b.moves(b.updated.path)
+		return complete([]sortPart{{sortSite{field: b.updated.ref, form: b.updated.form()}, b.updated.present()}}), true
 	}
 	seek := func(pick int) (seeker, cond) {
 		sk := seeker{pick: pick}
@@ -87,7 +84,7 @@ func (b *branch) sortParts(p *fhir.SearchParam, paths [][]step) (parts []sortPar
 		return nil, false
 	}
 	for i, site := range sk.sorts {
-		if site.rule != sk.sorts[0].rule || site.field.elem || site.field.path != "" && b.moves(site.field.path) {
+		if site.rule != sk.sorts[0].rule || site.field.elem {
 			return nil, false
 		}
 		if _, c := seek(i + 1); !isNever(c) {
@@ -213,6 +210,9 @@ func (q *query) sorted(m *Mapping, c cond, parts []part, sort []fhir.SortKey) []
 	}
 	desc := len(sort) > 0 && sort[len(sort)-1].Desc
 	for _, s := range out {
+		if s.loose = s.loosely(); s.loose {
+			s.order = nil
+		}
 		s.order = append(s.order, store.Key{Path: m.key().path, Desc: desc})
 		if m.group == nil {
 			s.order = store.CompleteOrder(s.order)
