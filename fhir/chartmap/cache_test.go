@@ -100,6 +100,9 @@ func TestSeveralNodesNeverServeWhatIsNoMore(t *testing.T) {
 					}
 				}
 			}
+			if rapid.IntRange(0, 9).Draw(rt, "the EHR deletes") == 0 {
+				_ = st.Apply(t.Context(), []store.Op{{Kind: store.Delete, Collection: "clinic." + types[typ], ID: store.String(key.ID)}})
+			}
 			for _, typ := range names {
 				q := &fhir.Query{Type: typ, Count: 10}
 				want, err := fresh().Search(t.Context(), q)
