@@ -270,6 +270,9 @@ func (s *stream) values(doc store.Doc) []store.Value {
 	if s.group == nil {
 		at = store.Position(s.order, doc)
 	}
+	if s.plain() {
+		return at
+	}
 	out := make([]store.Value, 0, len(s.keys)+1)
 	for _, k := range s.keys {
 		v := k.value
@@ -279,6 +282,16 @@ func (s *stream) values(doc store.Doc) []store.Value {
 		out = append(out, v)
 	}
 	return append(out, at[len(at)-1])
+}
+
+// plain reports whether the store's order is that of the search.
+func (s *stream) plain() bool {
+	for i, k := range s.keys {
+		if k.path == "" || k.at != i || k.not {
+			return false
+		}
+	}
+	return len(s.order) == len(s.keys)+1
 }
 
 // behind gives the position in the store's order behind which stands what comes after
