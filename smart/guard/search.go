@@ -114,7 +114,7 @@ func (r *Repository) mayAsk(v *view, q *fhir.Query) error {
 	about := func(e fhir.Expr) bool {
 		switch e := e.(type) {
 		case fhir.Term:
-			return tells(e.Param)
+			return tells(e.Param) || path != nil && custom(e.Param) // what it looks at is not known here
 		case fhir.Chain:
 			return tells(e.Param) || path != nil && looksAt(e.Param, v.typ, path[0])
 		}
@@ -135,8 +135,13 @@ func notAsked(t fhir.Type) error {
 
 // anything reports whether a parameter may look at any part of a resource.
 func anything(p *fhir.SearchParam) bool {
+	return custom(p) || p.Name == "_text" || p.Name == "_content"
+}
+
+// custom reports whether a parameter is not R4's own.
+func custom(p *fhir.SearchParam) bool {
 	_, r4 := search.LookupURL(p.URL)
-	return !r4 || p.Name == "_text" || p.Name == "_content"
+	return !r4
 }
 
 // looksAt reports whether a parameter may look at an element of a type.
