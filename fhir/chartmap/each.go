@@ -93,10 +93,11 @@ func (s *spread) keyOf(v bson.RawValue, position int32) (store.Value, bool) {
 func (s *spread) unwind(doc store.Doc, element, at store.Value) store.Doc {
 	start, dst := bsoncore.AppendDocumentStart(make([]byte, 0, len(doc)))
 	dst = bsoncore.AppendValueElement(dst, elementField, bsoncore.Value{Type: bsoncore.Type(at.Type), Data: at.Value})
-	return bytesEnd(replaced(dst, doc, s.array, element), start)
+	return endDocument(replaced(dst, doc, s.array, element), start)
 }
 
-func bytesEnd(dst []byte, start int32) []byte {
+// endDocument closes a document that was begun at start.
+func endDocument(dst []byte, start int32) []byte {
 	dst, err := bsoncore.AppendDocumentEnd(dst, start)
 	if err != nil {
 		return nil
@@ -119,9 +120,13 @@ func replaced(dst []byte, doc store.Doc, path string, v store.Value) []byte {
 			dst = bsoncore.AppendValueElement(dst, name, bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value})
 			return
 		}
+		inner, err := e.ValueErr()
+		if err != nil {
+			return
+		}
 		var start int32
 		start, dst = bsoncore.AppendDocumentElementStart(dst, name)
-		dst = bytesEnd(replaced(dst, store.Doc(e.Value().Data), rest, v), start)
+		dst = endDocument(replaced(dst, store.Doc(inner.Data), rest, v), start)
 	})
 	return dst
 }

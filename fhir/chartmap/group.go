@@ -79,7 +79,7 @@ func (g *grouping) merge(members []store.Doc, fault func()) (store.Doc, bool) {
 		dst = bsoncore.AppendDocumentElement(dst, strconv.Itoa(i), bsoncore.Document(m))
 	}
 	dst, err := bsoncore.AppendArrayEnd(dst, array)
-	return bytesEnd(dst, start), err == nil
+	return endDocument(dst, start), err == nil
 }
 
 // sort brings the rows in their order.
@@ -168,7 +168,7 @@ func assemble(dst []byte, fields []store.Field) []byte {
 		if deeper && rest != "" {
 			var start int32
 			start, dst = bsoncore.AppendDocumentElementStart(dst, name)
-			dst = bytesEnd(assemble(dst, inner), start)
+			dst = endDocument(assemble(dst, inner), start)
 		}
 	}
 	return dst
@@ -200,6 +200,7 @@ func (c *cursor) fetchGroups(ctx context.Context) error {
 			keys, last = append(keys, key), key
 		}
 	}
+	c.read += n
 	c.done = n < c.batch
 	if c.left > 0 {
 		if len(keys) > c.left {

@@ -12,8 +12,12 @@ import (
 // order that a store knows. A search that is sorted by such a field reads all that it may find,
 // if that is not much: one patient's allergies, one patient's reports.
 
-// maxLoose bounds how many documents are read to be sorted.
-const maxLoose = 1000
+// maxLoose and maxLooseBytes bound how many documents are read to be sorted, and how large all is that the
+// rules read of them.
+const (
+	maxLoose      = 1000
+	maxLooseBytes = 8 << 20
+)
 
 // ranked is something that a search found, and where it stands in the order.
 type ranked struct {
@@ -45,12 +49,14 @@ func (s *stream) rank(item unwound) []store.Value {
 func (c *cursor) gather(ctx context.Context, by ordering, start position) error {
 	unsorted := *c.stream
 	unsorted.keys, unsorted.loose = nil, false
-	all := c.repo.cursor(c.e, &unsorted, maxLoose+1)
+	all := c.repo.cursor(c.e, &unsorted, readBatch)
+	size := 0
 	for err := all.settle(ctx); err != nil || len(all.items) > 0; err = all.settle(ctx) {
 		if err != nil {
 			return err
 		}
-		if !all.done {
+		size += len(all.items[0].doc)
+		if all.read > maxLoose || size > maxLooseBytes {
 			return fhir.Errorf(fhir.CodeTooCostly, "http.query._sort", "%s is sorted by this among at most %d documents of the EHR. Ask for those of one patient.", c.Resource, maxLoose)
 		}
 		c.queue = append(c.queue, ranked{all.items[0], c.rank(all.items[0])})

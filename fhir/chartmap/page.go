@@ -161,6 +161,7 @@ type cursor struct {
 	after  store.Cursor  // position of the last document that was fetched
 	batch  int
 	left   int  // documents, or groups, that are needed at most if each becomes a resource; then it is batch again
+	read   int  // documents, so far
 	opened bool // it was looked what comes first
 	done   bool // nothing is left in the store
 }
@@ -392,6 +393,7 @@ func (c *cursor) fetch(ctx context.Context) error {
 		}
 		c.docs = append(c.docs, doc)
 	}
+	c.read += len(c.docs)
 	c.done = len(c.docs) < limit
 	if n := len(c.docs); n > 0 {
 		c.after = store.Position(c.order, c.docs[n-1])

@@ -172,13 +172,13 @@ func (r *Repository) total(ctx context.Context, q *query, fq *fhir.Query) (int64
 	return sum, nil
 }
 
-// countBatch is how many documents are read at once when they are counted.
-const countBatch = 500
+// readBatch is how many documents are read at once when all are looked at.
+const readBatch = 100
 
 // countEach counts what a stream makes by looking at all of it: no store counts elements
 // or groups.
 func (r *Repository) countEach(ctx context.Context, s *stream) (n int64, err error) {
-	c := r.cursor(r.encoder(), s, countBatch)
+	c := r.cursor(r.encoder(), s, readBatch)
 	for err = c.settle(ctx); err == nil && len(c.items) > 0; err = c.next(ctx) {
 		n++
 	}
