@@ -30,11 +30,13 @@ func advise(out io.Writer, t *explain.Trace) {
 		default:
 			continue
 		}
+		help := st.Collection
 		if fields := ordered(equalities(st.Where, nil), st.Order); len(fields) > 0 {
-			line += " An index helps:\n  " + checkup.Suggestion{Collection: st.Collection, Fields: fields}.CreateIndex()
+			help = checkup.Suggestion{Collection: st.Collection, Fields: fields}.CreateIndex()
+			line += " An index helps:\n  " + help
 		}
-		if !told[line] {
-			told[line] = true
+		if !told[help] { // once for all searches that it helps
+			told[help] = true
 			fmt.Fprintln(out, line)
 		}
 	}
