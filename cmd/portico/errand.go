@@ -126,7 +126,7 @@ func carryOutHere(ctx context.Context, at StoreConfig, e errand, std streams) (s
 	}
 	st, err := openStore(ctx, at, log)
 	if errors.Is(err, store.ErrUnavailable) && at.desk() != "" {
-		return "", fmt.Errorf("%w. If that is portico serve, it would do this itself, but nobody answers at %s (was it started by another user, or with an older version?); other commands have the store for a while only: then try again", err, at.desk())
+		return "", fmt.Errorf("%w. If that is portico serve, it would do this itself, but nobody answers at %s (is it an older version, or the path longer than the 100 bytes that a socket may have?); other commands have the store for a while only: then try again", err, at.desk())
 	}
 	if err != nil {
 		return "", err
