@@ -54,7 +54,7 @@ func (l *loader) compile(h *header) {
 	l.states(h)
 	m.factor(asked)
 	l.ready(h)
-	l.gifts(h)
+	l.onCreate(h)
 	l.review(h)
 	m.fields = addFields(m.needs(), m.Visible)
 	if n := h.keys["labels"]; n != nil {

@@ -72,7 +72,11 @@
 //
 //	portico_overflow { _id: <Type>/<id>, v: <number>, o: <overlay as JSON> }
 //
-// Who acts, for transitions and $writableBy, is commit.ActorOf; where it is not known,
+// What was made of a document, its overlay included, is kept in memory beside the document's bytes (cache), as an
+// overlay changes only together with its document's version and time. A new document gets what onCreate says, numbers of the
+// EHR's counters in the same Apply. A change that review names ends with a commit.Pending.
+//
+// Who acts, for transitions, review and $writableBy, is commit.ActorOf; where it is not known,
 // everybody may what somebody may.
 //
 // # Documents that break the rules

@@ -134,8 +134,8 @@ func (l *loader) newID(m *Mapping, n *yaml.Node) {
 	}
 }
 
-// gifts holds onCreate against what else is written.
-func (l *loader) gifts(h *header) {
+// onCreate reads the fields that a new document gets, which are none that get their values anyway.
+func (l *loader) onCreate(h *header) {
 	m, n := h.m, h.keys["onCreate"]
 	if n == nil {
 		return

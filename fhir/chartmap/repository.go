@@ -15,8 +15,8 @@ import (
 // Repository serves the documents of an EHR as resources, through a chart map.
 // Documents that break the rules are served without what cannot be read; what
 // cannot be served at all (no id, or no reference that R4 requires of the
-// resource) is found by nothing. It keeps no old versions: the current one is
-// its own history.
+// resource) is found by nothing. It keeps no old versions: a history has those that
+// the EHR keeps.
 type Repository struct {
 	Store store.Store
 	Map   *Map
