@@ -16,6 +16,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
+	"github.com/portico-fhir/portico/fhir/commit"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/memory"
@@ -359,6 +360,25 @@ func TestWhatNoStoreHasInOrderIsSorted(t *testing.T) {
 		_, err := r.Search(t.Context(), &q)
 		if want := map[bool]string{true: "too-costly http.query._sort", false: "no fhir.Error"}[refuses]; refused(err) != want {
 			t.Errorf("%s: %v", query, err)
+		}
+	}
+}
+
+// TestPatientsSeeTheElementsThatAreReleased holds one of two back.
+func TestPatientsSeeTheElementsThatAreReleased(t *testing.T) {
+	t.Parallel()
+	secret := append(problem(int32(2), "F10"), bson.E{Key: "secret", Value: true})
+	r := viewOf(t, map[string][]bson.D{"people": {sick("amy", problem(int32(1), "I10"), secret)}})
+	for role, want := range map[string][]string{"patient": {"amy-dx-1"}, "clinician": {"amy-dx-1", "amy-dx-2"}} {
+		ctx := commit.As(t.Context(), commit.Actor{Role: role})
+		q := asked(t, r, "Condition?patient=amy", 5)
+		q.Total = true
+		page, err := r.Search(ctx, &q)
+		if err != nil || !slices.Equal(idsOf(page.Resources), want) || int(*page.Total) != len(want) {
+			t.Errorf("%s finds %v of %v, %v", role, idsOf(page.Resources), page.Total, err)
+		}
+		if _, err := r.Read(ctx, fhir.Key{Type: "Condition", ID: "amy-dx-2"}); (err == nil) != (role == "clinician") {
+			t.Errorf("%s reads: %v", role, err)
 		}
 	}
 }
