@@ -43,18 +43,30 @@ func next(elems []byte) (name []byte, v Value, rest []byte, ok bool) {
 	return elems[1 : end+1], Value{Type: t, Value: data[:n:n]}, data[n:], true
 }
 
-// field gives the first field of that name, or the zero Value.
+// field gives the first field of that name, or the zero Value. It is next in a loop, but
+// for what that makes of fields that nobody asked for.
 func field(doc []byte, name string) Value {
-	for elems := body(doc); ; {
-		n, v, rest, ok := next(elems)
-		if !ok {
+	elems := body(doc)
+	for len(elems) >= 2 {
+		t, rest := bson.Type(elems[0]), elems[1:]
+		here := len(rest) > len(name) && rest[len(name)] == 0 && string(rest[:len(name)]) == name
+		end := len(name)
+		if !here {
+			if end = bytes.IndexByte(rest, 0); end < 0 {
+				break
+			}
+		}
+		data := rest[end+1:]
+		n := size(t, data)
+		switch {
+		case n < 0:
 			return Value{}
+		case here:
+			return Value{Type: t, Value: data[:n:n]}
 		}
-		if string(n) == name {
-			return v
-		}
-		elems = rest
+		elems = data[n:]
 	}
+	return Value{}
 }
 
 // size says how many bytes of data the value of type t takes; -1 where data is
