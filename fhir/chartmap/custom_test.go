@@ -47,6 +47,8 @@ maps:
          - { url: {$const: "urn:seen"}, valueDateTime: { $from: seen, $as: dateTime } }
          - { url: {$const: "urn:weight"}, valueQuantity: { $quantity: kg, $unit: kg, $ucum: kg } }
          - { url: {$const: "urn:remark"}, valueString: remark }
+         - { url: {$const: "urn:rank"}, valueInteger: { $from: rank, $as: int } }
+         - { url: {$const: "urn:score"}, valueDecimal: { $from: score, $as: decimal } }
 - name: animal
   resource: Patient
   from: animals
@@ -73,6 +75,8 @@ func ownParameters() map[*fhir.SearchParam]bool {
 		own("weight", fhir.ParamQuantity, "Patient.extension('urn:weight').value"):                                   true,
 		own("remark", fhir.ParamString, "Patient.extension('urn:remark').value | Patient.address.city"):              true,
 		own("zip", fhir.ParamString, "Patient.address.postalCode"):                                                   true,
+		own("rank", fhir.ParamNumber, "Patient.extension('urn:rank').value"):                                         true,
+		own("score", fhir.ParamNumber, "Patient.extension('urn:score').value.ofType(decimal)"):                       true,
 		own("other", fhir.ParamToken, "Patient.extension('urn:other').value"):                                        false,
 		own("married", fhir.ParamToken, "Patient.maritalStatus"):                                                     false,
 		own("first", fhir.ParamString, "Patient.name.first().family"):                                                false,
@@ -102,6 +106,8 @@ func persons(t testing.TB, r *rand.Rand, n int) []store.Op {
 			{Key: "seen", Value: one(bson.DateTime(1e12), bson.DateTime(1e12+500), bson.DateTime(2e11), nil, "x")},
 			{Key: "kg", Value: one(70, 70.5, int64(7), nil, "x")},
 			{Key: "remark", Value: one("so", "So", nil)},
+			{Key: "rank", Value: one(1, int64(2), 3.0, 2.5, 2, "x", nil)},
+			{Key: "score", Value: one(0.1, 1, 2.25, int64(3), "x", nil)},
 		}
 		d = slices.DeleteFunc(d, func(e bson.E) bool { return e.Key != "_id" && e.Key != "kind" && r.IntN(6) == 0 })
 		ops = append(ops, store.Op{Kind: store.Insert, Collection: []string{"persons", "animals"}[r.IntN(2)], Doc: marshaled(t, d)})
@@ -146,7 +152,7 @@ func TestG7_20_ParametersOfOnesOwnLeadToTheEHRsFields(t *testing.T) {
 			if diff := cmp.Diff(unanswered, c.Unanswered); diff != "" || len(c.Params) != len(before.Params)+len(answered) {
 				t.Errorf("not answered:\n%s", diff)
 			}
-			for _, sortable := range []string{"active", "gender", "birthdate", "family", "address-city", "mood", "mood-code", "seen", "weight", "zip"} {
+			for _, sortable := range []string{"active", "gender", "birthdate", "family", "address-city", "mood", "mood-code", "seen", "weight", "rank", "score", "zip"} {
 				if !slices.Contains(c.Sortable, sortable) {
 					t.Errorf("%s is not sorted by", sortable)
 				}

@@ -67,6 +67,8 @@ func testOf(t fhir.ParamType) (testKind, bool) {
 		return testURI, true
 	case fhir.ParamQuantity:
 		return testQuantity, true
+	case fhir.ParamNumber:
+		return testNumber, true
 	}
 	return 0, false
 }

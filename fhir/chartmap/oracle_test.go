@@ -125,6 +125,8 @@ func (o *oracle) satisfies(f found, t fhir.Term) bool {
 		return ok && o.dateMatches(low, high, t.Prefix, v)
 	case fhir.URIValue:
 		return f.json == string(v)
+	case fhir.NumberValue:
+		return o.quantity(f).satisfies(t.Prefix, fhir.QuantityValue{NumberValue: v})
 	case fhir.QuantityValue:
 		return o.quantity(f).satisfies(t.Prefix, v)
 	}

@@ -50,11 +50,7 @@ func (q *quantity) search(s *seeker, path []step, t *test) cond {
 	if t.kind != testQuantity || q.path == "" {
 		return s.refuse()
 	}
-	var any []cond
-	for _, st := range t.stretches {
-		any = append(any, q.within(st))
-	}
-	return every(q.hasUnit(t.quantity), some(any...))
+	return every(q.hasUnit(t.quantity), q.any(t.stretches))
 }
 
 // hasUnit compares units without converting (R4 3.1.1.4.11): [number]||code takes
@@ -113,6 +109,15 @@ func (s stretch) holds(n *big.Rat) bool {
 		}
 	}
 	return true
+}
+
+// any holds where the number that is written lies in one of the stretches.
+func (d *decimal) any(stretches []stretch) cond {
+	any := make([]cond, len(stretches))
+	for i, st := range stretches {
+		any[i] = d.within(st)
+	}
+	return some(any...)
 }
 
 // within holds where the number that is written lies in s. The store compares

@@ -24,7 +24,9 @@ type amount struct {
 
 func (o *oracle) quantity(f found) amount {
 	var a amount
-	if err := json.Unmarshal(f.raw, &a); err != nil {
+	if _, isNumber := f.json.(float64); isNumber {
+		a.Value = json.Number(f.raw)
+	} else if err := json.Unmarshal(f.raw, &a); err != nil {
 		o.t.Fatal(err)
 	}
 	n, ok := new(big.Rat).SetString(string(a.Value))

@@ -122,6 +122,8 @@ func (q *query) value(t fhir.Term) (*test, error) {
 		out.kind, out.dates = testDate, intervals(t.Prefix, low, high, q.now)
 	case fhir.URIValue:
 		out.kind, out.uri, text = testURI, string(v), string(v)
+	case fhir.NumberValue:
+		out.kind, out.stretches = testNumber, stretches(t.Prefix, v)
 	case fhir.QuantityValue:
 		out.kind, out.quantity, out.stretches, text = testQuantity, v, stretches(t.Prefix, v.NumberValue), v.System+v.Code
 	}

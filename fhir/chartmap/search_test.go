@@ -152,6 +152,9 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 		t.Prefix, t.Value = drawDate(rt, one)
 	case fhir.ParamQuantity:
 		t.Prefix, t.Value = o.drawQuantity(rt, one)
+	case fhir.ParamNumber:
+		prefix, v := o.drawQuantity(rt, one)
+		t.Prefix, t.Value = prefix, v.NumberValue
 	default:
 		uri := rapid.SampledFrom([]string{"urn:x", fmt.Sprint(one.json)}).Draw(rt, "uri")
 		t.Value = fhir.URIValue(strings.ReplaceAll(uri, "\uFFFD", "x"))

@@ -20,7 +20,7 @@ type test struct {
 	dates     []interval
 	uri       string
 	quantity  fhir.QuantityValue
-	stretches []stretch // of quantity
+	stretches []stretch // of quantity and number
 }
 
 type testKind uint8
@@ -33,6 +33,7 @@ const (
 	testDate
 	testURI
 	testQuantity
+	testNumber
 	testCode // equals uri, as text: where(system='phone')
 	testSort // has what is sorted by
 )
@@ -508,13 +509,17 @@ func (r *reference) search(s *seeker, path []step, t *test) cond {
 	return some(any...)
 }
 
-// Plain numbers and what is computed from several fields have no search yet: only
-// whether they are there is known.
+// What is computed, from several fields or by $as: linear, has no search yet: only whether it
+// is there is known.
 
 func (i *integer) search(s *seeker, path []step, t *test) cond {
 	if t.kind == testSort && s.leaf(path, noFill) {
 		present, _ := i.has()
 		return s.sort(present, sortSite{rule: i, field: i.ref, form: formNumber})
+	}
+	if t.kind == testNumber && s.leaf(path, noFill) {
+		present, _ := i.has()
+		return every((&decimal{ref: i.ref}).any(t.stretches), present)
 	}
 	return presence(i, s, path, t)
 }
@@ -522,6 +527,9 @@ func (i *integer) search(s *seeker, path []step, t *test) cond {
 func (d *decimal) search(s *seeker, path []step, t *test) cond {
 	if t.kind == testSort && s.leaf(path, noFill) {
 		return d.sorted(s)
+	}
+	if t.kind == testNumber && d.mul == nil && s.leaf(path, noFill) {
+		return d.any(t.stretches)
 	}
 	return presence(d, s, path, t)
 }
