@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/smart/access"
@@ -155,11 +156,14 @@ func (l *laying) status() error {
 	if w.Status == nil || l.old != nil && was == is {
 		return l.changed(w, was)
 	}
-	if !slices.Contains(w.Status[was], is) {
-		if was == "" {
-			return l.refuse("status", "A patient creates this with a status of %v.", w.Status[""])
+	if may := w.Status[was]; !slices.Contains(may, is) {
+		switch {
+		case was == "":
+			return l.refuse("status", "A patient creates this with the status %s.", strings.Join(may, " or "))
+		case len(may) == 0:
+			return l.refuse("status", "What is %s is not changed by patients any more.", was)
 		}
-		return l.refuse("status", "From the status %s a patient can go on to %v.", was, w.Status[was])
+		return l.refuse("status", "From the status %s a patient can go on to %s.", was, strings.Join(may, " or "))
 	}
 	return l.changed(w, was)
 }
@@ -307,7 +311,7 @@ func (l *laying) measurement() error {
 		codes := o.codes("category")
 		known := func(code string) bool { return slices.Contains(l.Policy.Writes[l.typ].Categories, code) }
 		if len(codes) == 0 || slices.ContainsFunc(codes, func(code string) bool { return !known(code) }) {
-			return l.refuse("category", "A patient records Observations of the categories %v.", l.Policy.Writes[l.typ].Categories)
+			return l.refuse("category", "A patient records Observations of the categories %s.", strings.Join(l.Policy.Writes[l.typ].Categories, " and "))
 		}
 	}
 	return nil
