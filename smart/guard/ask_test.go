@@ -38,7 +38,9 @@ func TestParametersOfTheClinicsOwnTellNothing(t *testing.T) {
 	ready := func(typ fhir.Type, name string) bool {
 		return slices.ContainsFunc(f.Describe(typ).Params, func(p *fhir.SearchParam) bool { return p.Name == name })
 	}
-	if !patience.Until(func() bool { return ready("Patient", "called") && ready("Appointment", "with") && ready("Condition", "words") }) {
+	if !patience.Until(func() bool {
+		return ready("Patient", "called") && ready("Appointment", "with") && ready("Condition", "words")
+	}) {
 		t.Fatal("the parameters are not there")
 	}
 	patient := as(t, access.Patient, "Patient/p", "p", "patient/*.rs")
