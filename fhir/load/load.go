@@ -18,7 +18,7 @@ import (
 const (
 	DefaultMaxResource = schema.DefaultMaxBytes
 	DefaultMaxBundle   = 512 << 20
-	DefaultBatch       = 1000
+	DefaultBatch       = 250
 	DefaultRemember    = 4 << 20 // about 150 MB when reached
 	// batchBytes is how large a commit may be for each resource of a batch, so that
 	// it stays well below what stores take in one.
