@@ -29,6 +29,10 @@ func loadFlags(c *Config) *flag.FlagSet {
 	return f
 }
 
+// loadRecent is how many bytes of index entries a load keeps in memory: the more, the fewer times
+// each stretch of an index is written.
+const loadRecent = 64 << 20
+
 // loadFiles brings files of FHIR JSON into the store.
 func loadFiles(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
 	c := defaultConfig()
@@ -46,6 +50,7 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 		return usageError{errors.New("load: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
 	}
 	tuneMemory(env, rest.DefaultMemory)
+	c.Store.recent = loadRecent
 	log, lines := newLogger(std.err, c.Log.Level)
 	defer func() { err = errors.Join(err, lines.Close()) }()
 	st, err := openStore(ctx, c.Store, log)

@@ -79,7 +79,7 @@ func openBackend(ctx context.Context, c StoreConfig, log *slog.Logger) (store.St
 	case c.URI == "memory:":
 		return memory.New(), nil
 	case isSQLite:
-		st, err := sqlite.Open(dir, sqlite.Options{Log: log})
+		st, err := sqlite.Open(dir, sqlite.Options{Recent: c.recent, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("open the store %s: %w", c.URI, err)
 		}
