@@ -45,8 +45,6 @@ type StoreConfig struct {
 	MongoDev bool          `yaml:"mongo-dev"`
 	AllowDDL bool          `yaml:"allow-ddl"`
 	Timeout  time.Duration `yaml:"timeout"`
-
-	recent int // bytes of index entries that the embedded store keeps in memory; 0: as many as it thinks right
 }
 
 // HTTPConfig bounds requests, and says whom to believe and to open up to.

@@ -15,6 +15,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/router"
 	"github.com/portico-fhir/portico/fhir/schema"
+	"github.com/portico-fhir/portico/store/sqlite"
 )
 
 // loadFlags are those that say where to.
@@ -50,10 +51,9 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 		return usageError{errors.New("load: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
 	}
 	tuneMemory(env, rest.DefaultMemory)
-	c.Store.recent = loadRecent
 	log, lines := newLogger(std.err, c.Log.Level)
 	defer func() { err = errors.Join(err, lines.Close()) }()
-	st, err := openStore(ctx, c.Store, log)
+	st, err := openStoreWith(ctx, c.Store, sqlite.Options{Recent: loadRecent, Log: log})
 	if err != nil {
 		return err
 	}

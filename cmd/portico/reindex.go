@@ -10,6 +10,7 @@ import (
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store/sqlite"
 )
 
 // reindexEvery is how often progress is shown.
@@ -48,7 +49,7 @@ func reindex(ctx context.Context, args []string, env func(string) string, std st
 	}
 	log, lines := newLogger(std.err, c.Log.Level)
 	defer func() { err = errors.Join(err, lines.Close()) }()
-	st, err := openBackend(ctx, c.Store, log) // whatever its layout is
+	st, err := openBackend(ctx, c.Store, sqlite.Options{Log: log}) // whatever its layout is
 	if err != nil {
 		return err
 	}

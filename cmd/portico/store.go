@@ -64,7 +64,12 @@ func (u storeURI) known() bool {
 // openStore opens the store that the configuration names, and makes sure that
 // this version can read the records in it.
 func openStore(ctx context.Context, c StoreConfig, log *slog.Logger) (store.Store, error) {
-	st, err := openBackend(ctx, c, log)
+	return openStoreWith(ctx, c, sqlite.Options{Log: log})
+}
+
+// openStoreWith is openStore with options for the embedded store, if it is that one.
+func openStoreWith(ctx context.Context, c StoreConfig, opts sqlite.Options) (store.Store, error) {
+	st, err := openBackend(ctx, c, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +79,12 @@ func openStore(ctx context.Context, c StoreConfig, log *slog.Logger) (store.Stor
 	return st, nil
 }
 
-func openBackend(ctx context.Context, c StoreConfig, log *slog.Logger) (store.Store, error) {
+func openBackend(ctx context.Context, c StoreConfig, opts sqlite.Options) (store.Store, error) {
 	switch dir, isSQLite := strings.CutPrefix(string(c.URI), "sqlite:"); {
 	case c.URI == "memory:":
 		return memory.New(), nil
 	case isSQLite:
-		st, err := sqlite.Open(dir, sqlite.Options{Recent: c.recent, Log: log})
+		st, err := sqlite.Open(dir, opts)
 		if err != nil {
 			return nil, fmt.Errorf("open the store %s: %w", c.URI, err)
 		}
