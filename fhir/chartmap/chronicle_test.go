@@ -106,8 +106,7 @@ func TestTheHistoryOfATypeIsThatOfItsResources(t *testing.T) {
 	for name, open := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
+			seed := seedOf(t)
 			rnd := rand.New(rand.NewPCG(seed, 0))
 			for range rounds[name] {
 				m, err := chartmap.Load([]byte(archived), "c.yaml")

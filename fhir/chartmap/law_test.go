@@ -98,8 +98,7 @@ func TestLensLaws(t *testing.T) {
 			for _, unmapped := range []string{"overflow", "reject"} {
 				t.Run(name+"/"+chart+"/"+unmapped, func(t *testing.T) {
 					t.Parallel()
-					seed := rand.Uint64()
-					t.Logf("seed %d", seed)
+					seed := seedOf(t)
 					rnd := rand.New(rand.NewPCG(seed, 0))
 					from := map[string]func(testing.TB) map[string][]bson.D{"every": samples, "clinic": clinicSamples, "praxis": praxisSamples}[chart]
 					r := repositoryWith(t, open, writable(t, chart, unmapped), randomOps(t, rnd, from(t), sizes[name]))
@@ -582,7 +581,8 @@ func given(v any) bool {
 			"urn:c", "c1", "c2", "C", "urn:m", "a", "vital-signs", "Vital Signs", "laboratory", "Laboratory",
 			"http://terminology.hl7.org/CodeSystem/observation-category", "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
 			"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "L", "M", "N", "R", "V", "PSY", "released", "http://terminology.hl7.org/CodeSystem/v3-ActCode", "HIV", "urn:l", "kin",
-			"urn:oid:2.16.578.1.12.4.1.4.1", "urn:oid:2.16.578.1.12.4.1.4.4", "urn:clinic:mrn", "urn:clinic:account", "urn:clinic:lab-order", "http://www.whocc.no/atc",
+			"urn:oid:2.16.578.1.12.4.1.4.1", "urn:oid:2.16.578.1.12.4.1.4.4", "urn:clinic:mrn", "urn:clinic:account", "urn:clinic:lab-order", "http://www.whocc.no/atc", "urn:parcel",
+			"http://fhir.de/CodeSystem/bfarm/atc", "http://fhir.de/CodeSystem/bfarm/icd-10-gm", "http://fhir.de/CodeSystem/ifa/pzn", "https://fhir.kbv.de/NamingSystem/KBV_NS_Base_ANR",
 		}, v)
 	}
 	return false

@@ -3,6 +3,8 @@ package chartmap_test
 import (
 	"bytes"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -81,11 +83,17 @@ func samples(t testing.TB) map[string][]bson.D {
 	return out
 }
 
-// seedOf gives the seed of random documents: a new one each time, or the one that the
-// environment names, as a failing test says. With the -rapid.failfile that it says, too, the same happens again.
+// seedOf gives the seed of random documents: the one that the environment names, as a failing test
+// says (with the -rapid.failfile that it says, too, the same happens again), else one that is always the
+// same for a test where RAPID_SEED is set, as make does for rapid, too, else any.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
+	if from := os.Getenv("RAPID_SEED"); from != "" && from != "0" {
+		h := fnv.New64a()
+		_, _ = io.WriteString(h, from+t.Name()) // to memory
+		seed = h.Sum64()
+	}
 	if text := os.Getenv("PORTICO_TEST_SEED"); text != "" {
 		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
