@@ -120,8 +120,12 @@ func (r *recordsOnly) Describe(t fhir.Type) fhir.Capability {
 
 // Commit refuses types of the EHR.
 func (r *recordsOnly) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
+	var last fhir.Type
 	for _, c := range changes {
-		if r.Describe(c.Key.Type).None() {
+		if c.Key.Type == last {
+			continue
+		}
+		if last = c.Key.Type; r.Describe(last).None() {
 			return nil, fhir.Errorf(fhir.CodeNotSupported, "", "%s lives in the EHR, as the chart map says, and is not loaded.", c.Key.Type)
 		}
 	}

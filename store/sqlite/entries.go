@@ -227,7 +227,6 @@ func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error)
 		id = store.ID(d)
 	}
 	buf := make([]byte, 0, 1024)
-	keys = make([][]byte, 0, 8)
 	var first []store.Value
 	err = store.EachEntry(ix.stored(), d, func(tuple []store.Value) {
 		if first == nil {
@@ -245,6 +244,9 @@ func (ix *index) entriesOf(d store.Doc) (keys [][]byte, multi uint64, err error)
 		}
 		if ix.hidden {
 			buf = store.AppendKey(buf, id, ix.keys[len(tuple)].Desc)
+		}
+		if len(keys) == 1 {
+			keys = append(make([][]byte, 0, 96), keys...) // where there are several, there are many
 		}
 		keys = append(keys, buf[start:len(buf):len(buf)])
 	})
