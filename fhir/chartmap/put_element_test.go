@@ -1,6 +1,7 @@
 package chartmap_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -265,4 +266,53 @@ func TestWhatNoRuleReadsInElementsStays(t *testing.T) {
 			rt.Errorf("of %d elements %d have what was theirs", len(addr), len(owned))
 		}
 	})
+}
+
+// Of elements that are the same to FHIR each keeps its place, and what has nothing to be kept in the EHR becomes no element.
+func TestElementsThatAreTheSameOrNothingStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("version: rev", "version: rev\n  unmapped: overflow", "postalCode: geo.zip", "country: { $from: cc, $absent: NO }").Replace(households)
+	for name, open := range backends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, err := chartmap.Load([]byte(text), "c.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, tt := range []struct {
+				claim string
+				addr  bson.A
+				edit  func(m object)
+			}{
+				{
+					"an extension of the first of two",
+					bson.A{bson.D{{Key: "city", Value: "Oslo"}, {Key: "n", Value: int32(1)}}, bson.D{{Key: "city", Value: "Oslo"}, {Key: "n", Value: int32(2)}}},
+					func(m object) {
+						within(m, "address", 0)["extension"] = []any{object{"url": "urn:y", "valueInteger": 1}}
+					},
+				},
+				{"only what is there without saying so", bson.A{bson.D{{Key: "city", Value: ""}}}, func(m object) { m["address"] = []any{object{"country": "NO"}} }},
+			} {
+				r := repositoryWith(t, open, m, nil)
+				doc := marshaled(t, bson.D{{Key: "_id", Value: "h1"}, {Key: "rev", Value: int32(1)}, {Key: "addr", Value: tt.addr}})
+				if err := r.Store.Apply(t.Context(), []store.Op{{Kind: store.Insert, Collection: m.Maps[0].Collection, Doc: doc}}); err != nil {
+					t.Fatal(err)
+				}
+				body := edited(t, r, homes, tt.edit)
+				for range 2 { // the second time with something else
+					if _, err := r.Commit(t.Context(), []fhir.Change{{Method: fhir.Put, Key: homes, Body: body}}); err != nil {
+						t.Fatalf("%s: %v", tt.claim, err)
+					}
+					if diff := cmp.Diff(content(t, body), content(t, must(r.Read(t.Context(), homes)).Body)); diff != "" {
+						t.Errorf("%s: %s", tt.claim, diff)
+					}
+					now, err := store.Get(t.Context(), r.Store, m.Maps[0].Collection, "h1")
+					if err != nil || !bytes.Equal(store.Lookup(now, "addr").Value, store.Lookup(doc, "addr").Value) {
+						t.Errorf("%s: %v became %v (%v)", tt.claim, store.Lookup(doc, "addr"), store.Lookup(now, "addr"), err)
+					}
+					body = edited(t, r, homes, func(m object) { m["birthDate"] = "1980-05-01" })
+				}
+			}
+		})
+	}
 }

@@ -167,6 +167,9 @@ func (r *repeated) putItems(w *writer, f *frame, items []*node, at string, own f
 		if !ok {
 			return
 		}
+		if k < 0 && len(made.Value) == len(emptyDoc()) && made.Type == bson.TypeEmbeddedDocument {
+			continue // nothing of it is kept here, and nobody would see the element
+		}
 		changed = changed || k < next || !sameValue(raw, made)
 		out = append(out, becoming{made, k})
 		if k >= 0 {
@@ -207,15 +210,26 @@ func (r *repeated) frame(v bson.RawValue) *frame {
 	return &frame{self: v, values: make([]bson.RawValue, len(r.inner.names))}
 }
 
-// pair finds which element each item was: an equal one, else the one that it has most in
-// common with; what is left, when it is as many on both sides, by its place.
+// pair finds which element each item was: an equal one, at the same place if there is one, else the
+// one that it has most in common with; what is left, when it is as many on both sides, by its place.
 func pair(elements []place, items []*node, wanted []int) {
 	left := slices.Clone(wanted)
 	take := func(i, k int) {
 		elements[k].to = i
 		left = slices.DeleteFunc(left, func(o int) bool { return o == i })
 	}
-	for _, i := range wanted {
+	var seen []int
+	for k, e := range elements {
+		if e.now != nil {
+			seen = append(seen, k)
+		}
+	}
+	for n, k := range seen {
+		if n < len(wanted) && same(elements[k].now, items[wanted[n]]) {
+			take(wanted[n], k)
+		}
+	}
+	for _, i := range slices.Clone(left) {
 		if k := slices.IndexFunc(elements, func(e place) bool { return e.now != nil && e.to < 0 && same(e.now, items[i]) }); k >= 0 {
 			take(i, k)
 		}
