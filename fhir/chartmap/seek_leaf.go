@@ -1,0 +1,239 @@
+package chartmap
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/store"
+)
+
+func (t *text) search(s *seeker, path []step, q *test) cond {
+	if !s.leaf(path, t.fill()) {
+		return never
+	}
+	rule := t
+	t = t.from(s.only)
+	switch q.kind {
+	case testSort:
+		own, filled := cond(never), cond(never)
+		if !t.onlyAbsent {
+			own = s.sort(exactly{t.valid()}, sortSite{rule: rule, field: t.ref, form: formText})
+		}
+		if t.absent != nil {
+			filled = s.sort(exactly{t.missing()}, sortSite{rule: rule, value: store.String(*t.absent), form: formText})
+		}
+		return some(own, filled)
+	case testPresent:
+		present, _ := t.has()
+		return present
+	case testCode:
+		return t.equals(q.uri)
+	case testToken:
+		switch t.typ {
+		case "code", "string", "id", "uri":
+		default:
+			return s.refuse()
+		}
+		fits := q.token.AnySystem || q.token.System == ""
+		switch {
+		case t.typ == "code" && !fits && impliedSystem(q.token.System, t.vs):
+			if q.token.AnyCode {
+				present, _ := t.has()
+				return present
+			}
+		case !fits || q.token.AnyCode:
+			return never
+		}
+		return t.equals(q.token.Code)
+	case testText:
+		if t.typ == "string" || t.typ == "markdown" {
+			return t.matches(q)
+		}
+	case testURI:
+		if t.typ == "uri" || t.typ == "url" {
+			return t.equals(q.uri)
+		}
+	}
+	return s.refuse()
+}
+
+// matches is a string search (R4 3.1.1.4.8).
+func (t *text) matches(q *test) cond {
+	if q.modifier == fhir.ModExact {
+		return t.equals(q.text)
+	}
+	var f store.Filter = store.Prefix{Path: t.path, Value: q.text, Fold: true}
+	if q.modifier == fhir.ModContains {
+		f = store.Contains{Path: t.path, Value: q.text, Fold: true}
+	}
+	parts := []store.Filter{f}
+	if q.text == "" { // what folds to nothing is in every text, but for the empty one
+		parts = append(parts, t.ref.text())
+	}
+	return t.or(exactly{t.scalar(parts...)}, t.absent != nil && matchText(*t.absent, q))
+}
+
+// searchable reports whether text that a client looks for can be found exactly:
+// U+FFFD is what unreadable characters are shown as.
+func searchable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
+}
+
+// unprintable reports whether s has a character that is never written.
+func unprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' })
+}
+
+func (b *boolean) search(s *seeker, path []step, t *test) cond {
+	if !s.leaf(path, b.fill()) {
+		return never
+	}
+	rule := b
+	b = b.from(s.only)
+	switch t.kind {
+	case testSort:
+		own, filled := cond(never), cond(never)
+		if !b.onlyAbsent {
+			own = s.sort(exactly{b.in([]store.Value{store.V(true), store.V(false)})}, sortSite{rule: rule, field: b.ref, not: b.not, form: formFlag})
+		}
+		if b.absent != nil {
+			filled = s.sort(exactly{b.missing()}, sortSite{rule: rule, value: store.V(*b.absent), form: formFlag})
+		}
+		return some(own, filled)
+	case testPresent:
+		present, _ := b.has()
+		return present
+	case testToken:
+		if t.token.AnyCode || !t.token.AnySystem && t.token.System != "" || t.token.Code != "true" && t.token.Code != "false" {
+			return never
+		}
+		return b.equals(t.token.Code == "true")
+	}
+	return s.refuse()
+}
+
+func (c *coded) search(s *seeker, path []step, t *test) cond {
+	if len(path) == 1 && path[0].name == "text" && c.typ == "CodeableConcept" {
+		if c.label == nil {
+			s.sites++
+			return never
+		}
+		label := text{ref: *c.label, typ: "string"}
+		return label.search(s, nil, t)
+	}
+	if !s.leaf(path, noFill) {
+		return never
+	}
+	switch t.kind {
+	case testPresent:
+		present, _ := c.has()
+		return present
+	case testToken:
+		return c.token(t.token)
+	case testSort:
+		return c.sorted(s)
+	case testCode:
+		if c.typ == "code" {
+			return c.token(fhir.TokenValue{Code: t.uri, AnySystem: true})
+		}
+	}
+	return s.refuse()
+}
+
+func (d *date) search(s *seeker, path []step, t *test) cond {
+	if !s.leaf(path, noFill) {
+		return never
+	}
+	switch t.kind {
+	case testPresent:
+		return d.present()
+	case testSort:
+		return s.sort(d.present(), sortSite{rule: d, field: d.ref, form: d.form()})
+	case testDate:
+		return d.within(t.dates)
+	}
+	return s.refuse()
+}
+
+func (r *reference) search(s *seeker, path []step, t *test) cond {
+	if len(path) == 1 && path[0].is != "" {
+		narrowed := *t
+		narrowed.types = []fhir.Type{path[0].is}
+		return r.search(s, nil, &narrowed)
+	}
+	if !s.leaf(path, noFill) {
+		return never
+	}
+	allowed := func(o *role) bool { return len(t.types) == 0 || slices.Contains(t.types, o.typ) }
+	switch t.kind {
+	case testPresent:
+		if f := conjunction([]store.Filter{r.usable(), r.roleIs(allowed)}); !none(f) {
+			return r.notSelf(exactly{f})
+		}
+		return never
+	case testReference:
+	default:
+		return s.refuse()
+	}
+	if t.target.URL != "" || t.target.Version != "" { // what is mapped refers to neither
+		return never
+	}
+	var any []cond
+	for i := range r.roles {
+		to := &r.roles[i]
+		if !allowed(to) || t.target.Type != "" && t.target.Type != to.typ {
+			continue
+		}
+		key, suffix, ok := to.ids.parse(t.target.ID)
+		if !ok || suffix != "" {
+			continue
+		}
+		c := conjunction([]store.Filter{r.eq(key), r.roleIs(func(o *role) bool { return o == to })})
+		if r.omitSelf != nil {
+			c = conjunction([]store.Filter{c, store.Not{Filter: store.Eq{Path: r.omitSelf.id.path, Value: key}}})
+		}
+		any = append(any, exactly{c})
+	}
+	return some(any...)
+}
+
+// What is computed, from several fields or by $as: linear, has no search yet: only whether it
+// is there is known.
+
+func (i *integer) search(s *seeker, path []step, t *test) cond {
+	if t.kind == testSort && s.leaf(path, noFill) {
+		present, _ := i.has()
+		return s.sort(present, sortSite{rule: i, field: i.ref, form: formNumber})
+	}
+	if t.kind == testNumber && s.leaf(path, noFill) {
+		present, _ := i.has()
+		return every((&decimal{ref: i.ref}).any(t.stretches), present)
+	}
+	return presence(i, s, path, t)
+}
+
+func (d *decimal) search(s *seeker, path []step, t *test) cond {
+	if t.kind == testSort && s.leaf(path, noFill) {
+		return d.sorted(s)
+	}
+	if t.kind == testNumber && d.mul == nil && s.leaf(path, noFill) {
+		return d.any(t.stretches)
+	}
+	return presence(d, s, path, t)
+}
+
+func (d *ending) search(s *seeker, path []step, t *test) cond { return presence(d, s, path, t) }
+func (l *link) search(s *seeker, path []step, t *test) cond   { return presence(l, s, path, t) }
+
+func presence(l lens, s *seeker, path []step, t *test) cond {
+	if !s.leaf(path, noFill) {
+		return never
+	}
+	if t.kind != testPresent {
+		return s.refuse()
+	}
+	present, _ := l.has()
+	return present
+}
