@@ -151,11 +151,9 @@ func (s *Store) open(dir string) error {
 		return err
 	}
 	c.strings = s.strings
-	s.writer.recent, err = loadRecent(c)
-	if err != nil {
+	if c.recent, err = loadRecent(c); err != nil {
 		return err
 	}
-	c.recent = s.writer.recent
 	s.versions.put(c.recent)
 	s.readers = newPool(s.opts.Readers, s.opts.Searches, 5*time.Second, s.openReader)
 	if s.file, err = os.Stat(s.path); err != nil {

@@ -212,8 +212,8 @@ func TestEditsAreTidiedAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, dir, Options{})
-	if n, err := s.writer.conn.number("SELECT count(*) FROM portico_recent"); err != nil || n != 1 || !s.writer.recent.empty() {
-		t.Errorf("%d rows, %v; in memory: %d edits", n, err, s.writer.recent.size())
+	if n, err := s.writer.conn.number("SELECT count(*) FROM portico_recent"); err != nil || n != 1 || !s.writer.conn.recent.empty() {
+		t.Errorf("%d rows, %v; in memory: %d edits", n, err, s.writer.conn.recent.size())
 	}
 	if got, err := contents(s.writer.conn, ix, span{[]byte{}, []byte{0xFF}}, false); err != nil || len(got) != 2000 {
 		t.Errorf("%d entries, %v", len(got), err)

@@ -61,7 +61,7 @@ func (w *writer) kept() *recent {
 	if w.next != nil {
 		return w.next
 	}
-	return w.recent
+	return w.conn.recent
 }
 
 // blob makes an empty blob one that is not NULL.

@@ -38,11 +38,10 @@ type writer struct {
 	commits atomic.Int64 // of groups, each one fsync
 	applied atomic.Int64 // calls of Apply that were committed
 
-	recent *recent  // as committed
-	next   *recent  // with what the transaction under way adds, if anything
-	cat    *catalog // with what it adds
-	edits  []*edits // of index entries, that it has yet to write
-	spare  [][]edit // memory for more
+	next  *recent  // conn.recent with what the transaction under way adds, if anything
+	cat   *catalog // with what it adds
+	edits []*edits // of index entries, that it has yet to write
+	spare [][]edit // memory for more
 
 	learner *learner
 	learned [][]byte // strings that got a number in the transaction under way
@@ -169,7 +168,7 @@ const tidyEdits = 1 << 14
 // tidy carries out all edits that are kept and empties the log, when nothing else is to do: reads
 // are faster from the file, which is mapped. It can be broken off. What fails is left as it is.
 func (w *writer) tidy(busy func() bool) {
-	for !w.recent.empty() && !busy() && w.failed() == nil {
+	for !w.conn.recent.empty() && !busy() && w.failed() == nil {
 		if err := w.transact(func() error { return w.remember(batch{}, tidyEdits, true) }); err != nil {
 			w.store.opts.Log.Warn("index entries could not be put in their places", "error", err)
 			break
@@ -275,7 +274,7 @@ func (w *writer) transact(f func() error) error {
 			w.store.strings.add(w.learned)
 		}
 		if w.next != nil {
-			w.recent, w.conn.recent = w.next, w.next
+			w.conn.recent = w.next
 		}
 		return nil
 	}
