@@ -174,18 +174,9 @@ func (r ref) parents() store.Filter {
 
 // eachElement calls f for the elements of an array.
 func eachElement(array []byte, f func(bson.RawValue)) {
-	if len(array) < 5 {
-		return
-	}
-	rest := array[4 : len(array)-1]
-	for len(rest) > 0 {
-		e, tail, ok := bsoncore.ReadElement(rest)
-		if !ok {
-			return
-		}
-		rest = tail
+	eachField(array, func(e bsoncore.Element) {
 		if v, err := e.ValueErr(); err == nil {
 			f(bson.RawValue{Type: bson.Type(v.Type), Value: v.Data})
 		}
-	}
+	})
 }
