@@ -1,8 +1,6 @@
 package main
 
 import (
-	"log/slog"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,12 +28,9 @@ func TestLabelsHistoriesAndNumbersOfAChartMap(t *testing.T) {
 	}
 	st := memory.New()
 	t.Cleanup(func() { _ = st.Close() })
-	c := defaultConfig()
-	c.Auth, c.Demo, c.Chart, c.BaseURL = authOff, true, path, "http://localhost:8080"
-	server, err := wire(t.Context(), c, st, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := clinicConfig(authOff)
+	c.Chart = path
+	handler := wired(t, c, st).Handler()
 	insert := func(collection string, d bson.D) {
 		t.Helper()
 		doc, err := bson.Marshal(d)
@@ -54,23 +49,19 @@ func TestLabelsHistoriesAndNumbersOfAChartMap(t *testing.T) {
 		status             int
 		want, not          string
 	}{
-		{"GET", "/Patient/amy-shaw", "", 200, `"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}]`, ""},
-		{"GET", "/Patient?_security=PSY&_total=accurate", "", 200, `"total":1`, ""},
-		{"GET", "/Observation?_security=PSY", "", 400, "_security", ""}, // the map of Observation has no labels
-		{"GET", "/Patient/_history?_sort=_lastUpdated&_count=1", "", 200, `"versionId":"1"`, "tom-shaw"},
-		{"GET", "/_history?_sort=_lastUpdated&_count=1", "", 200, `"versionId":"1"`, "tom-shaw"},
-		{"GET", "/Patient/amy-shaw/_history", "", 200, `"total":2`, ""},
-		{"GET", "/Observation/_history", "", 405, "", ""},
-		{"POST", "/MedicationRequest", refill, 201, `"id":"RX-0017"`, ""},
-		{"POST", "/MedicationRequest", refill, 201, `"id":"RX-0019"`, ""}, // each takes two: its key, and its number
-		{"GET", "/MedicationRequest/RX-0017", "", 200, "Levotyroksin", ""},
+		{"GET", "Patient/amy-shaw", "", 200, `"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}]`, ""},
+		{"GET", "Patient?_security=PSY&_total=accurate", "", 200, `"total":1`, ""},
+		{"GET", "Observation?_security=PSY", "", 400, "_security", ""}, // the map of Observation has no labels
+		{"GET", "Patient/_history?_sort=_lastUpdated&_count=1", "", 200, `"versionId":"1"`, "tom-shaw"},
+		{"GET", "_history?_sort=_lastUpdated&_count=1", "", 200, `"versionId":"1"`, "tom-shaw"},
+		{"GET", "Patient/amy-shaw/_history", "", 200, `"total":2`, ""},
+		{"GET", "Observation/_history", "", 405, "", ""},
+		{"POST", "MedicationRequest", refill, 201, `"id":"RX-0017"`, ""},
+		{"POST", "MedicationRequest", refill, 201, `"id":"RX-0019"`, ""}, // each takes two: its key, and its number
+		{"GET", "MedicationRequest/RX-0017", "", 200, "Levotyroksin", ""},
 		{"POST", "", `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"POST","url":"MedicationRequest"},"resource":` + refill + `}]}`, 400, "can only be created alone", ""},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), tt.method, "/fhir"+tt.path, strings.NewReader(tt.body))
-		r.Host = "localhost:8080"
-		r.Header.Set("Content-Type", "application/fhir+json")
-		w := httptest.NewRecorder()
-		server.Handler().ServeHTTP(w, r)
+		w := asked(t, handler, tt.method, tt.path, tt.body)
 		said := w.Body.String()
 		if w.Code != tt.status || !strings.Contains(said, tt.want) || tt.not != "" && strings.Contains(said, tt.not) {
 			t.Errorf("%s %s gives %d and %.600s; want %d and %s", tt.method, tt.path, w.Code, said, tt.status, tt.want)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -19,21 +17,10 @@ func TestTheContextCanBeRead(t *testing.T) {
 	t.Parallel()
 	st := memory.New()
 	t.Cleanup(func() { _ = st.Close() })
-	c := defaultConfig()
-	c.Demo, c.BaseURL = true, "http://localhost:8080"
-	server, err := wire(t.Context(), c, st, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := server.Handler()
+	c := clinicConfig(authSMART)
+	handler := wired(t, c, st).Handler()
 	do := func(method, bearer, path, body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequestWithContext(t.Context(), method, "/fhir/"+path, strings.NewReader(body))
-		r.Host = "localhost:8080"
-		r.Header.Set("Content-Type", "application/fhir+json")
-		r.Header.Set("Authorization", "Bearer "+bearer)
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
+		return asked(t, handler, method, path, body, "Authorization", "Bearer "+bearer)
 	}
 	engine := backendToken(t, handler, "demo-script", "system/Encounter.cu")
 	encounter := `{"resourceType":"Encounter","id":"e-88","status":"in-progress","class":{"code":"AMB"},"subject":{"reference":"Patient/amy-shaw"}}`

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -16,28 +14,13 @@ import (
 	"github.com/portico-fhir/portico/store/memory"
 )
 
-// openServer is the demo clinic where nobody is asked who they are.
-func openServer(t *testing.T) http.Handler {
-	t.Helper()
-	c := defaultConfig()
-	c.BaseURL, c.Auth, c.Demo = "http://localhost", authOff, true
-	server, err := wire(t.Context(), c, memory.New(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return server.Handler()
-}
-
 func TestSearchesAreExplainedBesideTheirAnswer(t *testing.T) {
 	t.Parallel()
-	h := openServer(t)
-	ask := func(method, path string, headers ...string) (int, string) {
-		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
-		for i := 0; i < len(headers); i += 2 {
-			r.Header.Set(headers[i], headers[i+1])
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+	st := memory.New()
+	t.Cleanup(func() { _ = st.Close() })
+	h := wired(t, clinicConfig(authOff), st).Handler()
+	get := func(path string, headers ...string) (int, string) {
+		w := asked(t, h, http.MethodGet, path, "", headers...)
 		return w.Code, w.Body.String()
 	}
 	const explain = "X-Portico-Explain"
@@ -47,7 +30,7 @@ func TestSearchesAreExplainedBesideTheirAnswer(t *testing.T) {
 		"Basic?code=amy-shaw&_total=accurate":                        {"find   Basic", "count  Basic", "The index decides what matches."},
 		"?_type=Patient,Basic&_count=2":                              {"clinic.patients"},
 	} {
-		status, body := ask("GET", "/fhir/"+query, explain, "true")
+		status, body := get(query, explain, "true")
 		var bundle struct {
 			Entry []struct {
 				Resource struct {
@@ -79,15 +62,15 @@ func TestSearchesAreExplainedBesideTheirAnswer(t *testing.T) {
 			}
 		}
 	}
-	if _, body := ask("GET", "/fhir/Observation?patient=amy-shaw&_count=1"); strings.Contains(body, "OperationOutcome") {
+	if _, body := get("Observation?patient=amy-shaw&_count=1"); strings.Contains(body, "OperationOutcome") {
 		t.Error("a search is explained that nobody asked to be")
 	}
 	for claim, request := range map[string][]string{
-		"a read":                          {"GET", "/fhir/Patient/amy-shaw", "true"},
-		"another value":                   {"GET", "/fhir/Patient", "1"},
-		"a search that is answered later": {"GET", "/fhir/Patient", "true", "Prefer", "respond-async"},
+		"a read":                          {"Patient/amy-shaw", explain, "true"},
+		"another value":                   {"Patient", explain, "1"},
+		"a search that is answered later": {"Patient", explain, "true", "Prefer", "respond-async"},
 	} {
-		status, body := ask(request[0], request[1], append([]string{explain}, request[2:]...)...)
+		status, body := get(request[0], request[1:]...)
 		if status < 400 || status > 499 {
 			t.Errorf("%s with the header: %d %s", claim, status, body)
 		}

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -18,16 +16,10 @@ func TestMalformedDocumentsAreCounted(t *testing.T) {
 	t.Parallel()
 	st := memory.New()
 	t.Cleanup(func() { _ = st.Close() })
-	c := defaultConfig()
-	c.Auth, c.Demo, c.BaseURL, c.Metrics.Listen = authOff, true, "http://localhost:8080", "127.0.0.1:0"
-	server, err := wire(t.Context(), c, st, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/fhir/Patient/fbad00000000000000000009", nil)
-	r.Host = "localhost"
-	w := httptest.NewRecorder()
-	if server.Handler().ServeHTTP(w, r); w.Code != http.StatusOK {
+	c := clinicConfig(authOff)
+	c.Metrics.Listen = "127.0.0.1:0"
+	server := wired(t, c, st)
+	if w := asked(t, server.Handler(), http.MethodGet, "Patient/fbad00000000000000000009", ""); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -15,12 +13,9 @@ import (
 // Parameters of one's own reach the chart map of a server, and what it makes of them its clients.
 func TestParametersOfOnesOwnOnTypesOfTheEHR(t *testing.T) {
 	t.Parallel()
-	c := defaultConfig()
-	c.BaseURL, c.Auth, c.Demo = "http://localhost", authOff, true
-	server, err := wire(t.Context(), c, memory.New(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := memory.New()
+	t.Cleanup(func() { _ = st.Close() })
+	server := wired(t, clinicConfig(authOff), st)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	for _, task := range server.Tasks {
@@ -32,10 +27,7 @@ func TestParametersOfOnesOwnOnTypesOfTheEHR(t *testing.T) {
 	})
 	h := server.Handler()
 	ask := func(method, path, body string) (int, string) {
-		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost/fhir/"+path, strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/fhir+json")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		w := asked(t, h, method, path, body)
 		return w.Code, w.Body.String()
 	}
 	for code, definition := range map[string]string{

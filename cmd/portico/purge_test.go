@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,18 +21,15 @@ func TestG1_4_PurgesAreForOperators(t *testing.T) {
 	t.Parallel()
 	st := memory.New()
 	t.Cleanup(func() { _ = st.Close() })
-	c := defaultConfig()
-	c.Demo, c.BaseURL, c.Write.Purge, c.SMART.Operators = true, "http://localhost:8080", true, []string{"demo-script", "demo-public"}
+	c := clinicConfig(authSMART)
+	c.Write.Purge, c.SMART.Operators = true, []string{"demo-script", "demo-public"}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	server, err := wire(t.Context(), c, st, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := server.Handler()
+	handler := wired(t, c, st).Handler()
 	another := client.Client{ID: "another", Name: "Another", Kind: client.Secret, Grants: []string{client.ClientCredentials}}
 	another.Scopes, _ = scope.Parse("system/*.cruds")
+	var err error
 	if another.SecretHash, err = client.HashSecret(demoSecret); err != nil {
 		t.Fatal(err)
 	}
@@ -41,15 +37,10 @@ func TestG1_4_PurgesAreForOperators(t *testing.T) {
 		t.Fatal(err)
 	}
 	do := func(token, method, path, body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequestWithContext(t.Context(), method, "/fhir/"+path, strings.NewReader(body))
-		r.Host = "localhost:8080"
-		r.Header.Set("Content-Type", "application/fhir+json")
-		if token != "" {
-			r.Header.Set("Authorization", "Bearer "+token)
+		if token == "" {
+			return asked(t, handler, method, path, body)
 		}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
+		return asked(t, handler, method, path, body, "Authorization", "Bearer "+token)
 	}
 	operator := backendToken(t, handler, "demo-script", "system/*.cruds")
 	condition := func(text string) string {

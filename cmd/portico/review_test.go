@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,13 +28,9 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 	st := memory.New()
 	t.Cleanup(func() { _ = st.Close() })
 	server := func(auth string) http.Handler {
-		c := defaultConfig()
-		c.Auth, c.Demo, c.Chart, c.BaseURL = auth, true, path, "http://localhost:8080"
-		s, err := wire(t.Context(), c, st, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.Handler()
+		c := clinicConfig(auth)
+		c.Chart = path
+		return wired(t, c, st).Handler()
 	}
 	apps, clinics := server(authSMART), server(authOff)
 	scopes, _ := scope.Parse("launch/patient patient/*.rus")
@@ -46,19 +39,14 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 	})
 	do := func(h http.Handler, bearer, method, path, body string, want int) string {
 		t.Helper()
-		r := httptest.NewRequestWithContext(context.WithoutCancel(t.Context()), method, path, strings.NewReader(body))
-		r.Host = "localhost:8080"
+		var headers []string
 		if bearer != "" {
-			r.Header.Set("Authorization", bearer)
+			headers = []string{"Authorization", bearer}
+			if method == http.MethodPut {
+				headers = append(headers, "Idempotency-Key", strconv.Itoa(len(body)))
+			}
 		}
-		if body != "" {
-			r.Header.Set("Content-Type", "application/fhir+json")
-		}
-		if method == http.MethodPut && bearer != "" {
-			r.Header.Set("Idempotency-Key", strconv.Itoa(len(body)))
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		w := asked(t, h, method, path, body, headers...)
 		if w.Code != want {
 			t.Fatalf("%s %s gives %d, want %d: %s", method, path, w.Code, want, w.Body)
 		}
@@ -88,8 +76,8 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 		}
 		return string(found.Entry[0].Resource), key.ID
 	}
-	_, id := first(do(apps, amy, "GET", "/fhir/Appointment?status=booked&_count=1", "", http.StatusOK))
-	appointment := "/fhir/Appointment/" + id
+	_, id := first(do(apps, amy, "GET", "Appointment?status=booked&_count=1", "", http.StatusOK))
+	appointment := "Appointment/" + id
 	before := do(apps, amy, "GET", appointment, "", http.StatusOK)
 	wanted := edited(before, func(m map[string]any) { m["status"], m["comment"] = "cancelled", "I will be away" })
 	for range 2 { // the second time it is the same request
@@ -129,8 +117,8 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 	}
 	wanted = edited(before, func(m map[string]any) { m["status"], m["comment"] = "cancelled", "I will be away then" })
 	do(apps, amy, "PUT", appointment, wanted, http.StatusAccepted)
-	task, id := first(do(clinics, "", "GET", "/fhir/Task?code=https://portico-fhir.github.io/CodeSystem/task%7Creview&status=requested&patient=amy-shaw", "", http.StatusOK))
-	do(clinics, "", "PUT", "/fhir/Task/"+id, edited(task, func(m map[string]any) { m["status"] = "completed" }), http.StatusOK)
+	task, id := first(do(clinics, "", "GET", "Task?code=https://portico-fhir.github.io/CodeSystem/task%7Creview&status=requested&patient=amy-shaw", "", http.StatusOK))
+	do(clinics, "", "PUT", "Task/"+id, edited(task, func(m map[string]any) { m["status"] = "completed" }), http.StatusOK)
 	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); !strings.Contains(after, "I will be away then") || !strings.Contains(after, `"cancelled"`) {
 		t.Errorf("was not changed: %s", after)
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,13 +24,8 @@ func BenchmarkRead(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Cleanup(func() { _ = st.Close() })
-			c := defaultConfig()
-			c.Auth, c.Demo, c.BaseURL = auth, true, "http://localhost:8080"
-			server, err := wire(b.Context(), c, st, slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
-			handler := server.Handler()
+			c := clinicConfig(auth)
+			handler := wired(b, c, st).Handler()
 			bearer := ""
 			if auth == authSMART {
 				bearer = "Bearer " + patientToken(b, st, c.BaseURL)
@@ -44,7 +38,7 @@ func BenchmarkRead(b *testing.B) {
 					measure(b, handler, r)
 				})
 			}
-			for name, path := range benchmarked(b, handler, c.BaseURL, auth) {
+			for name, path := range benchmarked(b, handler, auth) {
 				b.Run(name, func(b *testing.B) {
 					r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, path, nil)
 					r.Host = "localhost:8080"
@@ -60,10 +54,10 @@ func BenchmarkRead(b *testing.B) {
 
 // benchmarked are paths below the server, by what they ask for: of the EHR and of records. With
 // authorization, the last two ask the same without naming the patient.
-func benchmarked(b *testing.B, handler http.Handler, base, auth string) map[string]string {
+func benchmarked(b *testing.B, handler http.Handler, auth string) map[string]string {
 	one := ""
 	for range 60 {
-		one = kept(b, handler, base, auth)
+		one = kept(b, handler, auth)
 	}
 	paths := map[string]string{
 		"mapped": "/fhir/Patient/amy-shaw", "record": "/fhir/" + one,
@@ -104,28 +98,16 @@ func measure(b *testing.B, handler http.Handler, r *http.Request) {
 }
 
 // kept makes a resource of Amy's record that is not the EHR's.
-func kept(b testing.TB, handler http.Handler, base, auth string) string {
+func kept(b testing.TB, handler http.Handler, auth string) string {
 	b.Helper()
-	do := func(path, contentType, body string, set func(*http.Request)) []byte {
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, path, strings.NewReader(body))
-		r.Host = "localhost:8080"
-		r.Header.Set("Content-Type", contentType)
-		set(r)
-		w := httptest.NewRecorder()
-		if handler.ServeHTTP(w, r); w.Code > 299 {
-			b.Fatalf("%s: %d %s", path, w.Code, w.Body)
-		}
-		return w.Body.Bytes()
-	}
-	bearer := func(*http.Request) {}
+	var headers []string
 	if auth == authSMART {
-		token := backendToken(b, handler, "demo-script", "system/*.cruds")
-		bearer = func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+		headers = []string{"Authorization", "Bearer " + backendToken(b, handler, "demo-script", "system/*.cruds")}
 	}
+	w := asked(b, handler, http.MethodPost, "Condition", `{"resourceType":"Condition","subject":{"reference":"Patient/amy-shaw"},"code":{"text":"`+strings.Repeat("x", 1300)+`"}}`, headers...)
 	var made struct{ ID string }
-	body := do("/fhir/Condition", "application/fhir+json", `{"resourceType":"Condition","subject":{"reference":"Patient/amy-shaw"},"code":{"text":"`+strings.Repeat("x", 1300)+`"}}`, bearer)
-	if err := json.Unmarshal(body, &made); err != nil {
-		b.Fatal(err)
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
+		b.Fatalf("%d %s", w.Code, w.Body)
 	}
 	return "Condition/" + made.ID
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -111,21 +110,10 @@ func TestWhicheverOperationOfTheStoreFails(t *testing.T) {
 func sweep(t *testing.T, f *storetest.Failing, n int) string {
 	t.Helper()
 	c := defaultConfig()
-	c.Auth, c.BaseURL = authOff, "http://localhost"
-	server, err := wire(t.Context(), c, f, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := server.Handler()
+	c.Auth, c.BaseURL = authOff, "http://localhost:8080"
+	handler := wired(t, c, f).Handler()
 	do := func(s ask) *httptest.ResponseRecorder {
-		r := httptest.NewRequestWithContext(t.Context(), s.method, "http://localhost/fhir/"+strings.ReplaceAll(s.path, " ", "%20"), strings.NewReader(s.body))
-		r.Header.Set("Content-Type", "application/fhir+json")
-		for i := 0; i < len(s.headers); i += 2 {
-			r.Header.Set(s.headers[i], s.headers[i+1])
-		}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
+		return asked(t, handler, s.method, strings.ReplaceAll(s.path, " ", "%20"), s.body, s.headers...)
 	}
 	f.Calls, f.N = 0, n
 	for i, s := range scenario() {
