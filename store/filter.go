@@ -114,3 +114,52 @@ func EachPath(f Filter, yield func(path string)) {
 		}
 	}
 }
+
+// pathOf gives the path of a condition; And, Or and Not have none.
+func pathOf(f Filter) (string, bool) {
+	switch f := f.(type) {
+	case Eq:
+		return f.Path, true
+	case In:
+		return f.Path, true
+	case Range:
+		return f.Path, true
+	case Prefix:
+		return f.Path, true
+	case Contains:
+		return f.Path, true
+	case Exists:
+		return f.Path, true
+	case Elem:
+		return f.Path, true
+	}
+	return "", false
+}
+
+// WithPath gives a condition on one field another path; And, Or and Not stay as they are.
+func WithPath(f Filter, path string) Filter {
+	switch f := f.(type) {
+	case Eq:
+		f.Path = path
+		return f
+	case In:
+		f.Path = path
+		return f
+	case Range:
+		f.Path = path
+		return f
+	case Prefix:
+		f.Path = path
+		return f
+	case Contains:
+		f.Path = path
+		return f
+	case Exists:
+		f.Path = path
+		return f
+	case Elem:
+		f.Path = path
+		return f
+	}
+	return f
+}

@@ -149,27 +149,6 @@ func onFields(f Filter) bool {
 	return false
 }
 
-// pathOf gives the path of a condition; And, Or and Not have none.
-func pathOf(f Filter) (string, bool) {
-	switch f := f.(type) {
-	case Eq:
-		return f.Path, true
-	case In:
-		return f.Path, true
-	case Range:
-		return f.Path, true
-	case Prefix:
-		return f.Path, true
-	case Contains:
-		return f.Path, true
-	case Exists:
-		return f.Path, true
-	case Elem:
-		return f.Path, true
-	}
-	return "", false
-}
-
 // reaches reports whether test holds for one of the values to which path leads
 // from doc: with leaf also for the elements of an array at its end. A missing
 // field counts as the zero Value.

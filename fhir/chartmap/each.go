@@ -213,7 +213,7 @@ func (s *spread) together(f store.Filter) store.Filter {
 			}
 		case inside && within == "" && s.fields, inside && isGuard(p): // it is a document; what is found is looked at again
 		case inside:
-			leaf = withPath(leaf, within)
+			leaf = store.WithPath(leaf, within)
 			if negated {
 				leaf = store.Not{Filter: leaf}
 			}
@@ -285,34 +285,6 @@ func isElem(f store.Filter) bool { _, ok := f.(store.Elem); return ok }
 func pathOf(f store.Filter) (path string) {
 	store.EachPath(f, func(p string) { path = p })
 	return path
-}
-
-// withPath gives a condition on one field another path.
-func withPath(f store.Filter, path string) store.Filter {
-	switch f := f.(type) {
-	case store.Eq:
-		f.Path = path
-		return f
-	case store.In:
-		f.Path = path
-		return f
-	case store.Range:
-		f.Path = path
-		return f
-	case store.Prefix:
-		f.Path = path
-		return f
-	case store.Contains:
-		f.Path = path
-		return f
-	case store.Exists:
-		f.Path = path
-		return f
-	case store.Elem:
-		f.Path = path
-		return f
-	}
-	return f
 }
 
 // is holds for one element.
