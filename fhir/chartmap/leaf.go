@@ -31,27 +31,15 @@ func (l *literal) has() (present, own cond) { return always, never }
 
 // text is a string-like element.
 type text struct {
-	ref
+	defaulted[string]
 	typ    string
 	strict bool // no white space (code, uri …)
 	codes  []string
 	vs     string
-	absent *string // $absent
 	at     *origin
-
-	onlyAbsent bool // in search: the stored values do not count
 }
 
 const whitespace = " \t\n\r\f\v"
-
-func (t *text) fill() filling { return fillIf(t.absent != nil) }
-
-func fillIf(b bool) filling {
-	if b {
-		return mayFill
-	}
-	return noFill
-}
 
 func (t *text) get(e *encoder, f *frame) state {
 	v := f.value(t.ref)
@@ -76,31 +64,6 @@ func (t *text) get(e *encoder, f *frame) state {
 func (t *text) has() (present, own cond) {
 	own = exactly{t.valid()}
 	return t.or(own, t.absent != nil), own
-}
-
-// from narrows the rule to values of one source.
-func (t *text) from(only source) *text {
-	if only == anySource || t.absent == nil && only == fromDocument {
-		return t
-	}
-	narrowed := *t
-	if only == fromDocument {
-		narrowed.absent = nil
-	} else {
-		narrowed.onlyAbsent = true
-	}
-	return &narrowed
-}
-
-// or adds the case that the field is missing.
-func (t *text) or(own cond, absent bool) cond {
-	if t.onlyAbsent {
-		own = never
-	}
-	if absent {
-		return some(own, exactly{t.missing()})
-	}
-	return own
 }
 
 // valid holds where the stored value is written.
@@ -144,15 +107,10 @@ func isOneWord(s string) bool { return !bytes.ContainsAny([]byte(s), whitespace)
 
 // boolean is true or false, possibly inverted ($as: not).
 type boolean struct {
-	ref
-	not    bool
-	absent *bool
-	at     *origin
-
-	onlyAbsent bool
+	defaulted[bool]
+	not bool
+	at  *origin
 }
-
-func (b *boolean) fill() filling { return fillIf(b.absent != nil) }
 
 func (b *boolean) get(e *encoder, f *frame) state {
 	v := f.value(b.ref)
@@ -172,33 +130,12 @@ func (b *boolean) get(e *encoder, f *frame) state {
 }
 
 func (b *boolean) has() (present, own cond) {
-	own = exactly{b.in([]store.Value{store.V(true), store.V(false)})}
+	own = exactly{b.valid()}
 	return b.or(own, b.absent != nil), own
 }
 
-// from and or are as for text.
-func (b *boolean) from(only source) *boolean {
-	if only == anySource || b.absent == nil && only == fromDocument {
-		return b
-	}
-	narrowed := *b
-	if only == fromDocument {
-		narrowed.absent = nil
-	} else {
-		narrowed.onlyAbsent = true
-	}
-	return &narrowed
-}
-
-func (b *boolean) or(own cond, absent bool) cond {
-	if b.onlyAbsent {
-		own = never
-	}
-	if absent {
-		return some(own, exactly{b.missing()})
-	}
-	return own
-}
+// valid holds where the stored value is written.
+func (b *boolean) valid() store.Filter { return b.in([]store.Value{store.V(true), store.V(false)}) }
 
 func (b *boolean) equals(want bool) cond {
 	return b.or(exactly{b.eq(store.V(want != b.not))}, b.absent != nil && *b.absent == want)

@@ -32,7 +32,7 @@ func (c *coded) put(w *writer, f *frame, v *node, at string) {
 		c.write(w, f, v.member("coding").items, at+".coding")
 	}
 	if c.label != nil {
-		label := &text{ref: *c.label, typ: "string", at: c.at}
+		label := &text{defaulted: defaulted[string]{ref: *c.label}, typ: "string", at: c.at}
 		label.put(w, f, v.member("text"), at+".text")
 	}
 }

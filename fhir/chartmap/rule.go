@@ -234,7 +234,7 @@ func (c *compiler) from(r directives, elem schema.Element, sc *scope, at string)
 		}
 	case "not":
 		if elem.Type == "boolean" {
-			return c.boolean2(r, field, true, o)
+			return c.flag(r, field, true, o)
 		}
 	case "int":
 		if low, high, ok := intRange(elem.Type); ok {
@@ -337,7 +337,7 @@ func (c *compiler) conversion(r directives, at string) (string, *yaml.Node) {
 func (c *compiler) plain(r directives, elem schema.Element, field ref, o *origin) lens {
 	switch elem.Type {
 	case "string", "markdown", "code", "uri", "url", "canonical":
-		t := &text{ref: field, typ: elem.Type, strict: elem.Type != "string" && elem.Type != "markdown", codes: elem.Codes, vs: elem.ValueSet, at: o}
+		t := &text{defaulted: defaulted[string]{ref: field}, typ: elem.Type, strict: elem.Type != "string" && elem.Type != "markdown", codes: elem.Codes, vs: elem.ValueSet, at: o}
 		if n := r.keys["$absent"]; n != nil {
 			s := c.str(n, "$absent")
 			if t.strict && !isOneWord(s) || t.codes != nil && !slices.Contains(t.codes, s) {
@@ -347,7 +347,7 @@ func (c *compiler) plain(r directives, elem schema.Element, field ref, o *origin
 		}
 		return t
 	case "boolean":
-		return c.boolean2(r, field, false, o)
+		return c.flag(r, field, false, o)
 	case "decimal":
 		c.noDefault(r, o.path)
 		return &decimal{ref: field, at: o}
@@ -356,8 +356,8 @@ func (c *compiler) plain(r directives, elem schema.Element, field ref, o *origin
 	return nil
 }
 
-func (c *compiler) boolean2(r directives, field ref, inverted bool, o *origin) lens {
-	b := &boolean{ref: field, not: inverted, at: o}
+func (c *compiler) flag(r directives, field ref, inverted bool, o *origin) lens {
+	b := &boolean{defaulted: defaulted[bool]{ref: field}, not: inverted, at: o}
 	if n := r.keys["$absent"]; n != nil {
 		b.absent = ptr(c.boolean(n, "$absent"))
 	}

@@ -13,18 +13,12 @@ func (t *text) search(s *seeker, path []step, q *test) cond {
 	if !s.leaf(path, t.fill()) {
 		return never
 	}
-	rule := t
-	t = t.from(s.only)
+	rule, narrowed := t, *t
+	narrowed.defaulted = t.from(s.only)
+	t = &narrowed
 	switch q.kind {
 	case testSort:
-		own, filled := cond(never), cond(never)
-		if !t.onlyAbsent {
-			own = s.sort(exactly{t.valid()}, sortSite{rule: rule, field: t.ref, form: formText})
-		}
-		if t.absent != nil {
-			filled = s.sort(exactly{t.missing()}, sortSite{rule: rule, value: store.String(*t.absent), form: formText})
-		}
-		return some(own, filled)
+		return t.sort(s, t.valid(), sortSite{rule: rule, field: t.ref, form: formText})
 	case testPresent:
 		present, _ := t.has()
 		return present
@@ -90,18 +84,12 @@ func (b *boolean) search(s *seeker, path []step, t *test) cond {
 	if !s.leaf(path, b.fill()) {
 		return never
 	}
-	rule := b
-	b = b.from(s.only)
+	rule, narrowed := b, *b
+	narrowed.defaulted = b.from(s.only)
+	b = &narrowed
 	switch t.kind {
 	case testSort:
-		own, filled := cond(never), cond(never)
-		if !b.onlyAbsent {
-			own = s.sort(exactly{b.in([]store.Value{store.V(true), store.V(false)})}, sortSite{rule: rule, field: b.ref, not: b.not, form: formFlag})
-		}
-		if b.absent != nil {
-			filled = s.sort(exactly{b.missing()}, sortSite{rule: rule, value: store.V(*b.absent), form: formFlag})
-		}
-		return some(own, filled)
+		return b.sort(s, b.valid(), sortSite{rule: rule, field: b.ref, not: b.not, form: formFlag})
 	case testPresent:
 		present, _ := b.has()
 		return present
@@ -120,7 +108,7 @@ func (c *coded) search(s *seeker, path []step, t *test) cond {
 			s.sites++
 			return never
 		}
-		label := text{ref: *c.label, typ: "string"}
+		label := text{defaulted: defaulted[string]{ref: *c.label}, typ: "string"}
 		return label.search(s, nil, t)
 	}
 	if !s.leaf(path, noFill) {
