@@ -104,9 +104,6 @@ func (r *Repository) renotice(ctx context.Context) (*parameters, error) {
 
 // worded notes that all records have the entries of words.
 func (r *Repository) worded(ctx context.Context) error {
-	if r.NoText {
-		return nil
-	}
 	err := r.Store.Apply(ctx, []store.Op{{Kind: store.Delete, Collection: parametersCollection, ID: store.String(wordlessID)}})
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return fault("reindex", err)
@@ -212,17 +209,11 @@ func (m *maintenance) barrier(ctx context.Context) error {
 	}
 }
 
-// pace gives what is called after each batch: it rests as long as that took, keeps the
+// pace gives what is called after each batch: it lets others go first, keeps the
 // lease, and tells how far the run is.
 func (m *maintenance) pace(ctx context.Context, parameters string) func(Reindexed) {
-	last, renewed, told := time.Now(), time.Now(), time.Now()
-	return func(done Reindexed) {
-		timer := time.NewTimer(min(time.Since(last), time.Second))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+	renewed, told := time.Now(), time.Now()
+	return Gently(ctx, func(done Reindexed) {
 		if time.Since(renewed) > leaseTime/4 {
 			if ours, err := m.lease(ctx); err != nil || !ours {
 				m.log.Warn("another node may be indexing, too", "cause", err)
@@ -233,8 +224,7 @@ func (m *maintenance) pace(ctx context.Context, parameters string) func(Reindexe
 			m.log.Info("indexing by search parameters", "parameters", parameters, "type", string(done.Type), "records", done.Records)
 			told = time.Now()
 		}
-		last = time.Now()
-	}
+	})
 }
 
 // finish says that the parameters are ready, for just what they were when the run

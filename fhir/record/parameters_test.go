@@ -406,11 +406,17 @@ func TestG7_16_WithoutTheIndexOfWordsThereIsNoFullText(t *testing.T) {
 	if _, state := described(&record.Repository{Store: st}, "_content"); state != "pending" {
 		t.Errorf("after writes without the entries it is %q", state)
 	}
-	if _, err := (&record.Repository{Store: st}).Reindex(t.Context(), nil, nil); err != nil {
-		t.Fatal(err)
+	on = &record.Repository{Store: st}
+	if _, state := described(on, "_content"); state != "pending" {
+		t.Errorf("before reindexing it is %q", state)
 	}
-	if _, state := described(&record.Repository{Store: st}, "_content"); state != "ready" {
-		t.Errorf("after reindexing it is %q", state)
+	reindex(t, on)
+	if _, state := described(on, "_content"); state != "ready" {
+		t.Errorf("after reindexing it is %q to who did it", state)
+	}
+	reindex(t, &record.Repository{Store: st, NoText: true})
+	if _, state := described(&record.Repository{Store: st}, "_content"); state != "pending" {
+		t.Errorf("after reindexing without the entries it is %q", state)
 	}
 }
 

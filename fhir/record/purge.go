@@ -24,6 +24,8 @@ type Purge struct {
 	// and the delete marker, as if they had never been.
 	Deleted bool
 	DryRun  bool // count only
+	// Progress, when given, is called after each batch with what is removed, or counted, so far.
+	Progress func(Purged)
 }
 
 // Purged is what a purge removed.
@@ -50,24 +52,27 @@ func (r *Repository) Purge(ctx context.Context, p Purge) (Purged, error) {
 			return sum, err
 		}
 	}
+	old := func(n int64) { sum.Versions += n; p.tell(sum) }
+	all := func(n int64) { sum.Resources += n; old(n) }
 	for _, t := range types {
-		n, err := r.purgeOld(ctx, t, p)
-		sum.Versions += n
-		if err != nil {
+		if err := r.purgeOld(ctx, t, p, old); err != nil {
 			return sum, err
 		}
 		if !p.Deleted {
 			continue
 		}
 		// All versions before such a delete marker are gone by now.
-		n, err = r.remove(ctx, collection(t), gone(p), p.DryRun, func(store.Doc) (bool, error) { return true, nil })
-		sum.Versions += n
-		sum.Resources += n
-		if err != nil {
+		if err := r.remove(ctx, collection(t), gone(p), p.DryRun, func(store.Doc) (bool, error) { return true, nil }, all); err != nil {
 			return sum, err
 		}
 	}
 	return sum, nil
+}
+
+func (p *Purge) tell(sum Purged) {
+	if p.Progress != nil {
+		p.Progress(sum)
+	}
 }
 
 // gone are the delete markers that a purge removes.
@@ -83,7 +88,7 @@ func gone(p Purge) store.Filter {
 }
 
 // purgeOld removes versions that have a successor.
-func (r *Repository) purgeOld(ctx context.Context, t fhir.Type, p Purge) (int64, error) {
+func (r *Repository) purgeOld(ctx context.Context, t fhir.Type, p Purge, removed func(int64)) error {
 	ended := store.Or{store.Range{Path: fieldEnded, High: &store.Bound{Value: instant(p.Before)}}, store.Exists{Path: fieldEnded}}
 	where := store.And{ended}
 	if p.Key.ID != "" {
@@ -94,7 +99,7 @@ func (r *Repository) purgeOld(ctx context.Context, t fhir.Type, p Purge) (int64,
 			return true, nil
 		}
 		return r.replaced(ctx, t, doc, p.Before)
-	})
+	}, removed)
 }
 
 // replaced reports whether a version that does not say when it ended had a successor before
@@ -123,21 +128,21 @@ func versionsOf(id string) store.Filter {
 }
 
 // remove deletes the documents of a collection that are meant, in the order of their ids,
-// and says how many.
-func (r *Repository) remove(ctx context.Context, from string, where store.Filter, dry bool, meant func(store.Doc) (bool, error)) (sum int64, err error) {
+// and says after each batch how many those were.
+func (r *Repository) remove(ctx context.Context, from string, where store.Filter, dry bool, meant func(store.Doc) (bool, error), removed func(int64)) error {
 	q := store.Query{Collection: from, Where: where, Order: []store.Key{{Path: fieldID}}, Limit: purgeBatch, Fields: []string{fieldEnded, fieldVersion}}
 	for {
 		var ops []store.Op
 		read := 0
 		for doc, err := range r.Store.Find(ctx, q) {
 			if err != nil {
-				return sum, fault("purge", err)
+				return fault("purge", err)
 			}
 			read++
 			q.After = store.Cursor{store.ID(doc)}
 			ok, err := meant(doc)
 			if err != nil {
-				return sum, err
+				return err
 			}
 			if ok {
 				// A delete marker stays when its resource was revived meanwhile.
@@ -145,9 +150,11 @@ func (r *Repository) remove(ctx context.Context, from string, where store.Filter
 			}
 		}
 		n, err := r.apply(ctx, ops, dry)
-		sum += n
-		if err != nil || read < purgeBatch {
-			return sum, err
+		if err != nil {
+			return err
+		}
+		if removed(n); read < purgeBatch {
+			return nil
 		}
 	}
 }

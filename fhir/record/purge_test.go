@@ -80,9 +80,14 @@ func TestG1_4_WhatWasPurgedIsMissingAndNothingElse(t *testing.T) {
 		commit(t, r, put("b", "0"))
 		commit(t, r, remove("b"))
 		c.advance(time.Second)
-		sum, err := r.Purge(t.Context(), record.Purge{Before: newYear.Add((versions - 10) * time.Second), Deleted: true})
+		var told []record.Purged
+		progress := record.Gently(t.Context(), func(sum record.Purged) { told = append(told, sum) })
+		sum, err := r.Purge(t.Context(), record.Purge{Before: newYear.Add((versions - 10) * time.Second), Deleted: true, Progress: progress})
 		if err != nil || sum != (record.Purged{Versions: versions - 11}) {
 			t.Fatalf("%+v, %v", sum, err)
+		}
+		if len(told) < 3 || told[0].Versions >= sum.Versions || told[len(told)-1] != sum {
+			t.Errorf("on the way it told of %+v", told)
 		}
 		_, err = r.Version(t.Context(), basic("a"), "1")
 		wantCode(t, "a purged version", err, fhir.CodeNotFound)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -53,6 +54,9 @@ func (r *Repository) Reindex(ctx context.Context, types []fhir.Type, progress fu
 	if _, err := r.notice(ctx, 0); err != nil {
 		return Reindexed{}, err
 	}
+	if err := r.prepareParameters(ctx, false); err != nil { // the entries of words may go
+		return Reindexed{}, err
+	}
 	run := reindexing{Repository: r, id: reindexID, names: types, progress: progress}
 	if len(types) == 0 {
 		run.names = fhir.Types()
@@ -61,12 +65,31 @@ func (r *Repository) Reindex(ctx context.Context, types []fhir.Type, progress fu
 	if err := run.all(ctx); err != nil {
 		return run.done, err
 	}
-	if len(types) == 0 {
+	if len(types) == 0 && !r.NoText {
 		if err := r.worded(ctx); err != nil {
+			return run.done, err
+		}
+		if _, err := r.renotice(ctx); err != nil {
 			return run.done, err
 		}
 	}
 	return run.done, run.finish(ctx, found)
+}
+
+// Gently makes a progress function for Reindex and Purge that lets others go first: after each batch
+// it rests as long as that took, a second at most, and then calls next.
+func Gently[T any](ctx context.Context, next func(T)) func(T) {
+	last := time.Now()
+	return func(done T) {
+		timer := time.NewTimer(min(time.Since(last), time.Second))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		next(done)
+		last = time.Now()
+	}
 }
 
 // oldFields are those of older layouts that are no longer used.
