@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +50,20 @@ func Open(t testing.TB) *Tab {
 	if path == "" {
 		t.Skip("there is no Chromium: scripts/test-browser.sh installs one")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience.Limit))
+	// Of its own, and not t.TempDir: the path of a socket in it may be 100 bytes long.
+	dir, err := os.MkdirTemp("", "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !patience.Until(func() bool { return os.RemoveAll(dir) == nil }) { // its processes may be about to end
+			t.Errorf("%s cannot be removed", dir)
+		}
+	})
+	options := append(
+		chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience.Limit),
+		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("TMPDIR="+dir),
+	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which root does not get
 	}
