@@ -194,11 +194,11 @@ func (it Item) children() Collection { return slices.Collect(it.Children("")) }
 // is of both.
 func (it Item) is(name string) bool {
 	name = typeName(name)
-	if it.ref != "" {
-		return it.ref == name || name == "Resource" || name == "DomainResource"
-	}
-	if it.doc != nil && it.doc.model.IsA(it.doc.nodes[it.at].typ, name) {
+	switch {
+	case it.doc != nil && it.doc.model.IsA(it.doc.nodes[it.at].typ, name):
 		return true
+	case it.doc == nil && it.kind == Element:
+		return it.text == name || name == "Resource" || name == "DomainResource"
 	}
 	return it.kind != Element && kindNames[it.kind] == name
 }

@@ -84,10 +84,10 @@ func (it Item) resolve() (Item, bool) {
 	case ref.Kind == fhir.RefFragment:
 		return it.doc.contained(ref.Fragment)
 	case ref.Kind == fhir.RefLocal:
-		return Item{kind: Element, ref: string(ref.Key.Type)}, true
+		return Item{kind: Element, text: string(ref.Key.Type)}, true
 	case ref.Kind == fhir.RefExternal:
 		if t := typeOfURL(ref.URL); t != "" {
-			return Item{kind: Element, ref: string(t)}, true
+			return Item{kind: Element, text: string(t)}, true
 		}
 	}
 	return Item{}, false

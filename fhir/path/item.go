@@ -34,15 +34,13 @@ var kindNames = [...]string{
 type Item struct {
 	kind Kind
 	bool bool
+	// doc and at say where the element stands; doc is nil for computed values.
+	at   int32
+	doc  *Doc
 	int  int64
-	text string
+	text string   // of an Element without doc: the type of an unresolvable target of resolve()
 	num  *big.Rat // of a computed value; rat gives that of an element too
 	when temporal
-	// doc and at say where the element stands; doc is nil for computed values.
-	doc *Doc
-	at  int32
-	// ref is the type of an unresolvable target of resolve().
-	ref string
 }
 
 // Collection is an ordered list of items; nil is the empty collection.
@@ -84,10 +82,10 @@ func (it Item) Kind() Kind { return it.kind }
 // "code", "BackboneElement"), or the FHIRPath type of a computed value.
 func (it Item) Type() string {
 	switch {
-	case it.ref != "":
-		return it.ref
 	case it.doc != nil:
 		return it.doc.model.Name(it.doc.nodes[it.at].typ)
+	case it.kind == Element:
+		return it.text
 	default:
 		return kindNames[it.kind]
 	}
@@ -157,6 +155,31 @@ func (it Item) Location() (start, end int, ok bool) {
 
 // Truth gives the value of a Boolean.
 func (it Item) Truth() (value, ok bool) { return it.bool, it.kind == Boolean }
+
+// Literal gives the text of a primitive element as its JSON has it, without quotes and
+// escapes: what String gives, but for dates and times that could be written otherwise.
+// It is "" for all other items.
+func (it Item) Literal() string {
+	if it.doc == nil {
+		return ""
+	}
+	return it.doc.literal(it.at)
+}
+
+// Child gives the Literal of the first child element with this name, "" without one.
+func (it Item) Child(name string) string {
+	if it.doc == nil {
+		return ""
+	}
+	c := it.doc.child(it.at, name)
+	for c >= 0 && it.doc.nodes[c].name == name && it.doc.void(c) {
+		c = it.doc.nodes[c].next
+	}
+	if c < 0 || it.doc.nodes[c].name != name {
+		return ""
+	}
+	return it.doc.literal(c)
+}
 
 // String gives the value as text, as toString() does; "" when it has none.
 func (it Item) String() string {

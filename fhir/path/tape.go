@@ -22,6 +22,9 @@ type Model interface {
 	Name(t TypeID) string
 	// IsA reports whether a type is, or derives from, the one named.
 	IsA(t TypeID, name string) bool
+	// Kind gives Date, DateTime, Time or Decimal for the type of that value, Quantity
+	// for Quantity and what derives from it, and 0 for all others.
+	Kind(t TypeID) Kind
 }
 
 // node is one resource, element or value. Arrays have no node: their members
@@ -40,8 +43,8 @@ type node struct {
 // merged marks a companion whose children went to the value it belongs to.
 const merged = 'm'
 
-// Doc is an index over the JSON of one resource. It keeps the bytes and is
-// immutable, safe for concurrent use.
+// Doc is an index over the JSON of one resource. It keeps the bytes. Unless it is read
+// into again, it is immutable and safe for concurrent use.
 type Doc struct {
 	src   []byte
 	text  string // the same, for parts of it that need no copy
@@ -57,16 +60,32 @@ var errShape = errors.New("path: not the JSON of a resource")
 // NewDoc indexes JSON that fhir/schema accepted. On other JSON it may fail or
 // index a part of it, but does not panic.
 func NewDoc(src []byte, model Model) (*Doc, error) {
-	text := string(src)
-	b := builder{doc: &Doc{src: src, text: text, model: model, nodes: make([]node, 0, 16+len(src)/24)}, scanner: scanner{text: text}}
-	if b.peek() != '{' {
-		return nil, errShape
-	}
-	root := b.add(node{parent: -1, index: -1})
-	if err := b.object(root); err != nil {
+	d := &Doc{nodes: make([]node, 0, 16+len(src)/24)}
+	if err := d.Read(src, model); err != nil {
 		return nil, err
 	}
-	return b.doc, nil
+	return d, nil
+}
+
+// Read is NewDoc into the memory of a Doc that is no longer used, nor its Items.
+func (d *Doc) Read(src []byte, model Model) error {
+	*d = Doc{src: src, text: string(src), model: model, nodes: d.nodes[:0]}
+	b := builder{doc: d, scanner: scanner{text: d.text}}
+	if b.peek() != '{' {
+		return errShape
+	}
+	return b.object(b.add(node{parent: -1, index: -1}))
+}
+
+// maxKept is how many nodes a Doc without content keeps memory for.
+const maxKept = 1 << 12
+
+// Clear lets go of the content, and of the memory that an unusually large one took.
+func (d *Doc) Clear() {
+	*d = Doc{nodes: d.nodes[:0]}
+	if cap(d.nodes) > maxKept {
+		d.nodes = nil
+	}
 }
 
 // Root is the resource itself.
@@ -174,17 +193,34 @@ func (d *Doc) item(at int32) Item {
 			return it
 		}
 		it.kind, it.text = String, text
-		d.temporal(&it)
+		if kind := d.model.Kind(n.typ); kind == Date || kind == DateTime || kind == Time {
+			it.temporal(kind)
+		}
 	case '{':
-		if d.model.IsA(n.typ, "Quantity") {
+		if d.model.Kind(n.typ) == Quantity {
 			d.quantity(&it)
 		}
 	}
 	return it
 }
 
+// literal gives the text of a primitive; "" for all others.
+func (d *Doc) literal(at int32) string {
+	n := &d.nodes[at]
+	raw := d.text[n.start:n.end]
+	switch n.json {
+	case '"':
+		if text, ok := unquote(raw); ok {
+			return text
+		}
+	case '0', 't', 'f':
+		return raw
+	}
+	return ""
+}
+
 func (d *Doc) number(it *Item, s string) {
-	if !strings.ContainsAny(s, ".eE") && d.model.Name(d.nodes[it.at].typ) != "decimal" {
+	if !strings.ContainsAny(s, ".eE") && d.model.Kind(d.nodes[it.at].typ) != Decimal {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 			it.kind, it.int = Integer, n
 			return
@@ -204,26 +240,15 @@ func readable(s string) bool {
 	return ok
 }
 
-// temporal gives dates and times their value, by the type of the element.
-func (d *Doc) temporal(it *Item) {
-	var want Kind
-	switch d.model.Name(d.nodes[it.at].typ) {
-	case "date":
-		want = Date
-	case "dateTime", "instant":
-		want = DateTime
-	case "time":
-		want = Time
-	default:
-		return
-	}
+// temporal gives the text of a date or time its value, if it can be read.
+func (it *Item) temporal(kind Kind) {
 	s := it.text
-	if want == Time {
+	if kind == Time {
 		s = "T" + s
 	}
 	if when, err := parseTemporal(s); err == nil {
-		when.kind = want
-		it.kind, it.when = want, when
+		when.kind = kind
+		it.kind, it.when = kind, when
 	}
 }
 

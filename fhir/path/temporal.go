@@ -29,8 +29,8 @@ type temporal struct {
 	t      time.Time // with what is not given at its smallest
 	prec   precision
 	kind   Kind
-	zone   bool // a zone was given
-	digits int  // of the fraction
+	zone   bool  // a zone was given
+	digits uint8 // of the fraction
 }
 
 var errTemporal = errors.New("not a date or time")
@@ -108,7 +108,7 @@ func (w *temporal) clock(s string, zone bool) error {
 		if err != nil || fraction == "" || strings.Trim(fraction, "0123456789") != "" {
 			return errTemporal
 		}
-		nano, w.prec, w.digits = int(n), toMilli, min(len(fraction), 9)
+		nano, w.prec, w.digits = int(n), toMilli, uint8(min(len(fraction), 9))
 	}
 	y, m, d := w.t.Date()
 	w.t = time.Date(y, m, d, hms[0], hms[1], hms[2], nano, loc)
@@ -122,7 +122,7 @@ func (w temporal) String() string {
 	if w.prec > toDay {
 		clock = layouts[min(w.prec, toSecond)]
 		if w.prec == toMilli {
-			clock += "." + strings.Repeat("0", w.digits)
+			clock += "." + strings.Repeat("0", int(w.digits))
 		}
 	}
 	if w.kind == Time {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/portico-fhir/portico/fhir/path"
 )
@@ -13,6 +14,42 @@ type Model struct{}
 var _ path.Model = Model{}
 
 // A path.TypeID is a kind plus 1.
+
+// trait is what is asked of a type again and again.
+type trait struct {
+	name string
+	kind path.Kind
+}
+
+// traits are those of all types, by their TypeID.
+var traits = sync.OnceValue(func() []trait {
+	all := make([]trait, 1+int(kindComplex)+len(defs))
+	all[0].name = "Resource"
+	for i := range all[1:] {
+		k := kind(i)
+		t := trait{name: k.String()}
+		switch {
+		case k == kindReferenceString:
+			t.name = "string"
+		case strings.IndexByte(t.name, '.') >= 0:
+			t.name = "BackboneElement"
+		}
+		switch t.name {
+		case "date":
+			t.kind = path.Date
+		case "dateTime", "instant":
+			t.kind = path.DateTime
+		case "time":
+			t.kind = path.Time
+		case "decimal":
+			t.kind = path.Decimal
+		case "Quantity", "Age", "Count", "Distance", "Duration", "SimpleQuantity", "MoneyQuantity":
+			t.kind = path.Quantity
+		}
+		all[1+i] = t
+	}
+	return all
+})
 
 // Resource gives the type of a resource, or 0.
 func (Model) Resource(name string) path.TypeID {
@@ -69,20 +106,10 @@ func (Model) ValueSet(at path.Place) string {
 }
 
 // Name gives the name of a type; backbone elements have none of their own.
-func (Model) Name(t path.TypeID) string {
-	switch k := kind(t - 1); {
-	case t == 0:
-		return "Resource"
-	case k == kindReferenceString:
-		return "string"
-	default:
-		name := k.String()
-		if strings.IndexByte(name, '.') >= 0 {
-			return "BackboneElement"
-		}
-		return name
-	}
-}
+func (Model) Name(t path.TypeID) string { return traits()[t].name }
+
+// Kind gives the kind that values of a type have.
+func (Model) Kind(t path.TypeID) path.Kind { return traits()[t].kind }
 
 // IsA reports whether t is the type named or derives from it (R4 2.24.0).
 func (m Model) IsA(t path.TypeID, name string) bool {
@@ -98,7 +125,7 @@ func (m Model) IsA(t path.TypeID, name string) bool {
 	case "integer":
 		return own == "positiveInt" || own == "unsignedInt"
 	case "Quantity":
-		return own == "Age" || own == "Count" || own == "Distance" || own == "Duration" || own == "SimpleQuantity" || own == "MoneyQuantity"
+		return m.Kind(t) == path.Quantity
 	case "BackboneElement":
 		return own == "Timing" || own == "Dosage" || own == "ElementDefinition"
 	case "Element":
