@@ -57,7 +57,7 @@ func parseCondition(ref string) (condition, fhir.Key, error) {
 // conditions knows what the conditions of a load mean. It is safe for
 // concurrent use.
 type conditions struct {
-	repo fhir.Repository
+	repo Repository
 
 	mu     sync.Mutex
 	wanted map[condition]*candidates
@@ -74,7 +74,7 @@ type candidates struct {
 	err       error
 }
 
-func newConditions(repo fhir.Repository) *conditions {
+func newConditions(repo Repository) *conditions {
 	return &conditions{repo: repo, wanted: map[condition]*candidates{}, kinds: map[fhir.Type]bool{}}
 }
 

@@ -33,10 +33,17 @@ type Validator interface {
 	Validate(body []byte, want fhir.Type) (schema.Info, error)
 }
 
+// Repository is what is loaded into: as much of a [fhir.Repository] as that takes.
+type Repository interface {
+	Describe(t fhir.Type) fhir.Capability
+	Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) // for a token of the parameter identifier; of what is found, the keys count
+	Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error)
+}
+
 // Loader loads. Repository and Validator must be set; all else has defaults. It
 // is not changed by loading and can be used again.
 type Loader struct {
-	Repository fhir.Repository
+	Repository Repository
 	Validator  Validator
 
 	Workers     int   // that validate and commit; 0: two per CPU, since a commit waits for the disk
