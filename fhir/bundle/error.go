@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -11,31 +12,41 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 )
 
-// within gives an error the place of the entry that it is about. What is not for
-// the client stays as it is.
+// within gives an error the place of the entry that it is about.
 func within(i int, err error) error {
-	var told *fhir.Error
-	if !errors.As(err, &told) {
-		return err
-	}
-	return &fhir.Error{Issues: place(i, told.Issues), Err: told.Err}
+	return amended(err, func(is *fhir.Issue) { is.Path = place(i, is.Path) })
 }
 
-// place says in which entry issues are. The paths of a resource begin with its type.
-func place(i int, issues []fhir.Issue) []fhir.Issue {
-	placed := make([]fhir.Issue, len(issues))
-	for n, is := range issues {
-		switch {
-		case strings.HasPrefix(is.Path, "Bundle.entry["):
-		case is.Path == "" || strings.HasPrefix(is.Path, "http."):
-			is.Path = at(i, "")
-		default:
-			_, rest, _ := strings.Cut(is.Path, ".")
-			is.Path = strings.TrimSuffix(at(i, ".resource."+rest), ".")
-		}
-		placed[n] = is
+// placed gives an error the place that it is about.
+func placed(err error, path string) error {
+	return amended(err, func(is *fhir.Issue) { is.Path = path })
+}
+
+// amended gives an error with its issues changed. What is not for the client stays as it
+// is.
+func amended(err error, change func(is *fhir.Issue)) error {
+	var e *fhir.Error
+	if !errors.As(err, &e) {
+		return err
 	}
-	return placed
+	changed := &fhir.Error{Issues: slices.Clone(e.Issues), Err: e.Err}
+	for n := range changed.Issues {
+		change(&changed.Issues[n])
+	}
+	return changed
+}
+
+// place is the place in the Bundle of what is at a path of an entry's resource, which
+// begins with its type, or of its request.
+func place(i int, path string) string {
+	switch {
+	case strings.HasPrefix(path, "Bundle.entry["):
+		return path
+	case path == "" || strings.HasPrefix(path, "http."):
+		return at(i, "")
+	}
+	_, rest, _ := strings.Cut(path, ".")
+	return strings.TrimSuffix(at(i, ".resource."+rest), ".")
 }
 
 // refusal is the answer to an entry that was not tried.

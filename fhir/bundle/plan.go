@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -18,41 +19,75 @@ import (
 // their references become, what to commit.
 func (t *transaction) plan(ctx context.Context) error {
 	t.steps = make([]step, len(t.writes))
-	t.links = Links{}
+	t.links, t.deleted = Links{}, map[fhir.Key]bool{}
 	t.changes, t.changed = nil, nil
-	for n, w := range t.writes {
-		w.Body = t.entries[w.entry].Resource
-		s, err := t.identify(ctx, w.Request)
-		if err != nil {
-			return within(w.entry, err)
-		}
-		t.steps[n] = s
-		if url := t.entries[w.entry].FullURL; url != "" && w.Method != write.Delete {
-			if _, twice := t.links[url]; twice {
-				return fhir.Errorf(fhir.CodeInvalid, at(w.entry, ".fullUrl"), "Two entries have this fullUrl.")
-			}
-			t.links[url] = s.key
-		}
+	if err := t.inTurn(func(n int) error { return t.meet(ctx, n) }); err != nil {
+		return err
 	}
 	if err := t.distinct(); err != nil {
 		return err
 	}
 	known := map[string]string{}
+	return t.inTurn(func(n int) error {
+		if t.steps[n].idle {
+			return nil
+		}
+		c, err := t.change(ctx, n, known)
+		if err != nil {
+			return err
+		}
+		t.changes, t.changed = append(t.changes, c), append(t.changed, n)
+		for _, res := range t.steps[n].more {
+			c.Key, c.IfMatch = res.Key, res.Version
+			t.changes, t.changed = append(t.changes, c), append(t.changed, n)
+		}
+		return nil
+	})
+}
+
+// inTurn calls each for the requests that write as their turns come. The first error
+// ends it, with the place of the entry.
+func (t *transaction) inTurn(each func(n int) error) error {
 	for turn := range 3 {
 		for n, w := range t.writes {
-			if order(t.entries[w.entry].Request.Method) != turn || t.steps[n].idle {
+			if order(t.entries[w.entry].Request.Method) != turn {
 				continue
 			}
-			c, err := t.change(ctx, n, known)
-			if err != nil {
+			if err := each(n); err != nil {
 				return within(w.entry, err)
 			}
-			t.changes, t.changed = append(t.changes, c), append(t.changed, n)
-			for _, res := range t.steps[n].more {
-				c.Key, c.IfMatch = res.Key, res.Version
-				t.changes, t.changed = append(t.changes, c), append(t.changed, n)
-			}
 		}
+	}
+	return nil
+}
+
+// meet makes the step of a request: the resource that it is about, and what a patch
+// makes of it.
+func (t *transaction) meet(ctx context.Context, n int) error {
+	w := t.writes[n]
+	w.Body = t.entries[w.entry].Resource
+	s, err := t.identify(ctx, w.Request)
+	if err != nil {
+		return err
+	}
+	s.body = w.Body
+	switch w.Method {
+	case write.Patch:
+		if s.body, err = w.Patch.Apply(s.found.Body); err != nil {
+			return err
+		}
+	case write.Delete:
+		t.deleted[s.key] = true
+		for _, res := range s.more {
+			t.deleted[res.Key] = true
+		}
+	}
+	t.steps[n] = s
+	if url := t.entries[w.entry].FullURL; url != "" && w.Method != write.Delete {
+		if _, twice := t.links[url]; twice {
+			return fhir.Errorf(fhir.CodeInvalid, at(w.entry, ".fullUrl"), "Two entries have this fullUrl.")
+		}
+		t.links[url] = s.key
 	}
 	return nil
 }
@@ -71,7 +106,11 @@ func (t *transaction) identify(ctx context.Context, r write.Request) (s step, er
 			s.found, s.exists, s.more = found[0], true, found[1:]
 		}
 	case r.Criteria != nil:
-		if s.found, s.exists, err = t.Writer.Find(ctx, r.Criteria); err != nil {
+		var gone map[fhir.Key]bool
+		if r.Method == write.Create { // comes after the deletions (R4 3.1.0.11.2)
+			gone = t.deleted
+		}
+		if s.found, s.exists, err = t.Writer.Find(ctx, r.Criteria, gone); err != nil {
 			return s, err
 		}
 	case r.Method == write.Patch:
@@ -182,13 +221,8 @@ func (t *transaction) change(ctx context.Context, n int, known map[string]string
 		c.Method = fhir.Delete
 		return c, nil
 	case write.Patch:
-		body, err := w.Patch.Apply(s.found.Body)
-		if err != nil {
-			return c, err
-		}
-		c.Method, c.Body = fhir.Patch, body
+		c.Method = fhir.Patch
 	default:
-		c.Body = t.entries[w.entry].Resource
 		if !s.exists && (w.Method == write.Create || w.Criteria != nil) {
 			c.IfNoneMatch = true
 			if w.Method == write.Create {
@@ -199,16 +233,22 @@ func (t *transaction) change(ctx context.Context, n int, known map[string]string
 			}
 		}
 	}
-	if w.Method != write.Patch {
-		body, err := Rewrite(c.Body, t.links, func(ref string) (string, error) {
-			return t.target(ctx, t.entries[w.entry].FullURL, ref, known)
-		})
-		if err != nil {
-			return c, err
-		}
-		c.Body = body
+	target := func(ref string) (string, error) {
+		return t.target(ctx, t.entries[w.entry].FullURL, ref, known)
 	}
-	_, err := t.Writer.Validator.Validate(c.Body, s.key.Type)
+	if w.Method == write.Patch { // what was stored before stays as it was
+		target = func(ref string) (string, error) {
+			if key, ok := t.links[ref]; ok {
+				return key.String(), nil
+			}
+			return ref, nil
+		}
+	}
+	var err error
+	if c.Body, err = Rewrite(s.body, t.links, target); err != nil {
+		return c, err
+	}
+	_, err = t.Writer.Validator.Validate(c.Body, s.key.Type)
 	return c, err
 }
 
@@ -225,7 +265,7 @@ func (t *transaction) target(ctx context.Context, from, ref string, known map[st
 	case url == "":
 		return ref, nil
 	case strings.HasPrefix(url, "urn:uuid:") || strings.HasPrefix(url, "urn:oid:"):
-		return "", fhir.Errorf(fhir.CodeInvalid, "", "A reference to a urn is not the fullUrl of any entry.")
+		return "", fhir.Errorf(fhir.CodeInvalid, "", "The reference %q is not the fullUrl of any entry.", shown(url))
 	}
 	// A relative reference is relative to the server of the entry's fullUrl (R4
 	// 2.35.4.1).
@@ -250,10 +290,21 @@ func (t *transaction) conditional(ctx context.Context, ref string, known map[str
 	}
 	to, err := t.meets(ctx, fhir.Type(kind), query)
 	if err != nil {
-		return "", err
+		return "", amended(err, func(is *fhir.Issue) {
+			is.Detail, is.Path = fmt.Sprintf("The conditional reference %q: %s", shown(ref), is.Detail), ""
+		})
 	}
 	known[ref] = to
 	return to, nil
+}
+
+// shown is a reference as an error quotes it.
+func shown(ref string) string {
+	const most = 200
+	if len(ref) > most {
+		return strings.ToValidUTF8(ref[:most], "") + "…"
+	}
+	return ref
 }
 
 // Resolve replaces the conditional references of a resource that is written on its
@@ -278,11 +329,7 @@ func rootOf(url string) (string, bool) {
 // meets finds the one resource that a conditional reference means (R4 3.1.0.11.3):
 // among those stored, as this transaction leaves them, and those that it writes.
 func (t *transaction) meets(ctx context.Context, kind fhir.Type, query string) (string, error) {
-	pairs, err := write.ParsePairs(query)
-	if err != nil {
-		return "", err
-	}
-	criteria, err := write.ParseCriteria(t.Search, kind, pairs)
+	criteria, err := t.criteria(kind, query)
 	if err != nil {
 		return "", err
 	}
@@ -291,7 +338,7 @@ func (t *transaction) meets(ctx context.Context, kind fhir.Type, query string) (
 	matcher := &index.Matcher{Indexer: t.Indexer, Now: time.Now()}
 	for n, w := range t.writes {
 		s := t.steps[n]
-		if s.idle || s.key.Type != kind || w.Method == write.Patch {
+		if s.idle || s.key.Type != kind {
 			continue
 		}
 		touched[s.key] = true
@@ -301,7 +348,7 @@ func (t *transaction) meets(ctx context.Context, kind fhir.Type, query string) (
 		if w.Method == write.Delete {
 			continue
 		}
-		ok, err := matcher.Match(kind, t.entries[w.entry].Resource, criteria.Where())
+		ok, err := matcher.Match(kind, s.body, criteria.Where())
 		if err != nil {
 			return "", fhir.Errorf(fhir.CodeNotSupported, "", "The criteria of a conditional reference cannot be compared with the entries of the transaction.").Because(err)
 		}
@@ -324,9 +371,9 @@ func (t *transaction) meets(ctx context.Context, kind fhir.Type, query string) (
 			return key.String(), nil
 		}
 	case 0:
-		return "", fhir.Errorf(fhir.CodeConflict, "", "No %s meets a conditional reference.", kind)
+		return "", fhir.Errorf(fhir.CodeConflict, "", "No %s meets it.", kind)
 	}
-	return "", fhir.Errorf(fhir.CodeMultiple, "", "More than one %s meets a conditional reference.", kind)
+	return "", fhir.Errorf(fhir.CodeMultiple, "", "More than one %s meets it.", kind)
 }
 
 // idOf gives the id of a resource, "" when it has none.

@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func inOrder(entries []Entry, each func(i int, e Entry)) {
 func (p *Processor) check(i int, e Entry) error {
 	switch {
 	case e.Request == nil:
-		return fhir.Errorf(fhir.CodeRequired, at(i, ".request"), "The entry has no request.")
+		return fhir.Errorf(fhir.CodeInvalid, at(i, ".request"), "The entry has no request: a method and a url.")
 	case e.Request.URL == "":
 		return fhir.Errorf(fhir.CodeInvalid, at(i, ".request.url"), "The request has no url.")
 	}
@@ -141,8 +142,8 @@ func (p *Processor) alone(ctx context.Context, i int, e Entry) Answer {
 		return refusal(fhir.Errorf(fhir.CodeTimeout, at(i, ""), "The request took longer than this server allows before this entry had its turn."))
 	}
 	url, ok := p.below(e.Request.URL)
-	if !ok {
-		return refusal(fhir.Errorf(fhir.CodeInvalid, at(i, ".request.url"), "The url must be relative to the base: [type]/[id]."))
+	if system := strings.HasPrefix(url, "?") && order(e.Request.Method) == 3; !ok && !system {
+		return refusal(fhir.Errorf(fhir.CodeInvalid, at(i, ".request.url"), "The url must be relative to the base, as [type]/[id] or [type]?[parameters]."))
 	}
 	c := Call{Entry: i, Method: e.Request.Method, URL: url, Header: http.Header{}, Body: e.Resource}
 	for name, value := range map[string]string{
@@ -170,6 +171,9 @@ func (p *Processor) alone(ctx context.Context, i int, e Entry) Answer {
 		c.Header.Set("Content-Type", content)
 	}
 	a := p.Do(ctx, c)
-	a.Issues = place(i, a.Issues)
+	a.Issues = slices.Clone(a.Issues)
+	for n := range a.Issues {
+		a.Issues[n].Path = place(i, a.Issues[n].Path)
+	}
 	return a
 }

@@ -94,6 +94,7 @@ type transaction struct {
 	// The plan of this attempt.
 	steps   []step
 	links   Links
+	deleted map[fhir.Key]bool // what it deletes
 	changes []fhir.Change
 	changed []int // of each change: which of steps it is of
 }
@@ -110,6 +111,7 @@ type step struct {
 	found  fhir.Resource   // what the criteria led to, or is to be patched
 	exists bool            // found is set
 	more   []fhir.Resource // that a conditional delete is about besides found
+	body   []byte          // what is written, before its references are what they will be
 	idle   bool            // there is nothing to do: result is the answer
 	result fhir.Result
 }
@@ -126,8 +128,8 @@ func (t *transaction) read() error {
 			}
 		}
 		var told *fhir.Error
-		if errors.As(err, &told) {
-			issues = append(issues, place(i, told.Issues)...)
+		if errors.As(within(i, err), &told) {
+			issues = append(issues, told.Issues...)
 		}
 	}
 	if len(issues) > 0 {
@@ -183,48 +185,58 @@ func (t *transaction) request(i int, e Entry) (r write.Request, err error) {
 	case r.Method != write.Create && instance == conditional:
 		return wrong(fhir.CodeInvalid, "The url must be [type]/[id] or [type]?[criteria].")
 	}
-	if err := t.conditions(&r, e.Request, query, conditional, can.Search); err != nil {
+	if err := t.conditions(i, &r, e.Request, query, conditional, can.Search); err != nil {
 		return r, err
 	}
 	return r, t.content(i, e, &r)
 }
 
 // conditions reads the criteria and preconditions of an entry.
-func (t *transaction) conditions(r *write.Request, from *Request, query string, conditional, searchable bool) error {
+func (t *transaction) conditions(i int, r *write.Request, from *Request, query string, conditional, searchable bool) error {
+	wrong := func(member, text string) error {
+		return fhir.Errorf(fhir.CodeInvalid, at(i, ".request."+member), "%s", text)
+	}
+	member := "url"
 	if r.Method == write.Create && from.IfNoneExist != "" {
-		query, conditional = from.IfNoneExist, true
-	}
-	if from.IfNoneExist != "" && r.Method != write.Create {
-		return fhir.Errorf(fhir.CodeInvalid, "", "ifNoneExist belongs to a POST.")
-	}
-	if from.IfModifiedSince != "" {
-		return fhir.Errorf(fhir.CodeInvalid, "", "ifModifiedSince belongs to a GET.")
+		member, query, conditional = "ifNoneExist", from.IfNoneExist, true
 	}
 	if conditional {
 		if !searchable {
-			return fhir.Errorf(fhir.CodeNotSupported, "", "%s cannot be searched, so that criteria cannot choose one.", r.Key.Type)
+			return fhir.Errorf(fhir.CodeNotSupported, at(i, ".request."+member), "%s cannot be searched, so that criteria cannot choose one.", r.Key.Type)
 		}
-		pairs, err := write.ParsePairs(query)
-		if err != nil {
-			return err
-		}
-		if r.Criteria, err = write.ParseCriteria(t.Search, r.Key.Type, pairs); err != nil {
-			return err
+		var err error
+		if r.Criteria, err = t.criteria(r.Key.Type, query); err != nil {
+			return placed(err, at(i, ".request."+member))
 		}
 	}
 	switch {
-	case from.IfMatch != "" && r.Method == write.Create, from.IfNoneMatch != "" && (r.Method != write.Update || from.IfNoneMatch != "*"):
-		return fhir.Errorf(fhir.CodeInvalid, "", "This precondition means nothing for a %s.", from.Method)
+	case from.IfNoneExist != "" && r.Method != write.Create:
+		return wrong("ifNoneExist", "ifNoneExist belongs to a POST.")
+	case from.IfModifiedSince != "":
+		return wrong("ifModifiedSince", "ifModifiedSince belongs to a GET.")
+	case from.IfMatch != "" && r.Method == write.Create:
+		return wrong("ifMatch", "ifMatch means nothing for a POST.")
+	case from.IfNoneMatch != "" && (r.Method != write.Update || from.IfNoneMatch != "*"):
+		return wrong("ifNoneMatch", "ifNoneMatch belongs to a GET, or is * for a PUT.")
 	case from.IfMatch != "":
 		version, ok := strings.CutPrefix(from.IfMatch, `W/"`)
 		version, closed := strings.CutSuffix(version, `"`)
 		if !ok || !closed || !fhir.ValidID(version) {
-			return fhir.Errorf(fhir.CodeInvalid, "", `ifMatch takes one version, as W/"3".`)
+			return wrong("ifMatch", `ifMatch takes one version, as W/"3".`)
 		}
 		r.IfMatch = version
 	}
 	r.IfNone = from.IfNoneMatch == "*"
 	return nil
+}
+
+// criteria reads criteria as they stand behind the ? of a URL.
+func (p *Processor) criteria(kind fhir.Type, query string) (*write.Criteria, error) {
+	pairs, err := write.ParsePairs(query)
+	if err != nil {
+		return nil, err
+	}
+	return write.ParseCriteria(p.Search, kind, pairs)
 }
 
 // content reads the resource of an entry: that it is of the right type, or a patch.

@@ -164,13 +164,14 @@ func TestAllOrNothing(t *testing.T) {
 		{"G4.4 a conditional reference to everything", entry("", basicAbout("Patient?"), "POST", "Basic"), fhir.CodeInvalid, "Bundle.entry[2]"},
 		{"G4.5 ifMatch of another version", entry("", `{"resourceType":"Basic","id":"there","code":{"text":"z"}}`, "PUT", "Basic/there", "ifMatch", `W/"9"`), fhir.CodeConflict, "Bundle.entry[2]"},
 		{"G4.5 ifMatch of what is not there", entry("", "", "DELETE", "Basic/nowhere", "ifMatch", `W/"1"`), fhir.CodeConflict, "Bundle.entry[2]"},
-		{"G4.5 ifMatch that is malformed", entry("", "", "DELETE", "Basic/there", "ifMatch", "1"), fhir.CodeInvalid, "Bundle.entry[2]"},
+		{"G4.5 ifMatch that is malformed", entry("", "", "DELETE", "Basic/there", "ifMatch", "1"), fhir.CodeInvalid, "Bundle.entry[2].request.ifMatch"},
 		{"G4.5 ifNoneMatch of what is there", entry("", `{"resourceType":"Basic","id":"there","code":{"text":"z"}}`, "PUT", "Basic/there", "ifNoneMatch", "*"), fhir.CodeConflict, "Bundle.entry[2]"},
 		{"G4.5 ifNoneExist that several meet", entry("", patient(""), "POST", "Patient", "ifNoneExist", "gender=male"), fhir.CodeMultiple, "Bundle.entry[2]"},
-		{"G4.5 ifNoneExist without criteria", entry("", patient(""), "POST", "Patient", "ifNoneExist", "?"), fhir.CodeInvalid, "Bundle.entry[2]"},
+		{"G4.5 ifNoneExist without criteria", entry("", patient(""), "POST", "Patient", "ifNoneExist", "?"), fhir.CodeInvalid, "Bundle.entry[2].request.ifNoneExist"},
+		{"G4.5 ifNoneExist with a type", entry("", patient(""), "POST", "Patient", "ifNoneExist", "Patient?gender=male"), fhir.CodeInvalid, "Bundle.entry[2].request.ifNoneExist"},
 		{"G4.6 the same resource twice", put("new"), fhir.CodeInvalid, "Bundle.entry[2]"},
 		{"G4.6 the same resource by criteria", entry("", "", "DELETE", "Basic?_id=there"), fhir.CodeInvalid, "Bundle.entry[2]"},
-		{"G4.10 no request", `{"resource":` + patient("") + `}`, fhir.CodeRequired, "Bundle.entry[2].request"},
+		{"G4.10 no request", `{"resource":` + patient("") + `}`, fhir.CodeInvalid, "Bundle.entry[2].request"},
 		{"G4.10 an unknown method", entry("", "", "BREW", "Basic/1"), fhir.CodeInvalid, "Bundle.entry[2].request.method"},
 		{"G4.10 no url", entry("", "", "GET", ""), fhir.CodeInvalid, "Bundle.entry[2].request.url"},
 		{"G4.10 a url elsewhere", entry("", "", "DELETE", "http://example.org/fhir/Basic/1"), fhir.CodeInvalid, "Bundle.entry[2].request.url"},
@@ -179,7 +180,7 @@ func TestAllOrNothing(t *testing.T) {
 		{"G4.10 a POST to an instance", entry("", basic(""), "POST", "Basic/1"), fhir.CodeInvalid, "Bundle.entry[2].request.url"},
 		{"G4.10 a PUT to a type", entry("", basic(""), "PUT", "Basic"), fhir.CodeInvalid, "Bundle.entry[2].request.url"},
 		{"G4.10 an id that is not the url's", entry("", `{"resourceType":"Basic","id":"a","code":{"text":"z"}}`, "PUT", "Basic/b"), fhir.CodeInvalid, "Bundle.entry[2].resource.id"},
-		{"G2.8 delete by no criteria", entry("", "", "DELETE", "Basic?"), fhir.CodeInvalid, "Bundle.entry[2]"},
+		{"G2.8 delete by no criteria", entry("", "", "DELETE", "Basic?"), fhir.CodeInvalid, "Bundle.entry[2].request.url"},
 		{"G3.5 a patch of nothing", entry("", `{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"delete"},{"name":"path","valueString":"Basic.subject"}]}]}`, "PATCH", "Basic/nowhere"), fhir.CodeNotFound, "Bundle.entry[2]"},
 	} {
 		t.Run(test.claim, func(t *testing.T) {
@@ -234,6 +235,40 @@ func TestConditionsInTransactions(t *testing.T) {
 	if codeOf(err) != fhir.CodeInvalid {
 		t.Errorf("G4.6: the same condition twice: %v", err)
 	}
+}
+
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, memory.New())
+	amy := patient(`,"identifier":[{"system":"urn:s","value":"amy"}]`)
+	first := e.must(t, entry("", amy, "POST", "Patient"))
+	t.Run("G4.2 what a transaction deletes does not stand against what it creates", func(t *testing.T) {
+		answers := e.must(t, entry("", basicAbout("Patient?identifier=urn:s|amy"), "POST", "Basic"),
+			entry("", amy, "POST", "Patient", "ifNoneExist", "identifier=urn:s|amy"), entry("", "", "DELETE", local(first[0])))
+		if answers[1].Status != 201 || local(answers[1]) == local(first[0]) || subject(t, answers[0]) != local(answers[1]) {
+			t.Errorf("got %+v, with a reference to %s", answers[1], subject(t, answers[0]))
+		}
+		first = answers[1:2]
+	})
+	t.Run("G4.4 a conditional reference finds what a patch leads to", func(t *testing.T) {
+		// [{"op":"replace","path":"/identifier/0/value","value":"ben"}]
+		binary := `{"resourceType":"Binary","contentType":"application/json-patch+json","data":"W3sib3AiOiJyZXBsYWNlIiwicGF0aCI6Ii9pZGVudGlmaWVyLzAvdmFsdWUiLCJ2YWx1ZSI6ImJlbiJ9XQ=="}`
+		answers := e.must(t, entry("", basicAbout("Patient?identifier=urn:s|ben"), "POST", "Basic"), entry("", binary, "PATCH", local(first[0])))
+		if got := subject(t, answers[0]); got != local(first[0]) {
+			t.Errorf("it became %s, want %s", got, local(first[0]))
+		}
+		if _, err := e.transact(t, entry("", basicAbout("Patient?identifier=urn:s|amy"), "POST", "Basic")); codeOf(err) != fhir.CodeConflict {
+			t.Errorf("the identifier of before: %v", err)
+		}
+	})
+	t.Run("G4.3 a patch may refer to what the transaction creates", func(t *testing.T) {
+		about := e.must(t, entry("", basicAbout("urn:uuid:0f1e2d3c-0000-4000-8000-00000000000e"), "PUT", "Basic?_id=never"), entry("urn:uuid:0f1e2d3c-0000-4000-8000-00000000000e", amy, "POST", "Patient"))
+		parameters := `{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"Basic.subject"},{"name":"value","valueReference":{"reference":"` + urn + `"}}]}]}`
+		answers := e.must(t, entry("", parameters, "PATCH", local(about[0])), entry(urn, amy, "POST", "Patient"))
+		if got := subject(t, answers[0]); got != local(answers[1]) {
+			t.Errorf("it became %s, want %s", got, local(answers[1]))
+		}
+	})
 }
 
 func TestPatchInTransactions(t *testing.T) {

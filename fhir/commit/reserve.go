@@ -69,14 +69,8 @@ func (r *Reservations) Plan(ctx context.Context, st store.Store, in Searcher, ch
 		if err != nil {
 			return nil, err
 		}
-		q := *c.IfNoneExist.Query
-		q.Count, q.Total = 1, false
-		page, err := in.Search(ctx, &q)
-		switch {
-		case err != nil:
+		if err := unmet(ctx, in, *c.IfNoneExist.Query, changes); err != nil {
 			return nil, err
-		case len(page.Resources) > 0:
-			return nil, fhir.Errorf(fhir.CodeDuplicate, "http.If-None-Exist", "%s meets the condition already.", page.Resources[0].Key)
 		}
 		op := store.Op{Kind: store.Insert, Collection: reservations, Doc: reservation(id)}
 		if holder != "" {
@@ -86,6 +80,33 @@ func (r *Reservations) Plan(ctx context.Context, st store.Store, in Searcher, ch
 		ops = append(ops, op)
 	}
 	return ops, nil
+}
+
+// unmet gives CodeDuplicate when something meets a condition that the changes do not
+// delete: a creation comes after the deletions of its transaction (R4 3.1.0.11.2).
+func unmet(ctx context.Context, in Searcher, q fhir.Query, changes []fhir.Change) error {
+	gone := map[fhir.Key]bool{}
+	for _, c := range changes {
+		if c.Method == fhir.Delete && c.Key.Type == q.Type {
+			gone[c.Key] = true
+		}
+	}
+	q.Count, q.Total = len(gone)+1, false
+	for {
+		page, err := in.Search(ctx, &q)
+		if err != nil {
+			return err
+		}
+		for _, res := range page.Resources {
+			if !gone[res.Key] {
+				return fhir.Errorf(fhir.CodeDuplicate, "http.If-None-Exist", "%s meets the condition already.", res.Key)
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.Cursor = page.Next // what is deleted is large: the page was full before it had so many
+	}
 }
 
 // holder tells who holds a reservation; "" when nobody does.

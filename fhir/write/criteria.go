@@ -42,6 +42,9 @@ func ParsePairs(raw string) ([]search.Pair, error) {
 // means nothing here, would select more than was meant. The error is a *fhir.Error.
 func ParseCriteria(p *search.Parser, t fhir.Type, pairs []search.Pair) (*Criteria, error) {
 	for _, pair := range pairs {
+		if strings.Contains(pair.Name, "?") {
+			return nil, fhir.Errorf(fhir.CodeInvalid, "http."+pair.Name, "Criteria are what stands behind the ? of a search, as in identifier=system|value.")
+		}
 		name, _, _ := strings.Cut(pair.Name, ":")
 		name, _, _ = strings.Cut(name, ".")
 		if strings.HasPrefix(name, "_") && name != "_has" {

@@ -3,6 +3,7 @@ package write
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/commit"
@@ -185,7 +186,7 @@ func (w *Writer) conditional(ctx context.Context, r Request) (Step, error) {
 	if r.Method == Delete && w.DeleteMany > 1 {
 		return w.deleteMany(ctx, r)
 	}
-	match, found, err := w.Find(ctx, r.Criteria)
+	match, found, err := w.Find(ctx, r.Criteria, nil)
 	if err != nil {
 		return Step{}, err
 	}
@@ -238,7 +239,7 @@ func (w *Writer) deleteMany(ctx context.Context, r Request) (Step, error) {
 // there are more than DeleteMany, CodeMultiple where that is one.
 func (w *Writer) ToDelete(ctx context.Context, c *Criteria) ([]fhir.Resource, error) {
 	if w.DeleteMany <= 1 {
-		res, found, err := w.Find(ctx, c)
+		res, found, err := w.Find(ctx, c, nil)
 		if !found {
 			return nil, err
 		}
@@ -251,10 +252,11 @@ func (w *Writer) ToDelete(ctx context.Context, c *Criteria) ([]fhir.Resource, er
 	return matches, err
 }
 
-// Find gives the one resource that meets the criteria. CodeMultiple when there are
-// several.
-func (w *Writer) Find(ctx context.Context, c *Criteria) (res fhir.Resource, found bool, err error) {
-	matches, err := w.Matches(ctx, c, 2)
+// Find gives the one resource that meets the criteria, those aside that are gone.
+// CodeMultiple when there are several.
+func (w *Writer) Find(ctx context.Context, c *Criteria, gone map[fhir.Key]bool) (res fhir.Resource, found bool, err error) {
+	matches, err := w.Matches(ctx, c, len(gone)+2)
+	matches = slices.DeleteFunc(matches, func(res fhir.Resource) bool { return gone[res.Key] })
 	switch {
 	case err != nil:
 		return fhir.Resource{}, false, err
