@@ -1,7 +1,9 @@
 package fhir
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -85,6 +87,12 @@ func (e *Error) Code() IssueCode {
 		return CodeException
 	}
 	return e.Issues[0].Code
+}
+
+// Is reports whether err is, or wraps, an Error with one of these codes.
+func Is(err error, codes ...IssueCode) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(codes, e.Code())
 }
 
 // Error implements error. It holds the details of all issues and the cause:

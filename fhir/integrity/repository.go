@@ -123,9 +123,9 @@ func (c *checking) written(ctx context.Context, res fhir.Resource) error {
 	return nil
 }
 
+// unmet is what the failure to read a target means.
 func unmet(ref reference, err error) error {
-	var told *fhir.Error
-	if errors.As(err, &told) && (told.Code() == fhir.CodeNotFound || told.Code() == fhir.CodeDeleted) {
+	if fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) {
 		return dangling(ref)
 	}
 	return err
@@ -155,8 +155,11 @@ func (c *checking) deleted(ctx context.Context, key fhir.Key) error {
 			continue
 		}
 		from, err := c.inbound(ctx, &fhir.Query{Type: t, Where: where, Count: 20}, key)
-		if err != nil || from.ID != "" {
-			return errors.Join(err, c.inUse(ctx, key, from))
+		switch {
+		case err != nil:
+			return err
+		case from.ID != "":
+			return c.inUse(ctx, key, from)
 		}
 	}
 	return nil
@@ -201,11 +204,9 @@ func (c *checking) inbound(ctx context.Context, q *fhir.Query, key fhir.Key) (fh
 	}
 }
 
+// inUse is the error of a deletion of key, which from refers to.
 func (c *checking) inUse(ctx context.Context, key, from fhir.Key) error {
-	switch {
-	case from.ID == "":
-		return nil
-	case c.Visible != nil && !c.Visible(ctx, from):
+	if c.Visible != nil && !c.Visible(ctx, from) {
 		return fhir.Errorf(fhir.CodeInUse, "", "%s cannot be deleted: another resource refers to it.", key)
 	}
 	return fhir.Errorf(fhir.CodeInUse, "", "%s cannot be deleted: %s refers to it.", key, from)

@@ -186,7 +186,7 @@ func (o *Operations) allowed(ctx context.Context, c Call, mode string, info sche
 	}
 	_, err := o.Repository.Read(ctx, fhir.Key{Type: t, ID: info.ID})
 	var refused *fhir.Error
-	if errors.As(err, &refused) && (refused.Code() == fhir.CodeNotFound || refused.Code() == fhir.CodeDeleted) {
+	if errors.As(err, &refused) && fhir.Is(refused, fhir.CodeNotFound, fhir.CodeDeleted) {
 		return refused.Issues, nil
 	}
 	return nil, err

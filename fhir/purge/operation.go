@@ -56,8 +56,7 @@ func (s *Purger) operate(ctx context.Context, who string, c operation.Call) (ope
 	if p.Before.IsZero() {
 		return operation.Result{}, fhir.Errorf(fhir.CodeRequired, "http.before", "Say before which instant a version must have been replaced to be removed.")
 	}
-	var told *fhir.Error
-	if _, err := s.Records.Read(ctx, c.Key); err != nil && (!errors.As(err, &told) || told.Code() != fhir.CodeDeleted) {
+	if _, err := s.Records.Read(ctx, c.Key); err != nil && !fhir.Is(err, fhir.CodeDeleted) {
 		return operation.Result{}, err
 	}
 	sum, err := s.Run(ctx, who, p)

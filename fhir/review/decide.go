@@ -83,8 +83,7 @@ func (r *Repository) stored(ctx context.Context, key fhir.Key) (*storedProposal,
 		return nil, "", nil
 	}
 	res, err := r.Read(ctx, key)
-	var told *fhir.Error
-	if errors.As(err, &told) && (told.Code() == fhir.CodeNotFound || told.Code() == fhir.CodeDeleted) {
+	if fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) {
 		return nil, "", nil
 	}
 	if err != nil {
@@ -171,9 +170,8 @@ func (d *decision) change(ctx context.Context, inner fhir.Repository) (fhir.Chan
 		return c, nil
 	}
 	now, err := inner.Read(asSystem(ctx), d.Of)
-	var told *fhir.Error
 	switch {
-	case errors.As(err, &told) && (told.Code() == fhir.CodeNotFound || told.Code() == fhir.CodeDeleted):
+	case fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted):
 		return c, fhir.Errorf(fhir.CodeBusinessRule, "Task.focus", "%s is no more. Reject the proposal.", d.Of)
 	case err != nil:
 		return c, err

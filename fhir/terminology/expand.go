@@ -2,7 +2,6 @@ package terminology
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -43,8 +42,7 @@ func (r *request) expand(ctx context.Context, v *valueSet) (set, error) {
 		return r.expanded(v.Expansion)
 	}
 	out, err := r.compose(ctx, v.Compose)
-	var e *fhir.Error
-	if errors.As(err, &e) && e.Code() == fhir.CodeNotSupported && v.Expansion.whole() {
+	if fhir.Is(err, fhir.CodeNotSupported) && v.Expansion.whole() {
 		return r.expanded(v.Expansion)
 	}
 	return out, err

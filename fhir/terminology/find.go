@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -150,8 +149,7 @@ func (r *request) stored(ctx context.Context, t fhir.Type, url string) ([][]byte
 
 // refused reports whether something is not there for the caller.
 func refused(err error) bool {
-	var e *fhir.Error
-	return errors.As(err, &e) && (e.Code() == fhir.CodeNotFound || e.Code() == fhir.CodeDeleted || e.Code() == fhir.CodeForbidden)
+	return fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted, fhir.CodeForbidden)
 }
 
 // later compares two resources with one URL: that in use counts, then the later

@@ -27,7 +27,7 @@ func (r *Repository) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.
 		switch {
 		case err == nil:
 			return r.results(c, results)
-		case !is(err, fhir.CodeConflict) || attempt == maxAttempts || slices.Equal(before, c.versions) || len(c.versions) == 0:
+		case !fhir.Is(err, fhir.CodeConflict) || attempt == maxAttempts || slices.Equal(before, c.versions) || len(c.versions) == 0:
 			// Nobody else was faster: the client's own precondition failed.
 			return nil, err
 		}
@@ -113,9 +113,9 @@ func (r *Repository) narrowed(ctx context.Context, a *access.Access, v *view, ch
 	old, err := r.Inner.Read(v.actor, change.Key)
 	shown, err := r.handOut(seen, old, err, notFound(change.Key))
 	switch {
-	case is(err, fhir.CodeNotFound):
+	case fhir.Is(err, fhir.CodeNotFound):
 		return r.unseen(change)
-	case is(err, fhir.CodeDeleted):
+	case fhir.Is(err, fhir.CodeDeleted):
 		return r.revival(ctx, a, v, old, change)
 	case err != nil:
 		return change, err

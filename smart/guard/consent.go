@@ -66,7 +66,7 @@ func (r *Repository) notGranted(ctx context.Context, change fhir.Change) error {
 		return operationsOnly(change, fhir.Resource{})
 	}
 	old, err := r.Inner.Read(ctx, change.Key)
-	if err != nil && !is(err, fhir.CodeNotFound) && !is(err, fhir.CodeDeleted) {
+	if err != nil && !fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) {
 		return err
 	}
 	return operationsOnly(change, old)

@@ -30,13 +30,13 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 		return fhir.Page{}, notFound(q.Key)
 	}
 	page, err := r.versions(v, q)
-	if is(err, fhir.CodeNotFound) {
+	if fhir.Is(err, fhir.CodeNotFound) {
 		return fhir.Page{}, notFound(q.Key)
 	}
 	if err == nil && len(page.Resources) == 0 && q.Cursor == "" {
 		// Nothing of what was asked for: a matter of dates only if the resource is
 		// seen at all.
-		if _, err := r.Read(ctx, q.Key); err != nil && !is(err, fhir.CodeDeleted) {
+		if _, err := r.Read(ctx, q.Key); err != nil && !fhir.Is(err, fhir.CodeDeleted) {
 			return fhir.Page{}, err
 		}
 	}

@@ -35,10 +35,10 @@ func (r *Repository) handOut(v *view, res fhir.Resource, err error, unseen *fhir
 	if v.whole() {
 		return res, err
 	}
-	if is(err, fhir.CodeNotFound) {
+	if fhir.Is(err, fhir.CodeNotFound) {
 		return fhir.Resource{}, unseen
 	}
-	if err != nil && !is(err, fhir.CodeDeleted) {
+	if err != nil && !fhir.Is(err, fhir.CodeDeleted) {
 		return fhir.Resource{}, err
 	}
 	ok, failed := r.visible(v, res)
@@ -69,7 +69,7 @@ func (r *Repository) visible(v *view, res fhir.Resource) (bool, error) {
 	}
 	before, err := r.Inner.Version(v.actor, res.Key, strconv.FormatInt(number-1, 10))
 	if err != nil || before.Deleted {
-		if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
+		if fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) {
 			err = nil
 		}
 		return false, err

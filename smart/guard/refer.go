@@ -59,7 +59,7 @@ func (r *Repository) sees(ctx context.Context, a *access.Access, key fhir.Key) (
 	}
 	res, err := r.Inner.Read(v.actor, key)
 	_, err = r.handOut(v, res, err, notFound(key))
-	if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
+	if fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) {
 		return false, nil
 	}
 	return err == nil, err

@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"sync"
 	"time"
 
@@ -115,10 +114,4 @@ func notFound(key fhir.Key) *fhir.Error {
 // noVersion is the same for versions.
 func noVersion(key fhir.Key) *fhir.Error {
 	return fhir.Errorf(fhir.CodeNotFound, "", "There is no %s with this id and version.", key.Type)
-}
-
-// is reports whether err is an error of this code.
-func is(err error, code fhir.IssueCode) bool {
-	var told *fhir.Error
-	return errors.As(err, &told) && told.Code() == code
 }

@@ -45,7 +45,7 @@ func (r *Repository) partOf(ctx context.Context, key fhir.Key, of *patients) (bo
 		return r.direct(ctx, fhir.Resource{Key: key, Body: body}, of)
 	}
 	res, err := r.Inner.Read(ctx, key)
-	if is(err, fhir.CodeNotFound) || is(err, fhir.CodeDeleted) {
+	if fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) {
 		return false, nil
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package people
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -88,10 +87,7 @@ func (p *People) describe(ctx context.Context, c pages.Choice) (_ pages.Choice, 
 	return c, err == nil, err
 }
 
-func absent(err error) bool {
-	var said *fhir.Error
-	return errors.As(err, &said) && (said.Code() == fhir.CodeNotFound || said.Code() == fhir.CodeDeleted)
-}
+func absent(err error) bool { return fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) }
 
 // asClinician gives the context of a clinician who looks for patients.
 func asClinician(ctx context.Context, who *account.Account) context.Context {
