@@ -47,7 +47,6 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	defer s.work(under)()
 	defer s.serveJobs(ctx)()
-	defer s.work(under)()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(crowd) }()
 	select {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ func TestDrain(t *testing.T) {
 			<-delay
 		}
 	})
+	var tasks atomic.Int64
+	e.Tasks = append(e.Tasks, func(ctx context.Context) { tasks.Add(1); <-ctx.Done() })
 	inside, leave := make(chan struct{}), make(chan struct{})
 	e.fake.hook = func(context.Context) error { close(inside); <-leave; return nil }
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,6 +69,9 @@ func TestDrain(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Errorf("drain: %v", err)
+	}
+	if n := tasks.Load(); n != 1 {
+		t.Errorf("a task was run %d times", n)
 	}
 }
 

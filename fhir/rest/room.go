@@ -120,6 +120,26 @@ func (m *room) page(ctx context.Context, f func() error) error {
 	return m.check()
 }
 
+// waitForRoom is how often somebody who can wait looks whether there is room.
+const waitForRoom = 20 * time.Millisecond
+
+// Room waits until there is memory for size bytes of what is no request, and holds it until
+// release is called. Requests do not wait for it: they go first. The error is the cause of the context's end.
+func (s *Server) Room(ctx context.Context, size int64) (release func(), err error) {
+	s.limit()
+	held := share{room: s.room}
+	for held.hold(size) != nil {
+		timer := time.NewTimer(waitForRoom)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+	return held.release, nil
+}
+
 func crowded() error {
 	return fhir.Errorf(fhir.CodeTransient, "", "The server has all that its memory can hold to do. Try again in a second.")
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -54,6 +55,37 @@ func TestSharesOfTheRoom(t *testing.T) {
 	m.looked.Store(0)
 	if err := a.hold(1); err == nil {
 		t.Error("a full room takes something in")
+	}
+}
+
+func TestWhatIsNoRequestWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	s := &Server{Limits: Limits{Memory: 1 << 40}}
+	s.limit()
+	busy := share{room: s.room}
+	if err := busy.hold(1 << 40); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancelCause(t.Context())
+	left := errors.New("left")
+	leave(left)
+	if _, err := s.Room(ctx, 1<<20); !errors.Is(err, left) {
+		t.Errorf("without room: %v", err)
+	}
+	got := make(chan error)
+	go func() {
+		release, err := s.Room(t.Context(), 1<<20)
+		if err == nil {
+			defer release()
+		}
+		got <- err
+	}()
+	busy.release()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	if !patience.Until(func() bool { return s.room.large.used.Load() == 0 }) {
+		t.Errorf("%d bytes are not given back", s.room.large.used.Load())
 	}
 }
 

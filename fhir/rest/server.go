@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,6 +91,7 @@ type Server struct {
 	names    []string // of types, for suggestions
 	pools    *pools
 	inFlight atomic.Int64
+	limited  sync.Once
 	room     *room
 	draining atomic.Bool
 	sleep    func(time.Duration) // time.Sleep, but in tests
@@ -170,9 +172,17 @@ type kind struct {
 	versionAllow  string
 }
 
+// limit fills in the limits, and makes the room that they leave.
+func (s *Server) limit() {
+	s.limited.Do(func() {
+		s.Limits = s.Limits.withDefaults()
+		s.room = newRoom(s.Limits.Memory)
+	})
+}
+
 // Handler derives the routes from the repository and returns them.
 func (s *Server) Handler() http.Handler {
-	s.Limits = s.Limits.withDefaults()
+	s.limit()
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -189,7 +199,6 @@ func (s *Server) Handler() http.Handler {
 		s.Jobs.Run, s.Jobs.GiveUp = s.runJob, s.giveUp
 	}
 	s.pools = newPools()
-	s.room = newRoom(s.Limits.Memory)
 	s.types = make(map[fhir.Type]*kind)
 	for _, t := range fhir.Types() {
 		if k := describe(t, s.Repository.Describe(t)); k != nil {
