@@ -7,7 +7,10 @@ type Node interface{ node() }
 
 type (
 	// Literal is a constant; a nil Item is the empty collection {}.
-	Literal struct{ Item *Item }
+	Literal struct {
+		Item *Item
+		all  Collection // the same
+	}
 
 	// Member is Input.Name. A nil Input stands for the context: Name is then an
 	// element of it, or its type.
@@ -67,10 +70,17 @@ type Expr struct {
 	Root Node
 	text string
 	lead []string // element names that must lead somewhere for a result; see leadOf
+
+	straight *straight // the same; nil where it takes an evaluator
 }
 
 func newExpr(root Node, text string) *Expr {
-	return &Expr{Root: root, text: text, lead: leadOf(root)}
+	return &Expr{Root: root, text: text, lead: leadOf(root), straight: straightOf(root)}
+}
+
+func newLiteral(it Item) *Literal {
+	all := Collection{it}
+	return &Literal{Item: &all[0], all: all}
 }
 
 // leadOf gives the names that an expression begins with, if without what they
@@ -138,6 +148,19 @@ func (e *Expr) Path() []string {
 		}
 	}
 	return nil
+}
+
+// Needs gives the element at the top of a resource without which the expression has no
+// result there; "" where no single one can be told.
+func (e *Expr) Needs() string {
+	names := e.lead
+	if len(names) > 0 && names[0][0] <= 'Z' { // a type
+		names = names[1:]
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
 }
 
 // Start gives the name at which the path of the expression begins, in most of

@@ -1,6 +1,9 @@
 package path
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // functions are the functions with the least and greatest number of arguments.
 var functions = map[string]struct{ min, max int }{
@@ -33,6 +36,11 @@ var functions = map[string]struct{ min, max int }{
 // call evaluates a function. The groups know their own names; a function that
 // takes an expression evaluates it for each item itself.
 func (ev *evaluator) call(n *Call, s *scope) (Collection, error) {
+	if len(n.Args) == 0 && (n.Name == "exists" || n.Name == "empty") {
+		if found, ok, err := ev.exists(n.Input, s); ok || err != nil {
+			return boolean(found == (n.Name == "exists")), err
+		}
+	}
 	input := s.this
 	if n.Input != nil {
 		var err error
@@ -116,15 +124,33 @@ func (ev *evaluator) loop(n *Call, input Collection, s *scope) (Collection, erro
 	return ev.iif(n, input, s)
 }
 
-// item is the scope of one round of a loop.
-func (s *scope) item(it Item, index int) *scope {
-	return &scope{this: Collection{it}, index: int64(index), total: s.total, loop: true}
+// rounds is the scope of the rounds of a loop, one after the other: what comes of one is
+// used before the next begins.
+type rounds struct {
+	scope
+	item [1]Item
+}
+
+func (s *scope) rounds() *rounds {
+	r := &rounds{scope: scope{total: s.total, loop: true}}
+	r.this = r.item[:]
+	return r
+}
+
+// of gives the scope of the round for an item.
+func (r *rounds) of(it Item, index int) *scope {
+	r.item[0], r.index = it, int64(index)
+	return &r.scope
 }
 
 func (ev *evaluator) where(input Collection, criterion Node, s *scope) (Collection, error) {
+	if len(input) == 0 {
+		return nil, nil
+	}
 	var out Collection
+	rounds := s.rounds()
 	for i, it := range input {
-		c, err := ev.eval(criterion, s.item(it, i))
+		c, err := ev.eval(criterion, rounds.of(it, i))
 		if err != nil {
 			return nil, err
 		}
@@ -138,9 +164,13 @@ func (ev *evaluator) where(input Collection, criterion Node, s *scope) (Collecti
 }
 
 func (ev *evaluator) each(input Collection, projection Node, s *scope) (Collection, error) {
+	if len(input) == 0 {
+		return nil, nil
+	}
 	var out Collection
+	rounds := s.rounds()
 	for i, it := range input {
-		c, err := ev.eval(projection, s.item(it, i))
+		c, err := ev.eval(projection, rounds.of(it, i))
 		if err != nil {
 			return nil, err
 		}
@@ -173,9 +203,9 @@ func (ev *evaluator) aggregate(n *Call, input Collection, s *scope) (total Colle
 		}
 	}
 	for i, it := range input {
-		round := s.item(it, i)
+		round := s.rounds() // the total may be the item of the round before
 		round.total = total
-		if total, err = ev.eval(n.Args[0], round); err != nil {
+		if total, err = ev.eval(n.Args[0], round.of(it, i)); err != nil {
 			return nil, err
 		}
 	}
@@ -198,7 +228,7 @@ func (ev *evaluator) traced(n *Call, input Collection, s *scope) (Collection, er
 		}
 	}
 	if ev.trace != nil {
-		ev.trace(label, shown)
+		ev.trace(label, slices.Clone(shown))
 	}
 	return input, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -27,29 +28,41 @@ var ErrTooCostly = errors.New("FHIRPath: the evaluation takes too many steps")
 // type, or several items where one is needed.
 var errEval = errors.New("FHIRPath")
 
+// defaultSteps is the MaxSteps of an Env that sets none.
+const defaultSteps = 100_000
+
+func (env *Env) steps() int {
+	if env == nil || env.MaxSteps <= 0 {
+		return defaultSteps
+	}
+	return env.MaxSteps
+}
+
 // Eval evaluates the expression with the item as its context. An error is
 // ErrTooCostly or tells of a misuse, such as several items where an operator
 // needs one; it quotes no values.
 func (e *Expr) Eval(env *Env, context Item) (Collection, error) {
-	if len(e.lead) > 0 && context.doc != nil && !context.leads(e.lead) {
-		return nil, nil
-	}
-	ev := &evaluator{left: 100_000, context: [1]Item{context}}
-	ev.resource, ev.root = &ev.context[0], &ev.context[0]
-	if env != nil {
-		ev.now, ev.trace = env.Now, env.Trace
-		if env.MaxSteps > 0 {
-			ev.left = env.MaxSteps
-		}
-		if env.Resource != nil {
-			ev.resource, ev.root = env.Resource, env.Resource
-		}
-		if env.Root != nil {
-			ev.root = env.Root
+	return e.Append(nil, env, context)
+}
+
+// Append appends what Eval gives to out, which is nil beside an error.
+func (e *Expr) Append(out Collection, env *Env, context Item) (Collection, error) {
+	if context.doc != nil {
+		switch {
+		case e.straight != nil:
+			return e.straight.appendTo(out, context, env.steps())
+		case len(e.lead) > 0 && !context.leads(e.lead):
+			return out, nil
 		}
 	}
-	ev.outer.this = ev.context[:]
-	return ev.eval(e.Root, &ev.outer)
+	ev := evaluators.Get().(*evaluator)
+	defer ev.release()
+	ev.begin(env, context)
+	found, err := ev.eval(e.Root, &ev.outer)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, found...), nil // a copy: found may be the evaluator's memory
 }
 
 // scope is what an expression sees: $this and the variables of loops.
@@ -60,6 +73,9 @@ type scope struct {
 	loop  bool // $this is an item of a loop
 }
 
+// evaluators are spare.
+var evaluators = sync.Pool{New: func() any { return new(evaluator) }}
+
 type evaluator struct {
 	context        [1]Item
 	outer          scope
@@ -68,6 +84,27 @@ type evaluator struct {
 	now            time.Time
 	resource, root *Item
 	below          map[int32]descendants // of elements, once asked for
+}
+
+func (ev *evaluator) begin(env *Env, context Item) {
+	ev.context[0], ev.left = context, env.steps()
+	ev.resource, ev.root = &ev.context[0], &ev.context[0]
+	ev.outer.this = ev.context[:]
+	if env == nil {
+		return
+	}
+	ev.now, ev.trace = env.Now, env.Trace
+	if env.Resource != nil {
+		ev.resource, ev.root = env.Resource, env.Resource
+	}
+	if env.Root != nil {
+		ev.root = env.Root
+	}
+}
+
+func (ev *evaluator) release() {
+	*ev = evaluator{}
+	evaluators.Put(ev)
 }
 
 // clock gives the same moment throughout an evaluation.
@@ -92,10 +129,7 @@ func (ev *evaluator) eval(n Node, s *scope) (Collection, error) {
 	}
 	switch n := n.(type) {
 	case *Literal:
-		if n.Item == nil {
-			return nil, nil
-		}
-		return Collection{*n.Item}, nil
+		return n.all, nil
 	case *Member:
 		return ev.member(n, s)
 	case *Call:
@@ -147,6 +181,21 @@ func (ev *evaluator) member(n *Member, s *scope) (Collection, error) {
 		})
 	}
 	return out, ev.spend(len(names))
+}
+
+// exists tells whether there is something at the end of a path from the context, without
+// making items of it; ok is false for what is no such path.
+func (ev *evaluator) exists(n Node, s *scope) (found, ok bool, err error) {
+	m, ok := n.(*Member)
+	if !ok || len(s.this) != 1 || s.this[0].doc == nil {
+		return false, false, nil
+	}
+	var room [8]string
+	names, base := m.chain(room[:0])
+	if base != nil {
+		return false, false, nil
+	}
+	return s.this[0].leads(names), true, ev.spend(len(names))
 }
 
 // withoutType drops the first name of a path where it is the type of the item.

@@ -285,7 +285,7 @@ func (p *parser) term() (Node, error) {
 }
 
 func (p *parser) literal(it Item) (Node, error) {
-	return &Literal{Item: &it}, p.advance()
+	return newLiteral(it), p.advance()
 }
 
 // number reads an integer, a decimal, or a quantity when a unit follows.
@@ -311,7 +311,7 @@ func (p *parser) number() (Node, error) {
 		}
 		it = Int(value.Num().Int64())
 	}
-	return &Literal{Item: &it}, nil
+	return newLiteral(it), nil
 }
 
 // ParseDecimal reads a decimal of bounded size, exponents included: exact
