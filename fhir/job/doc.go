@@ -5,8 +5,9 @@
 //	               in: <parts>, out: <parts>, code: <status of the answer>, at: <progress> }
 //	portico_job_parts { _id: "<job>/in/<number>" or "<job>/out/<number>", data, ts }
 //
-// A job waits until a node takes it; a node that carries one out says so every few seconds.
-// One that falls silent has lost its job, which the next node carries out again: a job must therefore
+// A job waits for the node that it was submitted to, since only that one knows the values of the context,
+// as who the caller is. While it waits and is carried out, its node says every few seconds that it is there.
+// A node that falls silent has lost its jobs, which the next one carries out: a job must therefore
 // be such that doing it twice does it once, as fhir/receipt makes a request. One that was
 // broken off again and again is given up. Bodies are kept in parts, since a document has a largest
 // size. Jobs, with their answers, expire.

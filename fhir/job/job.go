@@ -49,6 +49,7 @@ type Job struct {
 	Known bool
 
 	in, out int // parts of the bodies
+	node    string
 	beat    store.Value
 }
 
@@ -69,8 +70,6 @@ const (
 	fieldBeat     = "beat"
 	fieldNode     = "node"
 	fieldAttempts = "n"
-	fieldRequest  = "req"
-	fieldIn       = "in"
 	fieldOut      = "out"
 	fieldStatus   = "code"
 	fieldSize     = "size"
@@ -103,7 +102,7 @@ func decode(doc store.Doc) (Job, error) {
 	}
 	return Job{
 		ID: d.ID, Caller: d.Caller, State: d.State, Created: d.Time.UTC(), Attempt: d.Attempts, Request: d.Request,
-		Progress: d.Progress, Status: d.Status, Size: d.Size, in: d.In, out: d.Out, beat: doc.Lookup(fieldBeat),
+		Progress: d.Progress, Status: d.Status, Size: d.Size, in: d.In, out: d.Out, node: d.Node, beat: doc.Lookup(fieldBeat),
 	}, nil
 }
 

@@ -39,10 +39,16 @@ type Queue struct {
 
 	mu       sync.Mutex
 	declared bool
-	contexts map[string]context.Context    // of those who submitted the jobs that wait here
+	here     map[string]submitted          // the jobs that were submitted here and are not done
 	running  map[string]context.CancelFunc // of the jobs that are carried out here
 	wake     chan struct{}
 	node     string
+}
+
+// submitted is what only the process that took a job knows of it.
+type submitted struct {
+	ctx  context.Context // has the values that it was submitted with
+	kept bool            // it is in the store
 }
 
 // Limits bound jobs. The zero value of a field means its default.
@@ -52,7 +58,7 @@ type Limits struct {
 	Kept    int           // jobs of one caller, with those whose answer is kept; default 20
 	Keep    time.Duration // how long a job and its answer are kept; default 24 h
 	Timeout time.Duration // for one job; default 1 h
-	Lease   time.Duration // after which a node that is silent has lost its job; default 30 s
+	Lease   time.Duration // after which a node that is silent has lost its jobs; default 30 s
 }
 
 // MaxAttempts is how often a job is begun.
@@ -94,17 +100,18 @@ func (q *Queue) Submit(ctx context.Context, caller string, r Request) (id string
 	if err != nil {
 		return "", err
 	}
-	doc, err := bson.Marshal(document{ID: id, Caller: caller, State: Waiting, Time: q.now(), Request: r, In: n})
+	doc, err := bson.Marshal(document{ID: id, Caller: caller, State: Waiting, Time: q.now(), Beat: q.now(), Node: q.node, Request: r, In: n})
 	if err != nil {
 		return "", fmt.Errorf("job: %w", err)
 	}
-	q.mu.Lock()
-	q.contexts[id] = context.WithoutCancel(ctx)
-	q.mu.Unlock()
+	mine := submitted{ctx: context.WithoutCancel(ctx)}
+	q.know(id, mine)
 	if err := q.Store.Apply(ctx, []store.Op{{Kind: store.Insert, Collection: jobs, Doc: doc}}); err != nil {
 		q.forget(id)
 		return "", commit.Fault("keep a job", err)
 	}
+	mine.kept = true
+	q.know(id, mine)
 	q.nudge()
 	return id, nil
 }
@@ -128,6 +135,7 @@ func (q *Queue) admit(ctx context.Context, caller string) error {
 	return nil
 }
 
+// unfinished holds for jobs that wait or run.
 func unfinished() store.Filter {
 	return store.In{Path: fieldState, Values: []store.Value{store.String(string(Waiting)), store.String(string(Running))}}
 }
@@ -187,10 +195,16 @@ func (q *Queue) Cancel(ctx context.Context, caller, id string) error {
 	return nil
 }
 
+func (q *Queue) know(id string, s submitted) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.here[id] = s
+}
+
 func (q *Queue) forget(id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.contexts, id)
+	delete(q.here, id)
 }
 
 // declare sees to it that jobs expire, and makes ready.
@@ -211,7 +225,7 @@ func (q *Queue) declare(ctx context.Context) error {
 	if err != nil {
 		return commit.Fault("declare indexes", err)
 	}
-	q.contexts = make(map[string]context.Context)
+	q.here = make(map[string]submitted)
 	q.running = make(map[string]context.CancelFunc)
 	q.wake = make(chan struct{}, 1)
 	q.node = q.NewID()

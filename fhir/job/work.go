@@ -17,6 +17,7 @@ func (q *Queue) Serve(ctx context.Context) error {
 		return err
 	}
 	var workers sync.WaitGroup
+	workers.Go(func() { q.stay(ctx) })
 	for range q.limits().Running {
 		workers.Go(func() { q.work(ctx) })
 	}
@@ -46,17 +47,53 @@ func (q *Queue) work(ctx context.Context) {
 	}
 }
 
-// take takes the oldest job that waits, or that a node has lost.
+// stay says every now and then that this node is there for the jobs that were submitted here.
+func (q *Queue) stay(ctx context.Context) {
+	tick := time.NewTicker(q.limits().Lease / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			q.hold(ctx)
+		}
+	}
+}
+
+// hold holds the jobs that were submitted here: the others leave them to this node, the only one
+// that knows who submitted them. What is done, or another's by now, is forgotten.
+func (q *Queue) hold(ctx context.Context) {
+	q.mu.Lock()
+	var held []string
+	for id, s := range q.here {
+		if s.kept {
+			held = append(held, id)
+		}
+	}
+	q.mu.Unlock()
+	for _, id := range held {
+		err := q.Store.Apply(ctx, []store.Op{{
+			Kind: store.Update, Collection: jobs, ID: store.String(id), If: store.And{unfinished(), q.ours()},
+			Set: []store.Field{{Path: fieldBeat, Value: store.V(q.now())}},
+		}})
+		if errors.Is(err, store.ErrConflict) {
+			q.forget(id)
+		}
+	}
+}
+
+// take takes the oldest job that waits for this node or for any, or that a node has lost.
 func (q *Queue) take(ctx context.Context) (j Job, found bool, err error) {
 	lost := store.Or{store.Range{Path: fieldBeat, High: &store.Bound{Value: store.V(q.now().Add(-q.limits().Lease))}}}
 	if q.Alone {
-		lost = append(lost, store.Not{Filter: store.Eq{Path: fieldNode, Value: store.String(q.node)}})
+		lost = append(lost, store.Not{Filter: q.ours()})
 	}
 	query := store.Query{
 		Collection: jobs,
 		Where: store.Or{
-			store.Eq{Path: fieldState, Value: store.String(string(Waiting))},
-			store.And{store.Eq{Path: fieldState, Value: store.String(string(Running))}, lost},
+			store.And{state(Waiting), store.In{Path: fieldNode, Values: []store.Value{store.String(q.node), store.String(nobody)}}},
+			store.And{unfinished(), lost},
 		},
 		Order: []store.Key{{Path: fieldTime}},
 		Limit: 10,
@@ -68,15 +105,18 @@ func (q *Queue) take(ctx context.Context) (j Job, found bool, err error) {
 		if err != nil {
 			return j, false, commit.Fault("read jobs", err)
 		}
+		as := store.And{state(j.State), store.Eq{Path: fieldBeat, Value: j.beat}} // nobody took it, or came back to it
+		if j.State == Waiting && j.node == q.node {
+			as = store.And{state(Waiting), q.ours()}
+		}
 		err = q.Store.Apply(ctx, []store.Op{{
-			Kind: store.Update, Collection: jobs, ID: store.String(j.ID),
+			Kind: store.Update, Collection: jobs, ID: store.String(j.ID), If: as,
 			Set: []store.Field{
 				{Path: fieldState, Value: store.String(string(Running))},
 				{Path: fieldBeat, Value: store.V(q.now())},
 				{Path: fieldNode, Value: store.String(q.node)},
 				{Path: fieldAttempts, Value: store.V(j.Attempt + 1)},
 			},
-			If: store.And{store.Eq{Path: fieldState, Value: store.String(string(j.State))}, store.Eq{Path: fieldBeat, Value: j.beat}},
 		}})
 		switch {
 		case err == nil:
@@ -92,9 +132,9 @@ func (q *Queue) take(ctx context.Context) (j Job, found bool, err error) {
 // carryOut carries out a job that this node has taken.
 func (q *Queue) carryOut(ctx context.Context, j Job) {
 	q.mu.Lock()
-	base, known := q.contexts[j.ID]
-	if j.Known = known; !known {
-		base = ctx
+	base := ctx
+	if mine, known := q.here[j.ID]; known {
+		base, j.Known = mine.ctx, true
 	}
 	run, stop := context.WithTimeout(base, q.limits().Timeout)
 	q.running[j.ID] = stop
@@ -116,9 +156,9 @@ func (q *Queue) carryOut(ctx context.Context, j Job) {
 	case gone && ctx.Err() == nil: // cancelled, or another node has it
 	case gone:
 		j.Attempt-- // it is not to blame
-		q.giveBack(end, j, nil)
+		q.giveBack(end, j, nobody, nil)
 	case err != nil:
-		q.giveBack(end, j, err)
+		q.giveBack(end, j, q.node, err)
 	default:
 		q.finish(end, j, answer)
 	}
@@ -133,11 +173,14 @@ func (q *Queue) answer(ctx context.Context, j Job, p *progress) (Answer, error) 
 		j.Request.Body = append(j.Request.Body, part...)
 		return nil
 	})
-	if err != nil {
-		return Answer{}, err
-	}
-	if j.Attempt > MaxAttempts {
+	switch {
+	case j.Attempt > MaxAttempts:
+		if err != nil {
+			j.Request.Body = nil // which is what it may have been broken off for
+		}
 		return q.GiveUp(ctx, j), nil
+	case err != nil:
+		return Answer{}, err
 	}
 	return q.Run(ctx, j, p.set), nil
 }
@@ -178,16 +221,26 @@ func (q *Queue) beat(ctx context.Context, stop context.CancelFunc, id string, p 
 	}
 }
 
-// mine holds for a job that this node has.
-func (q *Queue) mine() store.Filter {
-	return store.And{store.Eq{Path: fieldState, Value: store.String(string(Running))}, store.Eq{Path: fieldNode, Value: store.String(q.node)}}
-}
+// nobody is the node of a job that waits for whichever looks first.
+const nobody = ""
 
-// giveBack lets the next who looks carry the job out.
-func (q *Queue) giveBack(ctx context.Context, j Job, cause error) {
+func state(s State) store.Filter { return store.Eq{Path: fieldState, Value: store.String(string(s))} }
+
+// ours holds for the jobs that this node carries out, or is to.
+func (q *Queue) ours() store.Filter { return store.Eq{Path: fieldNode, Value: store.String(q.node)} }
+
+// mine holds for a job that this node carries out.
+func (q *Queue) mine() store.Filter { return store.And{state(Running), q.ours()} }
+
+// giveBack lets a node carry the job out anew.
+func (q *Queue) giveBack(ctx context.Context, j Job, to string, cause error) {
 	err := q.Store.Apply(ctx, []store.Op{{
 		Kind: store.Update, Collection: jobs, ID: store.String(j.ID), If: q.mine(),
-		Set: []store.Field{{Path: fieldState, Value: store.String(string(Waiting))}, {Path: fieldAttempts, Value: store.V(j.Attempt)}},
+		Set: []store.Field{
+			{Path: fieldState, Value: store.String(string(Waiting))},
+			{Path: fieldNode, Value: store.String(to)},
+			{Path: fieldAttempts, Value: store.V(j.Attempt)},
+		},
 	}})
 	if q.Log != nil {
 		q.Log.Warn("a job was broken off", "job", j.ID, "attempt", j.Attempt, "cause", errors.Join(cause, err))
