@@ -22,6 +22,11 @@
 // A chain or _has over a type that the caller may not search is refused, since its
 // answer would tell about it; includes of such a type are left out.
 //
+// Where no order and no total is asked for, a chain that leads to more than a few is not resolved as a
+// whole: what refers to the first target comes first, then what refers to the second, and a page takes as
+// many as it needs. Its position names the target and the place within. A target that comes to
+// meet the condition, or no longer does, takes what refers to it along.
+//
 // All of it is bounded ([Limits]). What would need more is refused with
 // CodeTooCostly, never cut short.
 //

@@ -21,6 +21,7 @@ type fake struct {
 	fhir.Repository
 	resources map[fhir.Type][]fhir.Resource // sorted by id
 	without   string                        // a parameter that is not supported
+	short     int                           // resources on a page at most; 0: as many as are asked for
 	queries   []*fhir.Query
 }
 
@@ -58,6 +59,10 @@ func (f *fake) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
 	m := index.Matcher{Indexer: index.Indexer{Base: base}}
 	var page fhir.Page
 	total := int64(0)
+	count := q.Count
+	if f.short > 0 {
+		count = min(count, f.short)
+	}
 	for _, res := range f.resources[q.Type] {
 		ok, err := m.Match(q.Type, res.Body, q.Where)
 		if err != nil {
@@ -69,10 +74,10 @@ func (f *fake) Search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
 		total++
 		switch {
 		case res.ID <= q.Cursor:
-		case len(page.Resources) < q.Count:
+		case len(page.Resources) < count:
 			page.Resources = append(page.Resources, res)
-		case page.Next == "" && q.Count > 0:
-			page.Next = page.Resources[q.Count-1].ID
+		case page.Next == "" && count > 0:
+			page.Next = page.Resources[count-1].ID
 		}
 	}
 	if q.Total {

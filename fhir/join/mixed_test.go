@@ -288,22 +288,13 @@ func TestRecordsMeanWhatANaiveEvaluatorSays(t *testing.T) {
 	for seed := range uint64(150) {
 		d := newDice(seed)
 		w, f := genWorld(d)
-		st := memory.New()
-		records := &record.Repository{Store: st, Base: base}
-		var bodies []string
-		for _, res := range f.all() {
-			bodies = append(bodies, string(res.Body))
-		}
-		put(t, records, bodies...)
+		records := recorded(t, f)
 		r := &Repository{Inner: records, Base: base, few: d.between(1, 3)}
 		for i := range 20 {
 			q := genQuery(d)
 			if _, _, err := w.compare(t.Context(), inOrder{r}, q); err != nil {
 				t.Fatalf("seed %d, query %d: %v\n%#v\n%+v", seed, i, err, q.Where, q.Include)
 			}
-		}
-		if err := st.Close(); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -88,11 +88,12 @@ type world []*thing
 // dice make one world after another, the same ones each time.
 type dice struct {
 	*rand.Rand
-	made map[fhir.Type][]fhir.Expr // chains and _has so far, to be used again
+	dense bool                      // much refers to something
+	made  map[fhir.Type][]fhir.Expr // chains and _has so far, to be used again
 }
 
 func newDice(seed uint64) dice {
-	return dice{rand.New(rand.NewPCG(seed, 0)), make(map[fhir.Type][]fhir.Expr)}
+	return dice{Rand: rand.New(rand.NewPCG(seed, 0)), made: make(map[fhir.Type][]fhir.Expr)}
 }
 
 func (d dice) between(low, high int) int { return low + d.IntN(high-low+1) }
@@ -103,8 +104,12 @@ func oneOf[T any](d dice, all []T) T { return all[d.IntN(len(all))] }
 
 func genWorld(d dice) (world, *fake) {
 	var w world
+	least, most, fewest := 2, 6, 0
+	if d.dense {
+		least, most, fewest = 6, 9, 1
+	}
 	for _, typ := range worldTypes {
-		for i := range d.between(2, 6) {
+		for i := range d.between(least, most) {
 			w = append(w, &thing{key: fhir.Key{Type: typ, ID: fmt.Sprintf("x%d", i)}, label: oneOf(d, []string{"a", "b", "c"})})
 		}
 	}
@@ -126,7 +131,7 @@ func genWorld(d dice) (world, *fake) {
 				most = 1
 			}
 			var refs []string
-			for range d.between(0, most) {
+			for range d.between(fewest, most) {
 				refs = append(refs, genReference(d, x, e))
 			}
 			if len(refs) > 0 {

@@ -45,8 +45,8 @@ type Repository struct {
 	// never does.
 	Revision func() uint64
 
-	// few is how many hits are looked at before candidates are, and how many
-	// candidates; 0 means the constants. Tests set it.
+	// few is how many hits are looked at before candidates are, how many
+	// candidates, and how many targets are not walked through; 0 means the constants. Tests set it.
 	few int
 
 	described atomic.Pointer[described]
@@ -108,14 +108,10 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 		return r.Inner.Search(ctx, q)
 	}
 	req := r.request()
-	plain, err := req.plain(ctx, q)
-	if err != nil {
-		return fhir.Page{}, err
-	}
 	if err := req.check(q.Include); err != nil {
 		return fhir.Page{}, err
 	}
-	page, err := r.Inner.Search(ctx, plain)
+	page, err := req.search(ctx, q)
 	if err != nil || len(q.Include) == 0 || len(page.Resources) == 0 {
 		return page, err
 	}
@@ -128,12 +124,24 @@ func (r *Repository) Search(ctx context.Context, q *fhir.Query) (fhir.Page, erro
 func (r *Repository) request() *request {
 	req := &request{
 		inner: r.Inner, base: r.Base, limits: r.Limits.withDefaults(),
-		glance: glance, most: batchSize, types: make(map[fhir.Type]*resourceType),
+		glance: glance, most: batchSize, few: fewTargets, types: make(map[fhir.Type]*resourceType),
 	}
 	if r.few > 0 {
-		req.glance, req.most = r.few, r.few
+		req.glance, req.most, req.few = r.few, r.few, r.few
 	}
 	return req
+}
+
+// search finds a page, but for what it includes.
+func (r *request) search(ctx context.Context, q *fhir.Query) (fhir.Page, error) {
+	if w := r.walk(q); w != nil {
+		return w.search(ctx)
+	}
+	plain, err := r.plain(ctx, q)
+	if err != nil {
+		return fhir.Page{}, err
+	}
+	return r.inner.Search(ctx, plain)
 }
 
 // plain makes the query that inner answers.

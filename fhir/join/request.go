@@ -32,6 +32,7 @@ type request struct {
 	limits Limits
 	glance int // hits of a chain or _has that are few
 	most   int // candidates that are worth narrowing it
+	few    int // targets that need no walk
 	types  map[fhir.Type]*resourceType
 	reads  int // resources looked at so far
 	memo   []answer
@@ -85,6 +86,12 @@ func (t *resourceType) oneOf(ids []string) (fhir.Or, error) {
 	return or, nil
 }
 
+// exhausted says that the request has looked at too much.
+func (r *request) exhausted() error {
+	return fhir.Errorf(fhir.CodeTooCostly, "http.query",
+		"Chains, _has and includes would look at more than %d resources. Add conditions that narrow the search.", r.limits.Reads)
+}
+
 // find yields what inner finds, page by page. It ends with an error when the
 // request has looked at too much.
 func (r *request) find(ctx context.Context, t fhir.Type, where fhir.Expr, count int) iter.Seq2[fhir.Resource, error] {
@@ -103,8 +110,7 @@ func (r *request) find(ctx context.Context, t fhir.Type, where fhir.Expr, count 
 			}
 			for _, res := range page.Resources {
 				if r.reads++; r.reads > r.limits.Reads {
-					yield(fhir.Resource{}, fhir.Errorf(fhir.CodeTooCostly, "http.query",
-						"Chains, _has and includes would look at more than %d resources. Add conditions that narrow the search.", r.limits.Reads))
+					yield(fhir.Resource{}, r.exhausted())
 					return
 				}
 				if !yield(res, nil) {
