@@ -242,6 +242,23 @@ func TestOverBudget(t *testing.T) {
 	}
 }
 
+func TestCPUTimeIsSharedOutAmongTheEntriesOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	var r report
+	r.add(row{Name: "full", Ops: 1, CPU: 90, Entries: 20})
+	r.add(row{Name: "none", Ops: 1, CPU: 90})
+	if full, none := r.Rows[0].Each, r.Rows[1].Each; full != 4.5 || none != 0 {
+		t.Errorf("got %v and %v", full, none)
+	}
+	var out bytes.Buffer
+	if err := r.writeText(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "CPU µs/entry") || !strings.Contains(out.String(), " 4.5 ") {
+		t.Errorf("got\n%s", &out)
+	}
+}
+
 func TestABusyMachineIsMentioned(t *testing.T) {
 	t.Parallel()
 	for load, want := range map[float64]bool{0: false, 1: false, 1.1: true, 9: true} {

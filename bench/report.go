@@ -68,6 +68,7 @@ type row struct {
 	Size    float64 `json:"size_bytes,omitempty"` // of a resource as sent
 	Disk    float64 `json:"disk_bytes,omitempty"` // each resource, indexes included
 	Entries float64 `json:"entries,omitempty"`    // of an answer, on average
+	Each    float64 `json:"cpu_us_per_entry,omitempty"`
 	// Of its first queries, as portico explain counts: index entries and documents looked at
 	// for each one returned, and allocations below HTTP.
 	Keys   float64 `json:"keys_per_returned,omitempty"`
@@ -99,6 +100,9 @@ func (r *report) add(m row) {
 	if m.Budget == (budget{}) {
 		m.Budget = budgets[m.Name]
 	}
+	if m.Entries > 0 {
+		m.Each = m.CPU / m.Entries
+	}
 	b := m.Budget
 	over := func(got, want float64) bool { return want > 0 && got > want }
 	m.Over = over(m.CPU, b.CPU) || over(m.Millis, b.Millis) || over(m.Memory, b.Memory) || over(m.Disk, b.Disk) ||
@@ -114,12 +118,12 @@ func (r *report) writeJSON(w io.Writer) error {
 
 func (r *report) writeText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "\tclients\tops\tops/s\tp50 µs\tp99 µs\tserver CPU µs/op\tbudget\tentries\tkeys/entry\tdocs/entry\tallocs\t")
+	_, _ = fmt.Fprintln(t, "\tclients\tops\tops/s\tp50 µs\tp99 µs\tserver CPU µs/op\tbudget\tentries\tCPU µs/entry\tkeys/entry\tdocs/entry\tallocs\t")
 	for _, m := range r.Rows {
 		if m.Skipped != "" || m.Ops == 0 {
 			continue
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, number(float64(m.Clients)), m.Ops, m.Rate, number(m.P50), number(m.P99), number(m.CPU), m.limit(), number(m.Entries), ratio(m.Keys), ratio(m.Docs), number(m.Allocs))
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Name, number(float64(m.Clients)), m.Ops, m.Rate, number(m.P50), number(m.P99), number(m.CPU), m.limit(), number(m.Entries), ratio(m.Each), ratio(m.Keys), ratio(m.Docs), number(m.Allocs))
 	}
 	if err := t.Flush(); err != nil {
 		return err
