@@ -48,7 +48,7 @@ func (r *reader) elements(p *param, resource path.Item, f func(parts [][]value) 
 					continue
 				}
 				for _, it := range found {
-					parts[i] = r.read(parts[i], part.Type, it)
+					parts[i] = r.take(parts[i], part.Type, it)
 				}
 			}
 			if !f(parts) {
@@ -68,23 +68,24 @@ func complete(p *param, parts [][]value) bool {
 	return len(parts) > 0
 }
 
-// compositeKeys appends the entries of a composite that has its own: those of all parts,
+// compositeKeys adds the entries of a composite that has its own: those of all parts,
 // for each element that has them all.
-func (r *reader) compositeKeys(out []string, p *param, resource path.Item) []string {
+func (r *reader) compositeKeys(out *keyList, p *param, resource path.Item) {
 	r.elements(p, resource, func(parts [][]value) bool {
 		if !complete(p, parts) {
 			return true
 		}
 		for i, part := range p.components {
-			from := len(out)
-			for _, v := range parts[i] {
-				out = v.keys(out, part.param)
+			from := len(out.keys)
+			for j := range parts[i] {
+				parts[i][j].keys(out, part.param)
 			}
-			out = told(out, from, part.param)
+			if part.Type == fhir.ParamToken {
+				out.told(from, part.code)
+			}
 		}
 		return true
 	})
-	return out
 }
 
 // composite holds where one element satisfies all components (R4 3.1.1.4.15), and with

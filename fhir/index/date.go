@@ -43,7 +43,7 @@ func (r *reader) span(it path.Item) (span, bool) {
 	case "Timing":
 		return r.timing(it)
 	}
-	d, err := fhir.ParseDate(it.String())
+	d, err := fhir.ParseDate(it.Literal())
 	if err != nil {
 		return span{}, false
 	}

@@ -2,8 +2,6 @@ package index
 
 import (
 	"math/big"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -28,144 +26,143 @@ type Entries struct {
 	Date *time.Time // the clinical date, nil when there is none
 }
 
-func (x *Indexer) reader() *reader {
-	r := &reader{base: x.Base, loc: x.Location}
-	if r.loc == nil {
-		r.loc = time.UTC
+func (x *Indexer) location() *time.Location {
+	if x.Location == nil {
+		return time.UTC
 	}
-	return r
+	return x.Location
 }
+
+func (x *Indexer) reader() *reader { return &reader{base: x.Base, loc: x.location()} }
 
 // Index makes the entries of a resource that fhir/schema accepted.
 func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
-	doc, err := path.NewDoc(body, schema.Model{})
-	if err != nil {
+	parameters := x.Parameters.orR4()
+	s := parameters.scratch()
+	defer parameters.recycle(s)
+	if err := s.doc.Read(body, schema.Model{}); err != nil {
 		return Entries{}, err
 	}
-	var out Entries
-	typ, r, root := x.Parameters.Of(t), x.reader(), doc.Root()
-	var scoped, patients []string
-	var pairs parts
+	s.base, s.loc = x.Base, x.location()
+	typ := parameters.Of(t)
+	date := s.parameters(typ, s.doc.Root())
+	if !x.NoText {
+		s.wordKeys(typ)
+	}
+	return Entries{Keys: s.keys.sorted(), Date: date}, nil
+}
+
+// parameters adds the entries of all parameters but those of words, and gives the
+// clinical date.
+func (s *scratch) parameters(typ *Type, root path.Item) (date *time.Time) {
+	present := typ.present(root)
 	for _, p := range typ.params {
 		if p.apart() {
-			out.Keys = r.compositeKeys(out.Keys, p, root)
+			s.compositeKeys(&s.keys, p, root)
 		}
 		if p.Type == fhir.ParamComposite || p.aside || p.union != nil || p.words {
 			continue // found by their parts, by a field, or below
 		}
-		from := len(out.Keys)
-		for _, v := range r.values(p, root) {
-			pairs.note(typ, p, &v)
+		from := len(s.keys.keys)
+		values := s.values(p, root, present)
+		for i := range values {
+			v := &values[i]
+			s.pairs.note(typ, p, v)
 			if p == typ.patient && v.ref.Kind == fhir.RefLocal && v.ref.Key.Type == "Patient" {
-				patients = append(patients, patientKey(v.ref.Key.ID))
+				s.patients = append(s.patients, patientKey(v.ref.Key.ID))
 			}
-			before := len(out.Keys)
-			out.Keys = v.keys(out.Keys, p)
-			if p.scoped && len(out.Keys) > before && v.code != "" {
-				scoped = append(scoped, p.code+short(v.code))
+			before := len(s.keys.keys)
+			v.keys(&s.keys, p)
+			if p.scoped && len(s.keys.keys) > before && v.code != "" {
+				s.scoped = append(s.scoped, p.code+short(v.code))
 			}
-			if p == typ.clinic && (out.Date == nil || v.span.low.Before(*out.Date)) && v.span.low.After(minTime) {
+			if p == typ.clinic && (date == nil || v.span.low.Before(*date)) && v.span.low.After(minTime) {
 				at := v.span.low
-				out.Date = &at
+				date = &at
 			}
 		}
-		out.Keys = told(out.Keys, from, p)
-	}
-	out.Keys = pairs.keys(out.Keys, typ)
-	for _, pk := range patients {
-		for _, k := range scoped {
-			out.Keys = append(out.Keys, pk+k)
+		if p.Type == fhir.ParamToken {
+			s.keys.told(from, p.code)
 		}
 	}
-	if !x.NoText {
-		out.Keys = typ.wordKeys(out.Keys, doc)
+	s.pairs.keys(&s.keys, typ)
+	for _, patient := range s.patients {
+		for _, k := range s.scoped {
+			s.keys.add(patient, k)
+		}
 	}
-	slices.Sort(out.Keys)
-	out.Keys = slices.Compact(out.Keys)
-	return out, nil
+	return date
 }
 
-// told leaves out the entry that says that a code is there where another entry of
-// the parameter says so.
-func told(keys []string, from int, p *param) []string {
-	bare := func(k string) bool { return strings.HasPrefix(k, p.code+end) }
-	if p.Type != fhir.ParamToken || !slices.ContainsFunc(keys[from:], func(k string) bool { return !bare(k) }) {
-		return keys
-	}
-	return append(keys[:from], slices.DeleteFunc(keys[from:], bare)...)
-}
-
-// keys appends the entries of one value.
-func (v *value) keys(out []string, p *param) []string {
+// keys adds the entries of one value.
+func (v *value) keys(out *keyList, p *param) {
 	switch p.Type {
 	case fhir.ParamToken:
-		return v.tokenKeys(out, p)
+		v.tokenKeys(out, p)
 	case fhir.ParamString:
 		if key, whole := folded(v.text); key != "" {
 			if !whole {
 				key += special
 			}
-			out = append(out, p.code+key)
+			out.add(p.code, key)
 		}
 	case fhir.ParamReference:
-		switch v.ref.Kind {
-		case fhir.RefLocal:
-			if p.within != nil && v.ref.Key.Type == "Patient" {
-				break
-			}
-			out = append(out, p.code+referenceKey(v.ref.Key.Type, v.ref.Key.ID))
-		case fhir.RefExternal, fhir.RefURN:
-			out = append(out, p.code+urlKey(v.ref.URL))
-		}
-		if v.identifier != nil && v.identifier.code != "" {
-			out = append(out, p.code+logical+short(v.identifier.code)+end+systemKey(v.identifier.system))
-		}
+		v.referenceKeys(out, p)
 	case fhir.ParamURI:
-		out = append(out, p.code+short(v.text))
+		out.add(p.code, short(v.text))
 	case fhir.ParamDate:
-		out = v.span.keys(out, p)
+		v.span.keys(out, p)
 	case fhir.ParamNumber, fhir.ParamQuantity:
-		out = v.numberKeys(out, p)
+		for _, e := range v.ends() {
+			out.add(p.code, e)
+		}
 	case fhir.ParamSpecial:
-		out = append(out, p.code+v.at.cell())
+		out.add(p.code, v.at.cell())
 	}
-	return out
 }
 
-func (v *value) tokenKeys(out []string, p *param) []string {
+func (v *value) referenceKeys(out *keyList, p *param) {
+	switch v.ref.Kind {
+	case fhir.RefLocal:
+		if p.within != nil && v.ref.Key.Type == "Patient" {
+			break
+		}
+		out.add(p.code, string(v.ref.Key.Type), "/", v.ref.Key.ID)
+	case fhir.RefExternal, fhir.RefURN:
+		out.add(p.code, urlKey(v.ref.URL))
+	}
+	if v.identifier != nil && v.identifier.code != "" {
+		out.add(p.code, logical, short(v.identifier.code), end, systemKey(v.identifier.system))
+	}
+}
+
+func (v *value) tokenKeys(out *keyList, p *param) {
 	if p.shown && v.text != "" {
 		if head, _ := shownHead(v.text); head != "" {
-			out = append(out, p.code+shown+head)
+			out.add(p.code, shown, head)
 		}
 	}
 	switch {
 	case v.code != "":
-		code := p.code + short(v.code)
-		if p.fixed {
-			return append(out, code)
+		code := short(v.code)
+		out.add(p.code, code)
+		if !p.fixed {
+			out.add(p.code, code, end, systemKey(v.system))
 		}
-		return append(out, code, code+end+systemKey(v.system))
 	case v.system != "" || v.text != "":
 		// Something is there, for :missing, :text and system|.
-		return append(out, p.code+end+systemKey(v.system))
+		out.add(p.code, end, systemKey(v.system))
 	}
-	return out
 }
 
-func (s span) keys(out []string, p *param) []string {
+func (s span) keys(out *keyList, p *param) {
 	low := millis(s.low.UnixMilli())
 	if s.class != classAny {
-		return append(out, p.code+string(rune(s.class))+low)
+		out.add(p.code, string(rune(s.class)), low)
+		return
 	}
-	return append(out, p.code+string(rune(classAny))+low, p.code+"w"+millis(s.high.UnixMilli()))
-}
-
-// numberKeys indexes a number at each of its ends.
-func (v *value) numberKeys(out []string, p *param) []string {
-	for _, e := range v.ends() {
-		out = append(out, p.code+e)
-	}
-	return out
+	out.add(p.code, string(rune(classAny)), low)
+	out.add(p.code, "w", millis(s.high.UnixMilli()))
 }
 
 // ends are those of a number; one that is open on a side has that end of all numbers.

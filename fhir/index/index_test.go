@@ -200,7 +200,7 @@ func conditions(t *testing.T, x *Indexer, typ fhir.Type, from indexed, asked map
 		if asked[p.Name] == 0 {
 			out = append(out, fhir.Term{Param: p.SearchParam, Modifier: fhir.ModMissing, Value: fhir.BoolValue(true)})
 		}
-		for _, v := range x.reader().values(p, doc.Root()) {
+		for _, v := range x.reader().values(p, doc.Root(), anything) {
 			more := terms(p, v)
 			asked[p.Name] += len(more) + 1
 			out = append(out, more...)

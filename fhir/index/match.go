@@ -88,7 +88,7 @@ func (c *candidate) term(t fhir.Term) bool {
 		v, ok := t.Value.(fhir.WordsValue)
 		return ok && c.says(p, v)
 	}
-	values := c.read.values(p, c.root)
+	values := c.read.values(p, c.root, anything)
 	if t.Modifier == fhir.ModMissing {
 		return bool(t.Value.(fhir.BoolValue)) == !present(p, values)
 	}
@@ -105,12 +105,11 @@ func (c *candidate) term(t fhir.Term) bool {
 func present(p *param, values []value) bool {
 	own := *p
 	own.derived = derived{}
+	var entries keyList
 	for i := range values {
-		if len(values[i].keys(nil, &own)) > 0 {
-			return true
-		}
+		values[i].keys(&entries, &own)
 	}
-	return false
+	return len(entries.keys) > 0
 }
 
 // satisfies compares one value with one term.

@@ -55,17 +55,17 @@ func turns(family, given string, fill bool) string {
 	return string(out)
 }
 
-// keys appends the entries of names, of which some may be there twice.
-func (n *names) keys(out []string, families, givens []string) []string {
+// keys adds the entries of names, of which some may be there twice.
+func (n *names) keys(out *keyList, families, givens []string) {
 	if len(families)*len(givens) > maxNames {
-		return append(out, n.family.code+taking+end)
+		out.add(n.family.code, taking, end)
+		return
 	}
 	for _, f := range families {
 		for _, g := range givens {
-			out = append(out, n.family.code+taking+turns(f, g, true))
+			out.add(n.family.code, taking, turns(f, g, true))
 		}
 	}
-	return out
 }
 
 // called gives the plan for a family name and a given name together; ok is false for

@@ -32,8 +32,8 @@ type point struct{ lat, long float64 }
 
 // position reads a Location.position; ok is false where it is none on earth.
 func position(it path.Item) (p point, ok bool) {
-	lat, errLat := strconv.ParseFloat(child(it, "latitude"), 64)
-	long, errLong := strconv.ParseFloat(child(it, "longitude"), 64)
+	lat, errLat := strconv.ParseFloat(it.Child("latitude"), 64)
+	long, errLong := strconv.ParseFloat(it.Child("longitude"), 64)
 	if errLat != nil || errLong != nil || math.Abs(lat) > 90 || math.Abs(long) > 180 {
 		return point{}, false
 	}

@@ -41,16 +41,23 @@ func (c *parts) note(it *Type, p *param, v *value) {
 	}
 }
 
-func (c *parts) keys(out []string, it *Type) []string {
+// keys adds the entries of the parts together.
+func (c *parts) keys(out *keyList, it *Type) {
 	if it.names != nil {
-		out = it.names.keys(out, c.families, c.givens)
+		it.names.keys(out, c.families, c.givens)
 	}
 	for _, code := range c.codes {
 		for _, n := range c.numbers {
-			out = append(out, it.pair.key(code)+n)
+			out.add(it.pair.key(code), n)
 		}
 	}
-	return out
+}
+
+func (c *parts) reset() {
+	for _, list := range []*[]string{&c.codes, &c.numbers, &c.families, &c.givens} {
+		clear(*list)
+		*list = (*list)[:0]
+	}
 }
 
 // paired gives the plan for a code and a quantity together; ok is false for anything

@@ -13,7 +13,7 @@ import (
 type param struct {
 	*fhir.SearchParam
 	code       string // what its entries start with
-	exprs      []*path.Expr
+	exprs      []source
 	components []component
 	scoped     bool // its tokens have entries with the patient in front
 	words      bool // it is for full text
@@ -26,6 +26,7 @@ type Type struct {
 	name    fhir.Type
 	params  []*param
 	byName  map[string]*param
+	tops    map[string]elements
 	patient *param // refers to the patient whose record a resource is part of; may be nil
 	clinic  *param // the date that counts clinically; may be nil
 	pair    *pair  // may be nil
@@ -62,7 +63,7 @@ var clinicalDates = []string{
 var internal = []string{"_query", "_filter"}
 
 func compile(t fhir.Type) *Type {
-	it := &Type{name: t, byName: make(map[string]*param)}
+	it := &Type{name: t, byName: make(map[string]*param), tops: make(map[string]elements)}
 	for _, p := range search.Params(t) {
 		c := &param{SearchParam: p, code: codeOf(t, p), scoped: scopes(t, p)}
 		switch {
@@ -71,7 +72,7 @@ func compile(t fhir.Type) *Type {
 		case isWords(p.Name):
 			c.words = true
 		default:
-			c.exprs = alternatives(t, p.Expression)
+			c.exprs = it.sources(alternatives(t, p.Expression))
 		}
 		c.components = componentsOf(c, false)
 		it.params = append(it.params, c)

@@ -12,7 +12,8 @@ import (
 // alone. Immutable, safe for concurrent use.
 type Parameters struct {
 	others []*fhir.SearchParam
-	types  sync.Map // fhir.Type: *Type, once it was asked for
+	types  sync.Map  // fhir.Type: *Type, once it was asked for
+	spare  sync.Pool // of *scratch
 }
 
 // With gives R4's parameters and others, which Define made and of which no two have
@@ -25,11 +26,16 @@ var r4 Parameters
 // Of gives the parameters of a type that R4 defines.
 func Of(t fhir.Type) *Type { return r4.Of(t) }
 
+func (ps *Parameters) orR4() *Parameters {
+	if ps == nil {
+		return &r4
+	}
+	return ps
+}
+
 // Of gives the parameters of a type.
 func (ps *Parameters) Of(t fhir.Type) *Type {
-	if ps == nil {
-		ps = &r4
-	}
+	ps = ps.orR4()
 	if have, ok := ps.types.Load(t); ok {
 		return have.(*Type)
 	}
@@ -46,7 +52,7 @@ func (ps *Parameters) Of(t fhir.Type) *Type {
 // add adds a parameter that is not R4's. All its entries are its own: what R4's
 // leave out must not depend on which others there are.
 func (it *Type) add(p *fhir.SearchParam) {
-	c := &param{SearchParam: p, code: codeOf(it.name, p), exprs: alternatives(it.name, p.Expression)}
+	c := &param{SearchParam: p, code: codeOf(it.name, p), exprs: it.sources(alternatives(it.name, p.Expression))}
 	c.components = componentsOf(c, true)
 	it.params = append(it.params, c)
 	it.byName[p.Name] = c

@@ -27,26 +27,34 @@ type value struct {
 type reader struct {
 	base string         // of the server, for absolute references
 	loc  *time.Location // of dates without a zone
+
+	found path.Collection // memory of values
+	read  []value         // the same
 }
 
-// values evaluates the parameter. What has no value that its type knows is
-// passed over.
-func (r *reader) values(p *param, resource path.Item) []value {
-	var out []value
+// values evaluates the parameter, as far as it needs only what is present in the
+// resource. What has no value that its type knows is passed over. The result is valid until
+// the next call.
+func (r *reader) values(p *param, resource path.Item, present elements) []value {
+	r.read = r.read[:0]
 	for _, e := range p.exprs {
-		items, err := e.Eval(nil, resource)
+		if !present.has(e.needs) {
+			continue
+		}
+		found, err := e.Append(r.found[:0], nil, resource)
 		if err != nil {
 			continue // the expression does not fit this resource
 		}
-		for _, it := range items {
-			out = r.read(out, p.Type, it)
+		for _, it := range found {
+			r.read = r.take(r.read, p.Type, it)
 		}
+		r.found = found
 	}
-	return out
+	return r.read
 }
 
-// read appends the values of one item.
-func (r *reader) read(out []value, t fhir.ParamType, it path.Item) []value {
+// take appends the values of one item.
+func (r *reader) take(out []value, t fhir.ParamType, it path.Item) []value {
 	switch t {
 	case fhir.ParamToken:
 		return r.tokens(out, it)
@@ -76,24 +84,24 @@ func (r *reader) read(out []value, t fhir.ParamType, it path.Item) []value {
 func (r *reader) tokens(out []value, it path.Item) []value {
 	switch it.Type() {
 	case "Coding":
-		return append(out, value{system: child(it, "system"), code: child(it, "code"), text: child(it, "display")})
+		return append(out, value{system: it.Child("system"), code: it.Child("code"), text: it.Child("display")})
 	case "CodeableConcept":
 		for c := range it.Children("coding") {
 			out = r.tokens(out, c)
 		}
-		if text := child(it, "text"); text != "" {
+		if text := it.Child("text"); text != "" {
 			out = append(out, value{text: text})
 		}
 		return out
 	case "Identifier":
-		v := value{system: child(it, "system"), code: child(it, "value")}
+		v := value{system: it.Child("system"), code: it.Child("value")}
 		for c := range it.Children("type") {
 			v.types = r.tokens(v.types, c)
-			v.text = child(c, "text")
+			v.text = c.Child("text")
 		}
 		return append(out, v)
 	case "ContactPoint":
-		return append(out, value{code: child(it, "value")})
+		return append(out, value{code: it.Child("value")})
 	case "code":
 		return append(out, value{system: systems[schema.Model{}.ValueSet(it.Place())], code: it.String()})
 	default:
@@ -118,9 +126,9 @@ func stringsOf(out []value, it path.Item) []value {
 		return out
 	case "CodeableConcept":
 		for c := range it.Children("coding") {
-			out = append(out, value{text: child(c, "display")})
+			out = append(out, value{text: c.Child("display")})
 		}
-		return append(out, value{text: child(it, "text")})
+		return append(out, value{text: it.Child("text")})
 	default:
 		return append(out, value{text: it.String()})
 	}
@@ -131,7 +139,7 @@ func (r *reader) references(out []value, it path.Item) []value {
 	text := it.String()
 	var v value
 	if it.Type() == "Reference" {
-		text = child(it, "reference")
+		text = it.Child("reference")
 		for c := range it.Children("identifier") {
 			ids := r.tokens(nil, c)
 			v.identifier = &ids[0]
@@ -149,13 +157,13 @@ func (r *reader) references(out []value, it path.Item) []value {
 func quantities(out []value, it path.Item) []value {
 	switch it.Type() {
 	case "Money":
-		v := value{system: "urn:iso:std:iso:4217", code: child(it, "currency"), unit: child(it, "currency")}
+		v := value{system: "urn:iso:std:iso:4217", code: it.Child("currency"), unit: it.Child("currency")}
 		return appendNumber(out, v, number(it, "value"), "")
 	case "Range":
 		var v value
 		for _, end := range []string{"low", "high"} {
 			for c := range it.Children(end) {
-				v.system, v.code, v.unit = child(c, "system"), child(c, "code"), child(c, "unit")
+				v.system, v.code, v.unit = c.Child("system"), c.Child("code"), c.Child("unit")
 				if end == "low" {
 					v.low = number(c, "value")
 				} else {
@@ -170,8 +178,8 @@ func quantities(out []value, it path.Item) []value {
 	case "integer", "decimal", "positiveInt", "unsignedInt", "Integer", "Decimal":
 		return appendNumber(out, value{}, rat(it.String()), "")
 	}
-	v := value{system: child(it, "system"), code: child(it, "code"), unit: child(it, "unit")}
-	return appendNumber(out, v, number(it, "value"), child(it, "comparator"))
+	v := value{system: it.Child("system"), code: it.Child("code"), unit: it.Child("unit")}
+	return appendNumber(out, v, number(it, "value"), it.Child("comparator"))
 }
 
 // appendNumber adds a value at n, or on one side of it by a comparator.
@@ -190,15 +198,7 @@ func appendNumber(out []value, v value, n *big.Rat, comparator string) []value {
 	return append(out, v)
 }
 
-// child gives the text of the child element with this name.
-func child(it path.Item, name string) string {
-	for c := range it.Children(name) {
-		return c.String()
-	}
-	return ""
-}
-
-func number(it path.Item, name string) *big.Rat { return rat(child(it, name)) }
+func number(it path.Item, name string) *big.Rat { return rat(it.Child(name)) }
 
 // rat reads a decimal of a size that can be computed with; nil for others.
 func rat(s string) *big.Rat {

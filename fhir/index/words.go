@@ -84,24 +84,32 @@ func cut(word string) (key string, whole bool) {
 // texts gives the texts of a resource, each as its words: of the narrative, and of
 // all other elements whose values are words of people or codes.
 func texts(doc *path.Doc) (narrative, rest [][]string) {
-	var m schema.Model
 	words := make([]string, 0, 64) // of all texts
-	add := func(list [][]string, text string) [][]string {
+	eachText(doc, func(text string, narrated bool) {
 		from := len(words)
-		if words = appendWords(words, text); len(words) > from {
-			return append(list, words[from:len(words):len(words)])
+		if words = appendWords(words, text); len(words) == from {
+			return
 		}
-		return list
-	}
-	root := doc.Root()
+		list := &rest
+		if narrated {
+			list = &narrative
+		}
+		*list = append(*list, words[from:len(words):len(words)])
+	})
+	return narrative, rest
+}
+
+// eachText calls f with the texts of a resource, that of the narrative first.
+func eachText(doc *path.Doc, f func(text string, narrated bool)) {
+	var m schema.Model
 	own := -1 // where the narrative stands
-	for text := range root.Children("text") {
+	for text := range doc.Root().Children("text") {
 		if text.Type() != "Narrative" {
 			continue
 		}
 		for div := range text.Children("div") {
 			own, _, _ = div.Location()
-			narrative = add(narrative, plainText(div.String()))
+			f(plainText(div.Literal()), true)
 		}
 	}
 	wanted := func(at path.Place) bool {
@@ -114,16 +122,15 @@ func texts(doc *path.Doc) (narrative, rest [][]string) {
 		return false
 	}
 	for at, it := range doc.Elements(wanted) {
-		text := it.String()
+		text := it.Literal()
 		if m.Name(at.Type) == "xhtml" {
 			if start, _, _ := it.Location(); start == own {
 				continue
 			}
 			text = plainText(text)
 		}
-		rest = add(rest, text)
+		f(text, false)
 	}
-	return narrative, rest
 }
 
 // inline are the elements of XHTML that do not end a word.
@@ -153,54 +160,40 @@ func plainText(xhtml string) string {
 	}
 }
 
-// wordKeys appends the entries of a resource's words.
-func (it *Type) wordKeys(out []string, doc *path.Doc) []string {
-	text, content := it.byName[paramText], it.byName[paramContent]
+// wordKeys adds the entries of the words of the resource that was read.
+func (s *scratch) wordKeys(typ *Type) {
+	text, content := typ.byName[paramText], typ.byName[paramContent]
 	if content == nil {
-		return out
+		return
 	}
-	narrative, rest := texts(doc)
-	if len(narrative) == 0 && count(rest) <= maxWords {
-		for _, words := range rest {
-			for _, w := range words {
-				w, _ = cut(w)
-				out = append(out, content.code+w)
+	var moreText, moreContent bool
+	eachText(&s.doc, func(t string, narrated bool) {
+		p := content
+		if narrated {
+			p = text
+		}
+		if p == nil {
+			return
+		}
+		s.words = appendWords(s.words[:0], t)
+		for _, w := range s.words {
+			w, _ = cut(w)
+			switch {
+			case s.seen[w]:
+			case len(s.seen) == maxWords:
+				moreText, moreContent = moreText || narrated, true
+			default:
+				s.seen[w] = true
+				s.keys.add(p.code, w)
 			}
 		}
-		return out // Index leaves out what is there twice
+	})
+	if moreText {
+		s.keys.add(text.code, more)
 	}
-	seen := make(map[string]bool)
-	full := false
-	add := func(p *param, texts [][]string) {
-		for _, words := range texts {
-			for _, w := range words {
-				w, _ = cut(w)
-				switch {
-				case seen[w]:
-				case len(seen) == maxWords:
-					full = true
-				default:
-					seen[w] = true
-					out = append(out, p.code+w)
-				}
-			}
-		}
-		if full {
-			out = append(out, p.code+more)
-		}
+	if moreContent {
+		s.keys.add(content.code, more)
 	}
-	if text != nil {
-		add(text, narrative)
-	}
-	add(content, rest)
-	return out
-}
-
-func count(texts [][]string) (n int) {
-	for _, words := range texts {
-		n += len(words)
-	}
-	return n
 }
 
 // words narrows to the resources that have all the words. Whether they stand as

@@ -135,6 +135,21 @@ func (it Item) Children(name string) iter.Seq[Item] {
 	}
 }
 
+// Names yields the names of the child elements that there are.
+func (it Item) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if it.doc == nil {
+			return
+		}
+		nodes := it.doc.nodes
+		for c := nodes[it.at].first; c >= 0; c = nodes[c].group {
+			if !yield(nodes[c].name) {
+				return
+			}
+		}
+	}
+}
+
 // Path gives the location of an element ("Patient.name[0].family"), "" for computed
 // values.
 func (it Item) Path() string {

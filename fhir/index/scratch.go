@@ -1,0 +1,44 @@
+package index
+
+import "github.com/portico-fhir/portico/fhir/path"
+
+// scratch is what making the entries of one resource takes. It is used again for the
+// next.
+type scratch struct {
+	reader
+	doc      path.Doc
+	keys     keyList
+	words    []string        // of one text
+	seen     map[string]bool // words that have an entry
+	pairs    parts
+	patients []string // beginnings of the entries of records
+	scoped   []string // entries that such beginnings come before
+}
+
+// kept bounds the memory that a scratch holds on to, in entries, items and values.
+const kept = 1 << 12
+
+func (ps *Parameters) scratch() *scratch {
+	if s, ok := ps.spare.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{seen: make(map[string]bool)}
+}
+
+// recycle keeps s for the next resource, without what it knows of this one.
+func (ps *Parameters) recycle(s *scratch) {
+	if cap(s.keys.keys) > kept || cap(s.found) > kept || cap(s.read) > kept || len(s.patients)+len(s.scoped) > kept {
+		return
+	}
+	s.doc.Clear()
+	s.keys.reset()
+	clear(s.seen)
+	clear(s.words[:cap(s.words)])
+	s.pairs.reset()
+	clear(s.found[:cap(s.found)])
+	clear(s.read[:cap(s.read)])
+	clear(s.patients)
+	clear(s.scoped)
+	s.patients, s.scoped = s.patients[:0], s.scoped[:0]
+	ps.spare.Put(s)
+}
