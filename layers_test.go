@@ -14,7 +14,7 @@ const module = "github.com/portico-fhir/portico"
 // layers lists our packages from the top down, as ARCHITECTURE.md draws them. A
 // package may import those of lower layers and its own sub-packages.
 var layers = [][]string{
-	{"cmd/portico", "cmd/portico/demoapp"},
+	{"cmd/portico", "cmd/portico/demoapp", "cmd/portico/desk"},
 	{"fhir/rest", "conformance", "bench", "smart/server"},
 	{"smart/people"},
 	{"smart/pages"},
@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"bench":            {},
 	"bench/records":    {},
 	"cmd/portico":      {"go.yaml.in/yaml/v3", "golang.org/x/term"},
+	"cmd/portico/desk": {},
 	"conformance":      {"github.com/go-json-experiment/json"},
 	"fhir":             {"golang.org/x/text"},
 	"fhir/bundle":      {"github.com/go-json-experiment/json"},

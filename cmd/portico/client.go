@@ -13,7 +13,6 @@ import (
 	smart "github.com/portico-fhir/portico/smart/client"
 	"github.com/portico-fhir/portico/smart/scope"
 	"github.com/portico-fhir/portico/smart/token"
-	"github.com/portico-fhir/portico/store"
 )
 
 // apps administers registered apps.
@@ -135,12 +134,12 @@ func clientAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(str
 	return nil
 }
 
-func (e *addClient) carryOut(ctx context.Context, st store.Store) (string, error) {
+func (e *addClient) carryOut(ctx context.Context, o *office) (string, error) {
 	app, err := e.app()
 	if err != nil {
 		return "", err
 	}
-	clients := &smart.Registry{Store: st}
+	clients := &smart.Registry{Store: o.store}
 	if err := clients.Ensure(ctx); err != nil {
 		return "", err
 	}
@@ -165,8 +164,8 @@ func clientList(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	return dispatch(ctx, at, f.Name(), &listClients{}, std)
 }
 
-func (*listClients) carryOut(ctx context.Context, st store.Store) (string, error) {
-	all, err := (&smart.Registry{Store: st}).List(ctx)
+func (*listClients) carryOut(ctx context.Context, o *office) (string, error) {
+	all, err := (&smart.Registry{Store: o.store}).List(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -203,8 +202,8 @@ func clientRemove(ctx context.Context, f *flag.FlagSet, args []string, env func(
 	return dispatch(ctx, at, f.Name(), &removeClient{ID: id}, std)
 }
 
-func (e *removeClient) carryOut(ctx context.Context, st store.Store) (string, error) {
-	clients := &smart.Registry{Store: st}
+func (e *removeClient) carryOut(ctx context.Context, o *office) (string, error) {
+	clients := &smart.Registry{Store: o.store}
 	app, err := clients.Get(ctx, e.ID)
 	if errors.Is(err, smart.ErrUnknown) {
 		return "", fmt.Errorf("there is no client %q. All are listed by: portico client list", e.ID)
@@ -215,7 +214,7 @@ func (e *removeClient) carryOut(ctx context.Context, st store.Store) (string, er
 		err = clients.Put(ctx, &disabled)
 	}
 	if err == nil {
-		err = (&token.Tokens{Store: st}).EndClient(ctx, e.ID)
+		err = (&token.Tokens{Store: o.store}).EndClient(ctx, e.ID)
 	}
 	if err == nil {
 		err = clients.Remove(ctx, e.ID)

@@ -27,9 +27,21 @@ func atDesk(t *testing.T) (st store.Store, dir string, portico func(in string, a
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	config := StoreConfig{URI: storeURI("sqlite:" + dir)}
-	t.Cleanup((&desk{store: st, log: slog.New(slog.DiscardHandler)}).open(t.Context(), config.desk()))
+	t.Cleanup(openDesk(t.Context(), officeOf(t, st, dir)))
 	return st, dir, commandLine("sqlite:" + dir)
+}
+
+// officeOf is that of a server over a store in a directory.
+func officeOf(t *testing.T, st store.Store, dir string) office {
+	t.Helper()
+	c := defaultConfig()
+	c.Store.URI, c.BaseURL, c.Auth = storeURI("sqlite:"+dir), "http://localhost:8080", authOff
+	log := slog.New(slog.DiscardHandler)
+	server, types, err := wire(t.Context(), c, st, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return office{store: st, log: log, config: c, types: types, server: server}
 }
 
 func commandLine(uri string) func(in string, args ...string) (string, error) {
@@ -120,7 +132,7 @@ func TestADeskThatNobodySitsAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	closeDesk := (&desk{store: st, log: slog.New(slog.DiscardHandler)}).open(t.Context(), path)
+	closeDesk := openDesk(t.Context(), officeOf(t, st, dir))
 	if _, err := portico("", "user", "list"); err != nil {
 		t.Errorf("the next server: %v", err)
 	}

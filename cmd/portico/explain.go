@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/portico-fhir/portico/cmd/portico/desk"
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/explain"
 	"github.com/portico-fhir/portico/fhir/join"
@@ -66,6 +67,15 @@ func explainCommand(ctx context.Context, args []string, env func(string) string,
 	case !c.Store.URI.known():
 		return usageError{errors.New("explain: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
 	}
+	said, err := whatIsStated(f, &c)
+	if err != nil {
+		return err
+	}
+	text, err := askServer(ctx, c.Store, f.Name(), &explaining{Asked: asked, JSON: asJSON, Stated: said}, std)
+	if !errors.Is(err, desk.ErrNobody) {
+		fmt.Fprint(std.out, text)
+		return err
+	}
 	st, log, done, err := openAside(ctx, &c, std)
 	if err != nil {
 		return err
@@ -75,7 +85,28 @@ func explainCommand(ctx context.Context, args []string, env func(string) string,
 	if err != nil {
 		return err
 	}
-	return explainSearch(ctx, c, types, asked, asJSON, std.out)
+	e := &explaining{Asked: asked, JSON: asJSON, alone: true}
+	return e.explain(ctx, c, types, std.out)
+}
+
+// explaining answers a search, for a command or a server.
+type explaining struct {
+	following
+
+	Asked  string
+	JSON   bool
+	Stated stated
+	alone  bool // nobody else makes garbage meanwhile
+}
+
+func (e *explaining) carryOut(ctx context.Context, o *office) (string, error) {
+	types, c, err := o.resources(defaultConfig(), e.Stated)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	err = e.explain(ctx, c, types, &out)
+	return out.String(), err
 }
 
 // openAside opens the store of a tool that looks at what a server has, filled with
@@ -84,7 +115,7 @@ func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log
 	log, lines := newLogger(std.err, slog.LevelError) // what a chart map warns of is lint's
 	c.Store.AllowDDL = c.Store.AllowDDL || c.Demo
 	if st, err = openStore(ctx, c.Store, log); err != nil {
-		return nil, nil, nil, errors.Join(err, lines.Close())
+		return nil, nil, nil, errors.Join(unattended(c.Store, err), lines.Close())
 	}
 	done = func() error { return errors.Join(st.Close(), lines.Close()) }
 	if c.Demo {
@@ -95,8 +126,8 @@ func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log
 	return st, log, done, nil
 }
 
-// explainSearch answers one search and prints what that took.
-func explainSearch(ctx context.Context, c Config, types *router.Router, asked string, asJSON bool, out io.Writer) error {
+// explain answers one search and prints what that took.
+func (e *explaining) explain(ctx context.Context, c Config, types *router.Router, out io.Writer) error {
 	base := c.BaseURL + "/fhir"
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: types, Base: base}, Base: base}
 	cursors, err := search.NewCursors(make([]byte, 32), nil) // for none that leaves this process
@@ -104,7 +135,7 @@ func explainSearch(ctx context.Context, c Config, types *router.Router, asked st
 		return err
 	}
 	parser := search.Parser{Base: base, Describe: repo.Describe, Cursors: cursors, DefaultCount: c.Search.DefaultCount, MaxCount: c.Search.MaxCount}
-	name, query, _ := strings.Cut(asked, "?")
+	name, query, _ := strings.Cut(e.Asked, "?")
 	if !fhir.Type(name).Valid() {
 		return usageError{fmt.Errorf("explain: %q is no resource type", name)}
 	}
@@ -121,10 +152,12 @@ func explainSearch(ctx context.Context, c Config, types *router.Router, asked st
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		allocations, err := allocated(ctx, repo, req.Query)
-		if err != nil {
-			return err
+	if e.JSON {
+		var allocations float64
+		if e.alone {
+			if allocations, err = allocated(ctx, repo, req.Query); err != nil {
+				return err
+			}
 		}
 		return writeJSON(out, &trace, len(page.Resources), allocations)
 	}
@@ -220,8 +253,8 @@ func verdict(types *router.Router, t *explain.Trace, q *fhir.Query, page fhir.Pa
 // explained is what explain --json writes.
 type explained struct {
 	Steps       []explainedStep `json:"steps"`
-	Returned    int             `json:"returned"`    // on the first page
-	Allocations float64         `json:"allocations"` // of one search, below HTTP
+	Returned    int             `json:"returned"`              // on the first page
+	Allocations float64         `json:"allocations,omitempty"` // of one search, below HTTP; a server that does other things cannot tell
 }
 
 type explainedStep struct {

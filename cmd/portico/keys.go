@@ -5,7 +5,6 @@ import (
 	"flag"
 
 	"github.com/portico-fhir/portico/smart/signing"
-	"github.com/portico-fhir/portico/store"
 )
 
 // keys administers the keys that id tokens are signed with.
@@ -31,8 +30,8 @@ func keysRotate(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	return dispatch(ctx, at, f.Name(), &rotateKeys{Now: *now}, std)
 }
 
-func (e *rotateKeys) carryOut(ctx context.Context, st store.Store) (string, error) {
-	k := &signing.Keys{Store: st}
+func (e *rotateKeys) carryOut(ctx context.Context, o *office) (string, error) {
+	k := &signing.Keys{Store: o.store}
 	if err := k.Ensure(ctx); err != nil {
 		return "", err
 	}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
+	"github.com/portico-fhir/portico/cmd/portico/desk"
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/invariant"
 	"github.com/portico-fhir/portico/fhir/load"
@@ -34,8 +34,9 @@ func loadFlags(c *Config) *flag.FlagSet {
 // each stretch of an index is written.
 const loadRecent = 64 << 20
 
-// loadFiles brings files of FHIR JSON into the store.
-func loadFiles(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+// loadFiles brings files of FHIR JSON into the store, by the server that has it open if there is
+// one.
+func loadFiles(ctx context.Context, args []string, env func(string) string, std streams) error {
 	c := defaultConfig()
 	if uri := env("PORTICO_STORE"); uri != "" {
 		c.Store.URI = storeURI(uri)
@@ -50,26 +51,57 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 	case !c.Store.URI.known() || c.Store.URI == "memory:":
 		return usageError{errors.New("load: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
 	}
-	tuneMemory(env, rest.DefaultMemory)
-	log, lines := newLogger(std.err, c.Log.Level)
-	defer func() { err = errors.Join(err, lines.Close()) }()
-	st, err := openStoreWith(ctx, c.Store, sqlite.Options{Recent: loadRecent, Log: log})
+	if err := there(f.Args()); err != nil {
+		return err
+	}
+	said, err := whatIsStated(f, &c)
 	if err != nil {
 		return err
+	}
+	tuneMemory(env, rest.DefaultMemory)
+	server, err := call(ctx, c.Store, f.Name(), &loading{Stated: said}, std)
+	switch {
+	case errors.Is(err, desk.ErrNobody):
+		return loadHere(ctx, c, f.Args(), std)
+	case err != nil:
+		return fmt.Errorf("load: %w", err)
+	}
+	defer server.Close()
+	return loadThrough(ctx, server, f.Args(), std)
+}
+
+// loadHere opens the store and loads.
+func loadHere(ctx context.Context, c Config, args []string, std streams) (err error) {
+	log, lines := newLogger(std.err, c.Log.Level)
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	if err := look(c.Store, true, std); err != nil {
+		return err
+	}
+	st, err := openStoreWith(ctx, c.Store, sqlite.Options{Recent: loadRecent, Log: log})
+	if err != nil {
+		return unattended(c.Store, err)
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	repo, err := repository(c, c.BaseURL+"/fhir", st, log, nil)
 	if err != nil {
 		return err
 	}
-	loader := &load.Loader{
-		Repository: &recordsOnly{repo},
-		Validator:  &invariant.Validator{Schema: &schema.Validator{Base: c.BaseURL + "/fhir"}},
+	sum, err := feed(ctx, newLoader(&recordsOnly{repo}, c.BaseURL+"/fhir", std), args, std.in)
+	return conclude(sum, err, std)
+}
+
+func newLoader(into load.Repository, base string, std streams) *load.Loader {
+	return &load.Loader{
+		Repository: into,
+		Validator:  &invariant.Validator{Schema: &schema.Validator{Base: base}},
 		Failed:     func(x load.Failure) { fmt.Fprintln(std.err, x) },
 		Progress:   progress(std.err),
-		Every:      2 * time.Second,
+		Every:      tellEvery,
 	}
-	sum, err := feed(ctx, loader, f.Args(), std.in)
+}
+
+// conclude says what has become of a load; err is why it ended early.
+func conclude(sum load.Summary, err error, std streams) error {
 	if err := sum.WriteTable(std.out); err != nil {
 		return err
 	}
@@ -82,18 +114,26 @@ func loadFiles(ctx context.Context, args []string, env func(string) string, std 
 	return nil
 }
 
-// feed loads what the arguments name.
-func feed(ctx context.Context, l *load.Loader, args []string, in io.Reader) (load.Summary, error) {
+// there makes sure that what the arguments name is there.
+func there(args []string) error {
 	if len(args) == 1 && args[0] == "-" {
-		return l.Reader(ctx, "stdin", in)
+		return nil
 	}
 	for _, path := range args {
 		if path == "-" {
-			return load.Summary{}, usageError{errors.New("- cannot be mixed with files")}
+			return usageError{errors.New("load: - cannot be mixed with files")}
 		}
 		if _, err := os.Stat(path); err != nil {
-			return load.Summary{}, err
+			return err
 		}
+	}
+	return nil
+}
+
+// feed loads what the arguments name.
+func feed(ctx context.Context, l *load.Loader, args []string, in io.Reader) (load.Summary, error) {
+	if args[0] == "-" {
+		return l.Reader(ctx, "stdin", in)
 	}
 	return l.Paths(ctx, args...)
 }

@@ -2,64 +2,81 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/record"
+	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/sqlite"
 )
 
-// reindexEvery is how often progress is shown.
-const reindexEvery = 2 * time.Second
+// tellEvery is how often progress is shown.
+const tellEvery = 2 * time.Second
+
+// reindexing makes the index entries of records again.
+type reindexing struct {
+	lasting
+
+	Types  []fhir.Type // none: all
+	Stated stated
+	config Config // without a server
+}
 
 // reindex makes the index entries of records again.
-func reindex(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
-	c := defaultConfig()
-	if uri := env("PORTICO_STORE"); uri != "" {
-		c.Store.URI = storeURI(uri)
-	}
-	var types string
+func reindex(ctx context.Context, args []string, env func(string) string, std streams) error {
+	e := &reindexing{config: defaultConfig()}
+	c := &e.config
 	f := newFlags("reindex")
 	f.StringVar(&c.BaseURL, "base-url", "http://localhost:8080", "`URL` under which clients reach the server: references below it are local")
-	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "sqlite:`DIR` or mongodb://…")
-	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal, for trying things out")
 	f.StringVar(&c.Search.Timezone, "timezone", c.Search.Timezone, "`zone` of dates without one, search.timezone of the server's configuration")
 	f.BoolVar(&c.Search.Text, "text", c.Search.Text, "index the words of full text, search.text of the server's configuration")
-	f.StringVar(&types, "type", "", "comma-separated resource `types`; all by default")
-	if help, err := parse(f, args, std.out); help || err != nil {
+	types := f.String("type", "", "comma-separated resource `types`; all by default")
+	at, _, done, err := place(f, args, "", env, std)
+	if err != nil || done {
 		return err
 	}
-	if f.NArg() > 0 {
-		return usageError{fmt.Errorf("reindex takes no arguments, but got %q", f.Arg(0))}
-	}
-	if !c.Store.URI.known() || c.Store.URI == "memory:" {
-		return usageError{errors.New("reindex: --store must be sqlite:DIR or mongodb://HOST/DATABASE")}
-	}
-	names, err := typeList(types)
-	if err != nil {
+	if e.Types, err = typeList(*types); err != nil {
 		return err
 	}
-	location, err := time.LoadLocation(c.Search.Timezone)
-	if err != nil {
+	if _, err := c.location(); err != nil {
 		return usageError{fmt.Errorf("reindex: %w", err)}
 	}
-	log, lines := newLogger(std.err, c.Log.Level)
-	defer func() { err = errors.Join(err, lines.Close()) }()
-	st, err := openBackend(ctx, c.Store, sqlite.Options{Log: log}) // whatever its layout is
-	if err != nil {
+	if e.Stated, err = whatIsStated(f, c); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	repo := &record.Repository{Store: st, Base: c.BaseURL + "/fhir", Location: location, NoText: !c.Search.Text}
-	done, err := repo.Reindex(ctx, names, reindexProgress(std.err))
+	return dispatch(ctx, at, f.Name(), e, std)
+}
+
+// open opens a store whatever the layout of its records is.
+func (*reindexing) open(ctx context.Context, at StoreConfig, opts sqlite.Options) (store.Store, error) {
+	return openBackend(ctx, at, opts)
+}
+
+func (e *reindexing) carryOut(ctx context.Context, o *office) (string, error) {
+	records, err := o.records(e.config, e.Stated)
 	if err != nil {
-		return fmt.Errorf("%w. What was reindexed so far is kept; run it again to go on", err)
+		return "", err
 	}
-	_, err = fmt.Fprintf(std.out, "%d records, %d of them with new entries\n", done.Records, done.Changed)
+	progress := every(tellEvery, func(d record.Reindexed) {
+		o.tell(fmt.Sprintf("%s: %d records so far, %d of them with new entries", d.Type, d.Records, d.Changed))
+	})
+	if o.serves() {
+		progress = record.Gently(ctx, progress)
+	}
+	done, err := records.Reindex(ctx, e.Types, progress)
+	if err != nil {
+		return "", fmt.Errorf("%w, after %d records. What was reindexed so far is kept; run it again to go on", why(ctx, err), done.Records)
+	}
+	return fmt.Sprintf("%d records, %d of them with new entries\n", done.Records, done.Changed), nil
+}
+
+// why is the error of what was broken off, instead of what came of that.
+func why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return err
 }
 
@@ -75,15 +92,4 @@ func typeList(s string) ([]fhir.Type, error) {
 		types = append(types, fhir.Type(name))
 	}
 	return types, nil
-}
-
-func reindexProgress(w io.Writer) func(record.Reindexed) {
-	last := time.Now()
-	return func(d record.Reindexed) {
-		if time.Since(last) < reindexEvery {
-			return
-		}
-		last = time.Now()
-		fmt.Fprintf(w, "%s: %d records so far, %d of them with new entries\n", d.Type, d.Records, d.Changed)
-	}
 }

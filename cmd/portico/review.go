@@ -6,26 +6,22 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/commit"
-	"github.com/portico-fhir/portico/fhir/rest"
 	"github.com/portico-fhir/portico/fhir/review"
 	"github.com/portico-fhir/portico/fhir/search"
-	"github.com/portico-fhir/portico/store"
 )
 
 // reviews decides about what waits for review.
 func reviews(ctx context.Context, args []string, env func(string) string, std streams) error {
 	return do(ctx, "review", []deed{
-		{"list", "--chart FILE", reviewList},
-		{"show", "ID --chart FILE", reviewShow},
-		{"accept", "ID --chart FILE [--reason TEXT]", reviewAccept},
-		{"reject", "ID --chart FILE [--reason TEXT]", reviewReject},
+		{"list", "[--chart FILE]", reviewList},
+		{"show", "ID [--chart FILE]", reviewShow},
+		{"accept", "ID [--chart FILE] [--reason TEXT]", reviewAccept},
+		{"reject", "ID [--chart FILE] [--reason TEXT]", reviewReject},
 	}, nil, args, env, std)
 }
 
@@ -33,33 +29,32 @@ func reviews(ctx context.Context, args []string, env func(string) string, std st
 type reviewing struct {
 	following
 
-	Chart, BaseURL string
-	Demo           bool
+	Stated stated
+	config Config // without a server
 }
 
 // flags reads the command line of an errand about reviews.
 func (r *reviewing) flags(f *flag.FlagSet, args []string, wants string, env func(string) string, std streams) (at StoreConfig, id string, done bool, err error) {
-	f.StringVar(&r.Chart, "chart", "", "chart map `file`")
-	f.BoolVar(&r.Demo, "demo", false, "the demo clinic's chart map")
-	f.StringVar(&r.BaseURL, "base-url", defaultConfig().BaseURL, "`URL` under which clients reach the server")
+	r.config = defaultConfig()
+	c := &r.config
+	f.StringVar(&c.Chart, "chart", "", "chart map `file`; that of the server, when one runs on an embedded store")
+	f.BoolVar(&c.Demo, "demo", false, "the demo clinic's chart map")
+	f.StringVar(&c.BaseURL, "base-url", "http://localhost:8080", "`URL` under which clients reach the server")
 	at, id, done, err = place(f, args, wants, env, std)
-	switch {
-	case err != nil || done:
-	case r.Chart == "" && !r.Demo:
-		return at, id, true, usageError{fmt.Errorf("%s: give the chart map with --chart, or --demo", f.Name())}
-	case r.Chart != "":
-		r.Chart, err = filepath.Abs(r.Chart) // a server that carries it out runs elsewhere
+	if err == nil && !done {
+		r.Stated, err = whatIsStated(f, c)
 	}
 	return at, strings.TrimPrefix(id, "Task/"), done, err
 }
 
 // open gives what is behind the chart map, for staff.
-func (r *reviewing) open(ctx context.Context, st store.Store) (context.Context, *review.Repository, error) {
-	c := defaultConfig()
-	c.Chart, c.Demo, c.BaseURL = r.Chart, r.Demo, r.BaseURL
-	types, err := repository(c, c.BaseURL+"/fhir", st, slog.New(slog.DiscardHandler), rest.NewMetrics())
-	if err != nil {
+func (r *reviewing) open(ctx context.Context, o *office) (context.Context, *review.Repository, error) {
+	types, _, err := o.resources(r.config, r.Stated)
+	switch {
+	case err != nil:
 		return nil, nil, err
+	case types.Mapped == nil:
+		return nil, nil, usageError{errors.New("give the chart map with --chart, or --demo")}
 	}
 	return commit.As(ctx, commit.Actor{Role: "staff"}), &review.Repository{Repository: types}, nil
 }
@@ -76,8 +71,8 @@ func reviewList(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	return dispatch(ctx, at, f.Name(), e, std)
 }
 
-func (e *listReviews) carryOut(ctx context.Context, st store.Store) (string, error) {
-	ctx, repo, err := e.open(ctx, st)
+func (e *listReviews) carryOut(ctx context.Context, o *office) (string, error) {
+	ctx, repo, err := e.open(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -125,8 +120,8 @@ func reviewShow(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	return dispatch(ctx, at, f.Name(), e, std)
 }
 
-func (e *showReview) carryOut(ctx context.Context, st store.Store) (string, error) {
-	ctx, repo, err := e.open(ctx, st)
+func (e *showReview) carryOut(ctx context.Context, o *office) (string, error) {
+	ctx, repo, err := e.open(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -184,8 +179,8 @@ func decideOn(ctx context.Context, f *flag.FlagSet, args []string, env func(stri
 	return dispatch(ctx, at, f.Name(), e, std)
 }
 
-func (e *decideReview) carryOut(ctx context.Context, st store.Store) (string, error) {
-	ctx, repo, err := e.open(ctx, st)
+func (e *decideReview) carryOut(ctx context.Context, o *office) (string, error) {
+	ctx, repo, err := e.open(ctx, o)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -88,10 +89,12 @@ func TestAPatientsChangeWaitsForTheClinic(t *testing.T) {
 	if after := do(apps, amy, "GET", appointment, "", http.StatusOK); after != before {
 		t.Errorf("was changed at once: %s", after)
 	}
-	at := reviewing{Chart: path, BaseURL: "http://localhost:8080"}
+	config := defaultConfig()
+	config.Chart, config.BaseURL = path, "http://localhost:8080"
+	at := reviewing{config: config}
 	says := func(e errand, want ...string) string {
 		t.Helper()
-		said, err := e.carryOut(t.Context(), st)
+		said, err := e.carryOut(t.Context(), &office{store: st, log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			said = err.Error()
 		}

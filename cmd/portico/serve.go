@@ -96,15 +96,18 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	server, err := wire(ctx, c, st, log)
+	server, types, err := wire(ctx, c, st, log)
+	if err != nil {
+		return err
+	}
+	chart, err := c.chartSum()
 	if err != nil {
 		return err
 	}
 	if err := serveMetrics(ctx, c, server, st); err != nil {
 		return err
 	}
-	closeDesk := (&desk{store: st, log: log}).open(ctx, c.Store.desk())
-	defer closeDesk()
+	defer openDesk(ctx, office{store: st, log: log, config: c, types: types, server: server, chart: chart})()
 	if err := banner(std.out, c); err != nil {
 		return err
 	}

@@ -70,11 +70,11 @@ func userAdd(ctx context.Context, f *flag.FlagSet, args []string, env func(strin
 	return dispatch(ctx, at, f.Name(), &addUser{Account: a, Password: password}, std)
 }
 
-func (e *addUser) carryOut(ctx context.Context, st store.Store) (string, error) {
-	if err := st.Ensure(ctx, account.Indexes()); err != nil {
+func (e *addUser) carryOut(ctx context.Context, o *office) (string, error) {
+	if err := o.store.Ensure(ctx, account.Indexes()); err != nil {
 		return "", err
 	}
-	made, err := accounts(st).Add(ctx, e.Account, e.Password)
+	made, err := accounts(o.store).Add(ctx, e.Account, e.Password)
 	if errors.Is(err, account.ErrTaken) {
 		return "", fmt.Errorf("there is an account %q already", e.Account.Login)
 	}
@@ -92,8 +92,8 @@ func userList(ctx context.Context, f *flag.FlagSet, args []string, env func(stri
 	return dispatch(ctx, at, f.Name(), &listUsers{}, std)
 }
 
-func (*listUsers) carryOut(ctx context.Context, st store.Store) (string, error) {
-	all, err := accounts(st).List(ctx)
+func (*listUsers) carryOut(ctx context.Context, o *office) (string, error) {
+	all, err := accounts(o.store).List(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -157,8 +157,8 @@ func userPassword(ctx context.Context, f *flag.FlagSet, args []string, env func(
 	return dispatch(ctx, at, f.Name(), &setPassword{Login: login, Password: password}, std)
 }
 
-func (e *setPassword) carryOut(ctx context.Context, st store.Store) (string, error) {
-	a := accounts(st)
+func (e *setPassword) carryOut(ctx context.Context, o *office) (string, error) {
+	a := accounts(o.store)
 	who, err := findUser(ctx, a, e.Login)
 	if err != nil {
 		return "", err
@@ -193,8 +193,8 @@ func setDisabled(ctx context.Context, f *flag.FlagSet, args []string, env func(s
 	return dispatch(ctx, at, f.Name(), &disableUser{Login: login, Disabled: disabled}, std)
 }
 
-func (e *disableUser) carryOut(ctx context.Context, st store.Store) (string, error) {
-	a := accounts(st)
+func (e *disableUser) carryOut(ctx context.Context, o *office) (string, error) {
+	a := accounts(o.store)
 	who, err := findUser(ctx, a, e.Login)
 	if err != nil {
 		return "", err
@@ -206,7 +206,7 @@ func (e *disableUser) carryOut(ctx context.Context, st store.Store) (string, err
 		return fmt.Sprintf("enabled %s\n", loginOf(who)), nil
 	}
 	// After the account: whoever is just signing in gets nothing new.
-	if err := (&token.Tokens{Store: st}).EndAccount(ctx, who.ID); err != nil {
+	if err := (&token.Tokens{Store: o.store}).EndAccount(ctx, who.ID); err != nil {
 		return "", fmt.Errorf("the account is disabled, but the access of apps has not ended; do it again: %w", err)
 	}
 	return fmt.Sprintf("disabled %s; all sessions, and all access of apps, have ended\n", loginOf(who)), nil

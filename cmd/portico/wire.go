@@ -29,15 +29,16 @@ import (
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
-// wire puts the server together over an open store.
-func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*rest.Server, error) {
+// wire puts the server together over an open store. The resources are those that it serves, for
+// whoever may do everything with them.
+func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*rest.Server, *router.Router, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	base := c.BaseURL + "/fhir"
 	if c.Demo {
 		c.SMART = c.SMART.demo()
 		if err := fillDemo(ctx, st, clinic.Database); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	var metrics *rest.Metrics // nil: nothing is counted
@@ -46,7 +47,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	}
 	types, err := repository(c, base, &explain.Store{Store: st}, log, metrics)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	whole := &integrity.Repository{Repository: types, Store: st, Policy: c.Write.references(), Base: base}
 	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
@@ -58,7 +59,7 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	var who *authority // nil: nobody is asked
 	if !c.open() {
 		if who, err = c.authority(ctx, st, reviewed, validator, log); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		permitted = who.guard
 		whole.Visible = func(ctx context.Context, key fhir.Key) bool {
@@ -69,11 +70,11 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: permitted, Base: base, Revision: types.Revision}, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	location, err := c.location()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	parser := &search.Parser{
 		Base: base, Describe: repo.Describe, Cursors: cursors,
@@ -113,11 +114,11 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	}
 	if c.Demo && who != nil {
 		if err := who.fillDemo(ctx, c); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		mountDemo(server)
 	}
-	return server, nil
+	return server, types, nil
 }
 
 // maintainer is a repository that has something to do beside requests.
@@ -161,19 +162,25 @@ func repository(c Config, base string, st store.Store, log *slog.Logger, metrics
 
 // loadChart reads the chart map; nil when there is none.
 func loadChart(c Config) (*chartmap.Map, error) {
-	name, data := c.Chart, []byte(nil)
-	switch {
-	case c.Chart != "":
-		var err error
-		if data, err = os.ReadFile(c.Chart); err != nil {
-			return nil, fmt.Errorf("chart map: %w", err)
-		}
-	case c.Demo:
-		name, data = "the demo clinic's chart.yaml", clinic.ChartMap()
-	default:
-		return nil, nil
+	name, data, err := c.chartText()
+	if data == nil || err != nil {
+		return nil, err
 	}
 	return chartmap.Load(data, name)
+}
+
+// chartText is what the chart map says, and a name for it; nil when there is none.
+func (c *Config) chartText() (name string, text []byte, err error) {
+	switch {
+	case c.Chart != "":
+		if text, err = os.ReadFile(c.Chart); err != nil {
+			return "", nil, fmt.Errorf("chart map: %w", err)
+		}
+		return c.Chart, text, nil
+	case c.Demo:
+		return "the demo clinic's chart.yaml", clinic.ChartMap(), nil
+	}
+	return "", nil, nil
 }
 
 // describe tells about the server what /metadata says.

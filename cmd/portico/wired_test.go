@@ -21,7 +21,7 @@ func clinicConfig(auth string) Config {
 // wired puts a server together over a store, as portico serve does it, without a network.
 func wired(tb testing.TB, c Config, st store.Store) *rest.Server {
 	tb.Helper()
-	server, err := wire(tb.Context(), c, st, slog.New(slog.DiscardHandler))
+	server, _, err := wire(tb.Context(), c, st, slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)
 	}
