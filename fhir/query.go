@@ -184,6 +184,21 @@ const (
 	ModIn Modifier = "in"
 )
 
+// The modifiers that only a _filter gives (R4 3.1.3.2): no name of a parameter ends in them.
+// All but ModUnequal compare a StringValue, case and accents aside.
+const (
+	ModEqual Modifier = "eq" // the whole text
+	// ModUnequal holds where a value is another one than the StringValue, TokenValue or
+	// URIValue. A token that has no code is none.
+	ModUnequal Modifier = "ne"
+	ModEnds    Modifier = "ew"
+	// ModGreater to ModLessEqual compare code points.
+	ModGreater      Modifier = "gt"
+	ModLess         Modifier = "lt"
+	ModGreaterEqual Modifier = "ge"
+	ModLessEqual    Modifier = "le"
+)
+
 // Prefix is a comparator before an ordered value (R4 3.1.1.4.3).
 type Prefix string
 
@@ -198,6 +213,11 @@ const (
 	SA Prefix = "sa"
 	EB Prefix = "eb"
 	AP Prefix = "ap"
+	// Contains and Overlaps are operators of _filter; no value begins with them. On a DateValue
+	// the value's span contains that of the date, or has a part of it in common; on a
+	// NumberValue the span that the value's own precision implies contains the number.
+	Contains Prefix = "co"
+	Overlaps Prefix = "po"
 )
 
 // Value is a search value: one of the types below, by the type of the parameter. With

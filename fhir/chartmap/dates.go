@@ -173,6 +173,10 @@ func intervals(p fhir.Prefix, low, high, now time.Time) []interval {
 		return []interval{{startsFrom: &high}}
 	case fhir.EB:
 		return []interval{{endsBy: &low}}
+	case fhir.Overlaps:
+		return []interval{{startsBefore: &high, endsAfter: &low}}
+	case fhir.Contains:
+		return []interval{{startsBefore: ptr(low.Add(1)), endsAfter: ptr(high.Add(-1))}}
 	case fhir.AP:
 		gap := now.Sub(low) / 10
 		if gap < 0 {

@@ -128,6 +128,9 @@ func (q *query) value(t fhir.Term) (*test, error) {
 		out.kind, out.quantity, out.stretches, text = testQuantity, v, stretches(t.Prefix, v.NumberValue), v.System+v.Code
 	}
 	plain := t.Modifier == "" || out.kind == testText && (t.Modifier == fhir.ModExact || t.Modifier == fhir.ModContains)
+	if out.kind == testNumber && t.Prefix == fhir.Contains {
+		plain = false // a number of the EHR has no precision
+	}
 	if kind, ok := testOf(t.Param.Type); !ok || kind != out.kind || !plain {
 		return nil, mismatched(t)
 	}

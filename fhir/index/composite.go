@@ -104,15 +104,21 @@ func (c *candidate) composite(p *param, t fhir.Term) (holds bool) {
 		return false
 	}
 	c.read.elements(p, c.root, func(parts [][]value) bool {
-		holds = c.components(parts, terms)
+		holds = c.components(p, parts, terms)
 		return !holds
 	})
 	return holds
 }
 
 // components reports whether each part has a value that satisfies its term.
-func (c *candidate) components(parts [][]value, terms fhir.CompositeValue) bool {
+func (c *candidate) components(p *param, parts [][]value, terms fhir.CompositeValue) bool {
 	for i, values := range parts {
+		if missing, ok := terms[i].Value.(fhir.BoolValue); ok {
+			if present(p.components[i].param, values) == bool(missing) {
+				return false
+			}
+			continue
+		}
 		found := false
 		for j := range values {
 			found = found || c.satisfies(&values[j], terms[i])

@@ -161,6 +161,10 @@ func (s span) compare(prefix fhir.Prefix, low, high time.Time, now time.Time) bo
 		return !s.low.Before(high)
 	case fhir.EB:
 		return !s.high.After(low)
+	case fhir.Contains:
+		return !s.low.After(low) && !s.high.Before(high)
+	case fhir.Overlaps:
+		return s.low.Before(high) && s.high.After(low)
 	case fhir.AP:
 		slack := now.Sub(low).Abs() / 10
 		return s.low.Before(high.Add(slack)) && s.high.After(low.Add(-slack))

@@ -17,7 +17,8 @@ var (
 )
 
 // date narrows to the spans that satisfy the prefix (R4 3.1.1.4.3). It is exact
-// but for eq and ap against spans of any length, whose two ends stand in two entries.
+// but for eq, ap and Overlaps against spans of any length, whose two ends stand in two entries,
+// and for Contains.
 func (c *compiler) date(p *param, prefix fhir.Prefix, d fhir.Date) Plan {
 	low, high := d.Range(c.loc)
 	if prefix == fhir.AP {
@@ -86,7 +87,7 @@ func (c class) starts(prefix fhir.Prefix, low, high time.Time, loc *time.Locatio
 	case fhir.LE:
 		return []stretch{{firstMilli, max(l, endsByHigh)}}
 	}
-	return []stretch{{endsByLow, h}} // ap: the spans overlap
+	return []stretch{{endsByLow, h}} // ap and Overlaps; what Contains, overlaps
 }
 
 // free gives the starts, and the ends, of the spans of any length that satisfy the

@@ -10,6 +10,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/path"
 	"github.com/portico-fhir/portico/fhir/schema"
+	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/store"
 )
 
@@ -116,8 +117,11 @@ func present(p *param, values []value) bool {
 func (c *candidate) satisfies(v *value, t fhir.Term) bool {
 	switch want := t.Value.(type) {
 	case fhir.TokenValue:
-		if t.Modifier == fhir.ModIdentifier {
+		switch t.Modifier {
+		case fhir.ModIdentifier:
 			return v.identifier != nil && v.identifier.is(want)
+		case fhir.ModUnequal:
+			return v.code != "" && !v.is(want)
 		}
 		return v.is(want)
 	case fhir.TokenSet:
@@ -167,8 +171,13 @@ func (v *value) reads(want string, m fhir.Modifier) bool {
 		return v.text == want
 	}
 	have, wanted := normal(v.text), normal(want)
-	if m == fhir.ModContains {
+	switch m {
+	case fhir.ModContains:
 		return strings.Contains(have, wanted)
+	case fhir.ModEnds:
+		return have != "" && strings.HasSuffix(have, wanted)
+	case fhir.ModEqual, fhir.ModUnequal, fhir.ModGreater, fhir.ModLess, fhir.ModGreaterEqual, fhir.ModLessEqual:
+		return have != "" && compared(strings.Compare(have, wanted), m)
 	}
 	return have != "" && strings.HasPrefix(have, wanted)
 }
@@ -201,6 +210,8 @@ func uriMatches(have, want string, m fhir.Modifier) bool {
 		return have == want || strings.HasPrefix(have, strings.TrimSuffix(want, "/")+"/")
 	case fhir.ModAbove:
 		return have == want || strings.HasPrefix(want, strings.TrimSuffix(have, "/")+"/")
+	case fhir.ModUnequal:
+		return have != want
 	}
 	return have == want
 }
@@ -238,6 +249,8 @@ func (v *value) compare(prefix fhir.Prefix, want fhir.NumberValue) bool {
 		return v.low != nil && v.low.Cmp(want.Value) > 0
 	case fhir.EB:
 		return v.high != nil && v.high.Cmp(want.Value) < 0
+	case fhir.Contains:
+		return v.implies(want.Value)
 	case fhir.AP:
 		slack := new(big.Rat).Abs(want.Value)
 		slack.Quo(slack, big.NewRat(10, 1))
@@ -246,6 +259,15 @@ func (v *value) compare(prefix fhir.Prefix, want fhir.NumberValue) bool {
 		return (v.high == nil || v.high.Cmp(low) >= 0) && (v.low == nil || v.low.Cmp(high) <= 0)
 	}
 	return false
+}
+
+// implies reports whether the number's span contains n: that of its precision, or that
+// of a Range.
+func (v *value) implies(n *big.Rat) bool {
+	if own, ok := search.Number(v.text); ok {
+		return own.Low.Cmp(n) <= 0 && n.Cmp(own.High) < 0
+	}
+	return (v.low == nil || v.low.Cmp(n) <= 0) && (v.high == nil || n.Cmp(v.high) <= 0)
 }
 
 // within reports whether the number lies in [low, high).

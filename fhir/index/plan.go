@@ -273,6 +273,9 @@ func (c *compiler) value(p *param, t fhir.Term) (Plan, error) {
 		if t.Modifier == fhir.ModIdentifier {
 			return c.identifier(p, v), nil
 		}
+		if t.Modifier == fhir.ModUnequal {
+			return c.otherToken(p, v), nil
+		}
 		return c.token(p, v), nil
 	case fhir.TokenSet:
 		return c.tokens(p, v), nil
@@ -352,8 +355,11 @@ func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
 			return Plan{Where: where}
 		}
 	}
-	if p.Type != fhir.ParamString || m == fhir.ModContains {
+	if p.Type != fhir.ParamString || m == fhir.ModContains || m == fhir.ModEnds {
 		return c.maybe(p.code)
+	}
+	if m != "" && m != fhir.ModExact {
+		return c.compared(p, s, m)
 	}
 	key, whole := folded(s)
 	return Plan{Where: c.prefix(p.code + key), Exact: whole && m == "", Walk: &Walk{Stretches: []store.Stretch{{Prefix: p.code + key}}}}
@@ -395,6 +401,9 @@ func (c *compiler) uri(p *param, uri string, m fhir.Modifier) Plan {
 			keys = append(keys, store.String(p.code+short(rest)), store.String(p.code+short(rest+"/")))
 		}
 		return exact(c.in(keys))
+	case fhir.ModUnequal:
+		key := p.code + short(uri)
+		return exact(c.outside(p, p.code+plain, key, key+end))
 	}
 	return c.is(p.code + short(uri))
 }

@@ -13,7 +13,7 @@ import (
 // the type of the parameter.
 type value struct {
 	system, code string  // token; of a quantity: its unit
-	text         string  // string and uri; of a token: what is printed
+	text         string  // string and uri; of a token: what is printed; of a number: as written
 	types        []value // of an identifier: its type
 	ref          fhir.Reference
 	identifier   *value // of a reference
@@ -176,7 +176,8 @@ func quantities(out []value, it path.Item) []value {
 		}
 		return append(out, v)
 	case "integer", "decimal", "positiveInt", "unsignedInt", "Integer", "Decimal":
-		return appendNumber(out, value{}, rat(it.String()), "")
+		text := it.String()
+		return appendNumber(out, value{text: text}, rat(text), "")
 	}
 	v := value{system: it.Child("system"), code: it.Child("code"), unit: it.Child("unit")}
 	return appendNumber(out, v, number(it, "value"), it.Child("comparator"))

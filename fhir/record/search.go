@@ -362,7 +362,7 @@ func (r *Repository) own(t fhir.Term) (where store.Filter, ok bool, err error) {
 		return nil, false, nil
 	}
 	unsupported := fhir.Errorf(fhir.CodeNotSupported, "http."+t.Param.Name, "%s cannot be searched in this way.", t.Param.Name)
-	if t.Modifier != "" && t.Modifier != fhir.ModMissing {
+	if t.Modifier != "" && t.Modifier != fhir.ModMissing && t.Modifier != fhir.ModUnequal {
 		return nil, true, unsupported
 	}
 	switch v := t.Value.(type) {
@@ -376,7 +376,11 @@ func (r *Repository) own(t fhir.Term) (where store.Filter, ok bool, err error) {
 		if v.System != "" || v.AnyCode {
 			return store.None(), true, nil
 		}
-		return store.Eq{Path: fieldID, Value: store.String(v.Code)}, true, nil
+		is := store.Eq{Path: fieldID, Value: store.String(v.Code)}
+		if t.Modifier == fhir.ModUnequal {
+			return store.Not{Filter: is}, true, nil
+		}
+		return is, true, nil
 	case fhir.DateValue:
 		where, err = r.updated(t.Prefix, v.Date)
 		return where, true, err
@@ -403,6 +407,14 @@ func (r *Repository) updated(prefix fhir.Prefix, d fhir.Date) (store.Filter, err
 		return store.Range{Path: fieldUpdated, High: &store.Bound{Value: instant(low)}}, nil
 	case fhir.LE:
 		return store.Range{Path: fieldUpdated, High: until}, nil
+	case fhir.Overlaps:
+		return store.Range{Path: fieldUpdated, Low: since, High: until}, nil
+	case fhir.Contains:
+		at := low.Truncate(time.Millisecond) // what is stored lasts one
+		if high.After(at.Add(time.Millisecond)) {
+			return store.None(), nil
+		}
+		return store.Eq{Path: fieldUpdated, Value: store.V(at)}, nil
 	case fhir.AP:
 		// A tenth of the gap between now and the date.
 		slack := r.now().Sub(low).Abs() / 10

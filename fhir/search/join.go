@@ -30,13 +30,18 @@ func (r *reader) chain(param *fhir.SearchParam, target fhir.Type, rest string, p
 		r.refuse(p.Name, "None of the types that %q refers to can be searched by %q here.", param.Name, rest)
 		return nil
 	}
+	return r.through(param, targets, func(t fhir.Type) fhir.Expr { return r.criterion(t, rest, p, depth+1) })
+}
+
+// through gives the condition that what param refers to satisfies where, which reads it for a
+// type and gives nil after noting a problem. Of several types those count that can say it.
+func (r *reader) through(param *fhir.SearchParam, targets []fhir.Type, where func(fhir.Type) fhir.Expr) fhir.Expr {
 	var or fhir.Or
 	var refused []fhir.Issue
 	for _, t := range targets {
 		before := len(r.issues)
-		where := r.criterion(t, rest, p, depth+1)
-		if where != nil {
-			or = append(or, fhir.Chain{Param: param, Target: t, Where: where})
+		if e := where(t); e != nil {
+			or = append(or, fhir.Chain{Param: param, Target: t, Where: e})
 			continue
 		}
 		refused = slices.Clone(r.issues[before:])
@@ -68,7 +73,7 @@ func (r *reader) chainTargets(param *fhir.SearchParam, rest string) []fhir.Type 
 	var targets []fhir.Type
 	for _, t := range candidates {
 		has := func(c *fhir.SearchParam) bool { return c.Name == next }
-		if next == "_has" || next == "_list" || slices.ContainsFunc(r.capability(t).Params, has) {
+		if next == "_has" || next == "_list" || next == paramFilter || slices.ContainsFunc(r.capability(t).Params, has) {
 			targets = append(targets, t)
 		}
 	}

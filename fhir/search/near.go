@@ -61,7 +61,7 @@ func nearValue(s string) (fhir.Value, string) {
 
 // plainNumber reads a decimal as FHIR writes them.
 func plainNumber(s string) (float64, bool) {
-	if _, ok := decimal(s); !ok {
+	if _, ok := Number(s); !ok {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(s, 64)

@@ -28,7 +28,7 @@ func numberValue(s string) (fhir.Prefix, fhir.Value, string) {
 	if !ok {
 		return "", nil, unknownPrefix
 	}
-	n, ok := decimal(s)
+	n, ok := Number(s)
 	if !ok {
 		return "", nil, "Not a number. Use digits with a point, as in 5.40, optionally with an exponent."
 	}
@@ -43,7 +43,7 @@ func quantityValue(s string) (fhir.Prefix, fhir.Value, string) {
 	if !ok {
 		return "", nil, unknownPrefix
 	}
-	n, ok := decimal(number)
+	n, ok := Number(number)
 	if !ok || len(parts) > 3 || len(parts) == 2 {
 		return "", nil, "Not a quantity. It is written number, number|system|code or number||code."
 	}
@@ -57,9 +57,9 @@ func quantityValue(s string) (fhir.Prefix, fhir.Value, string) {
 	return prefix, q, ""
 }
 
-// decimal reads a number with the span that its precision implies: half of its
-// last digit to either side.
-func decimal(s string) (fhir.NumberValue, bool) {
+// Number reads a decimal with the span that its precision implies: half of its
+// last digit to either side (R4 3.1.1.4.6).
+func Number(s string) (fhir.NumberValue, bool) {
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(s), "e")
 	digits := strings.TrimLeft(mantissa, "+-")
 	if len(mantissa) > 60 || len(mantissa)-len(digits) > 1 || strings.Trim(digits, "0123456789.") != "" || strings.Count(digits, ".") > 1 ||

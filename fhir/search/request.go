@@ -225,6 +225,9 @@ func (r *reader) criterion(t fhir.Type, name string, p Pair, depth int) fhir.Exp
 	if name == "_list" {
 		return r.list(p)
 	}
+	if name == paramFilter {
+		return r.expression(t, p, depth)
+	}
 	link, rest, chained := strings.Cut(name, ".")
 	base, modifier, modified := strings.Cut(link, ":")
 	if modified && modifier == "" {
