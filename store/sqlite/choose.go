@@ -107,7 +107,7 @@ func (p *planner) cheapest(c *conn, q store.Query, counting bool) (access, error
 			if !a.bound {
 				continue
 			}
-			n, err := a.count(c, step)
+			n, err := a.count(c, size, step)
 			if err != nil {
 				return access{}, err
 			}
@@ -139,9 +139,9 @@ func (p *planner) cheapest(c *conn, q store.Query, counting bool) (access, error
 	return p.found[best], nil
 }
 
-// count gives how many entries a has, up to limit in each of its first spans;
-// further spans are assumed to be alike.
-func (a *access) count(c *conn, limit int64) (float64, error) {
+// count gives how many entries a has, up to limit in each of its first spans, or more;
+// further spans are assumed to be alike. size is the collection's.
+func (a *access) count(c *conn, size, limit int64) (float64, error) {
 	const looked = 8
 	total, spans, n := int64(0), 0, 0
 	for _, l := range a.lanes {
@@ -150,7 +150,7 @@ func (a *access) count(c *conn, limit int64) (float64, error) {
 			if n == looked || total >= limit {
 				continue
 			}
-			k, err := a.ix.number(c, s, limit)
+			k, err := c.estimates.number(c, a.ix, s, size, limit)
 			if err != nil {
 				return 0, err
 			}

@@ -30,6 +30,8 @@ type conn struct {
 	whole    elements // of a document that is put together
 	strings  *numbered
 
+	estimates estimates
+
 	// broken is set when reading the mapped file faulted (the disk failed, or
 	// somebody cut the file short). SQLite's state is then unknown: nothing
 	// of the connection is touched again.
