@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -31,6 +32,15 @@ func V(x any) Value {
 func String(s string) Value {
 	b := make([]byte, 0, len(s)+5)
 	return Value{Type: bson.TypeString, Value: appendString(b, s)}
+}
+
+// Now is what a clock shows, nil being that of the machine, as it comes back from a store: in
+// milliseconds and UTC.
+func Now(clock func() time.Time) time.Time {
+	if clock == nil {
+		clock = time.Now
+	}
+	return clock().UTC().Truncate(time.Millisecond)
 }
 
 // Null is the null literal.

@@ -42,7 +42,7 @@ func (r *Repository) Prepare(ctx context.Context, changes []fhir.Change) (commit
 		if err != nil {
 			return nil, err
 		}
-		p := &planner{Repository: r, now: r.present(), docs: map[string]*work{}, counters: map[string]counted{}, approved: commit.Approved(ctx), ops: reserved, blind: map[int]fhir.Key{}}
+		p := &planner{Repository: r, now: store.Now(r.Now), docs: map[string]*work{}, counters: map[string]counted{}, approved: commit.Approved(ctx), ops: reserved, blind: map[int]fhir.Key{}}
 		if a, ok := commit.ActorOf(ctx); ok {
 			p.actor = &a
 		}
@@ -66,14 +66,6 @@ func permits(can fhir.Capability, c fhir.Change) bool {
 		return can.Delete
 	}
 	return false
-}
-
-// present is the time in the precision that BSON keeps.
-func (r *Repository) present() time.Time {
-	if r.Now != nil {
-		return r.Now().UTC().Truncate(time.Millisecond)
-	}
-	return time.Now().UTC().Truncate(time.Millisecond)
 }
 
 // planner is one attempt at a commit.

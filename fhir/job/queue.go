@@ -240,9 +240,4 @@ func (q *Queue) nudge() {
 	}
 }
 
-func (q *Queue) now() time.Time {
-	if q.Now == nil {
-		return time.Now().UTC()
-	}
-	return q.Now().UTC()
-}
+func (q *Queue) now() time.Time { return store.Now(q.Now) }

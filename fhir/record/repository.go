@@ -69,13 +69,7 @@ func (r *Repository) Describe(t fhir.Type) fhir.Capability {
 	return c
 }
 
-// now is the time in the precision that is stored.
-func (r *Repository) now() time.Time {
-	if r.Now == nil {
-		return time.Now().UTC().Truncate(time.Millisecond)
-	}
-	return r.Now().UTC().Truncate(time.Millisecond)
-}
+func (r *Repository) now() time.Time { return store.Now(r.Now) }
 
 func (r *Repository) newID() string {
 	if r.NewID == nil {

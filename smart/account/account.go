@@ -72,14 +72,7 @@ type Accounts struct {
 	Now    func() time.Time // nil: time.Now
 }
 
-func (a *Accounts) now() time.Time { return clock(a.Now) }
-
-func clock(now func() time.Time) time.Time {
-	if now == nil {
-		now = time.Now
-	}
-	return now().UTC().Truncate(time.Millisecond)
-}
+func (a *Accounts) now() time.Time { return store.Now(a.Now) }
 
 // Indexes are those that the collections of this package need.
 func Indexes() []store.Index {

@@ -42,13 +42,7 @@ type Authorizations struct {
 	known atomic.Pointer[cipher.AEAD]
 }
 
-func (a *Authorizations) now() time.Time {
-	now := time.Now
-	if a.Now != nil {
-		now = a.Now
-	}
-	return now().UTC().Truncate(time.Millisecond) // as it is stored
-}
+func (a *Authorizations) now() time.Time { return store.Now(a.Now) }
 
 // Ensure declares the indexes.
 func (a *Authorizations) Ensure(ctx context.Context) error {

@@ -64,12 +64,7 @@ func Indexes() []store.Index {
 	}
 }
 
-func (g *Grants) now() time.Time {
-	if g.Now == nil {
-		return time.Now().UTC().Truncate(time.Millisecond)
-	}
-	return g.Now().UTC().Truncate(time.Millisecond)
-}
+func (g *Grants) now() time.Time { return store.Now(g.Now) }
 
 // Get gives a grant, in force or not; ok is false when there is none of that id.
 func (g *Grants) Get(ctx context.Context, id string) (found Grant, ok bool, err error) {

@@ -76,12 +76,7 @@ func (l Lifetimes) access() time.Duration  { return or(l.Access, time.Hour) }
 func (l Lifetimes) system() time.Duration  { return or(l.System, 5*time.Minute) }
 func (l Lifetimes) refresh() time.Duration { return or(l.Refresh, 100*24*time.Hour) }
 
-func (t *Tokens) now() time.Time {
-	if t.Now != nil {
-		return t.Now().UTC().Truncate(time.Millisecond) // as it is stored
-	}
-	return time.Now().UTC().Truncate(time.Millisecond)
-}
+func (t *Tokens) now() time.Time { return store.Now(t.Now) }
 
 // Ensure declares the indexes.
 func (t *Tokens) Ensure(ctx context.Context) error {
