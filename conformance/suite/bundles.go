@@ -227,6 +227,13 @@ func transactions(t *testing.T, c *client) {
 			t.Errorf("%s %s", a.Header.Get("ETag"), a.body)
 		}
 	})
+	t.Run("G4.10 the base says that it takes them", func(t *testing.T) {
+		for _, method := range []string{"OPTIONS", "PUT"} {
+			if allow := c.do(t, method, "", "").want(t, 200, 204, 405).Header.Get("Allow"); !strings.Contains(allow, "POST") {
+				t.Errorf("%s: Allow: %s", method, allow)
+			}
+		}
+	})
 	t.Run("G4.10 what is no batch or transaction is refused", func(t *testing.T) {
 		for _, bad := range []string{
 			`{"resourceType":"Bundle"}`, `{"resourceType":"Bundle","type":"collection"}`, basic, `[]`, `{"resourceType":"Bundle","type":"transaction","entry":[null]}`,

@@ -38,6 +38,7 @@ func tagging(t *testing.T, c *client, k *kind) {
 	t.Run("G8.4 what changes something is no GET, and leaves no receipt", func(t *testing.T) {
 		c.do(t, "GET", path+"$meta-add", "").want(t, 405)
 		c.do(t, "POST", path+"$meta-add", meta("x"), "Idempotency-Key", "k").want(t, 400)
+		c.do(t, "POST", path+"$meta-add", meta("x"), "If-Match", `W/"99"`).want(t, 400, 412)
 		c.do(t, "POST", path+"$meta-add", `{"resourceType":"Parameters"}`).want(t, 400, 422)
 		c.do(t, "POST", "Basic/suite-never-was/$meta-add", meta("x")).want(t, 404)
 	})

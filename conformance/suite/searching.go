@@ -58,6 +58,18 @@ func searching(t *testing.T, c *client, k kind) {
 			}
 		}
 	})
+	t.Run("G7.10 a list of hundreds of ids is one search", func(t *testing.T) {
+		var some, again bundle
+		c.do(t, "GET", k.Type+"?_count=5", "").want(t, 200).into(t, &some)
+		ids := strings.Repeat("suite-there-is-none-of-this-id,", 200)
+		for _, e := range some.Entry {
+			ids += e.resource(t).ID + ","
+		}
+		c.do(t, "GET", k.Type+"?_count=10&_id="+strings.TrimSuffix(ids, ","), "").want(t, 200).into(t, &again)
+		if len(again.Entry) != len(some.Entry) {
+			t.Errorf("found %d, want %d", len(again.Entry), len(some.Entry))
+		}
+	})
 	t.Run("G1.1 what is found can be read, and is the same", func(t *testing.T) {
 		var b bundle
 		c.do(t, "GET", k.Type+"?_count=5", "").want(t, 200).into(t, &b)

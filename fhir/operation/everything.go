@@ -127,7 +127,7 @@ func (r *request) parameter(p *search.Pair, t fhir.Type, maxCount int) error {
 	case p.Name == "_since":
 		d, err := fhir.ParseDate(p.Value)
 		if err != nil || !d.HasZone || d.Precision < fhir.PrecisionSecond {
-			return invalid(p.Name, "_since must be an instant, as 2024-05-01T08:30:00Z.")
+			return invalid(p.Name, "_since must be an instant, as 2024-05-01T08:30:00Z. The + of a time zone is written %%2B in a URL.")
 		}
 		r.since = &d
 		return nil

@@ -150,6 +150,12 @@ func (s *Server) routeSystem(r *request, name string) (handler, error) {
 		return s.transact, nil
 	case name == "" && r.Method == http.MethodPost:
 		return nil, notAllowed(allow(), "Batches and transactions are not supported.")
+	case name == "" && !isRead(r.Method) && s.Bundles != nil:
+		r.allow = "GET, HEAD, POST, OPTIONS"
+		if r.Method == http.MethodOptions {
+			return nil, nil
+		}
+		return nil, notAllowed(r.allow, "The base takes a batch or transaction by POST, and a search on several types by GET.")
 	case name == "" || name == "_search":
 		return s.routeSeveral(r, searchSystem, name == "_search")
 	case name == "_history":
@@ -176,7 +182,7 @@ func (s *Server) routeType(r *request) (handler, error) {
 	if h := s.writes(r); h != nil && k.can.Search {
 		return h, nil // by criteria
 	}
-	return nil, notAllowed(k.typeAllow, "%s does not allow this method on the type.", k.name)
+	return nil, notAllowed(k.typeAllow, "%s on [base]/%s is not allowed here, but %s.", r.Method, k.name, k.typeAllow)
 }
 
 func (s *Server) routeSearch(r *request) (handler, error) {
@@ -258,7 +264,7 @@ func (s *Server) routeResource(r *request) (handler, error) {
 	if h := s.writes(r); h != nil {
 		return h, nil
 	}
-	return nil, notAllowed(k.instanceAllow, "%s does not allow this method.", k.name)
+	return nil, notAllowed(k.instanceAllow, "%s on [base]/%s/[id] is not allowed here, but %s.", r.Method, k.name, k.instanceAllow)
 }
 
 // writes finds the handler of a method that changes an existing resource; nil when

@@ -132,7 +132,7 @@ const leeway = time.Second
 func (s *Server) since(value string) (time.Time, error) {
 	d, err := fhir.ParseDate(value)
 	if err != nil || !d.HasZone || d.Precision < fhir.PrecisionSecond {
-		return time.Time{}, fhir.Errorf(fhir.CodeInvalid, "http._since", "_since must be an instant, as 2024-05-01T08:30:00Z.")
+		return time.Time{}, fhir.Errorf(fhir.CodeInvalid, "http._since", "_since must be an instant, as 2024-05-01T08:30:00Z. The + of a time zone is written %%2B in a URL.")
 	}
 	since, _ := d.Range(time.UTC)
 	if since.After(s.Now().Add(leeway)) {

@@ -44,6 +44,11 @@ func (s *Server) routeOperation(r *request, code string, instance bool) (handler
 
 // operate carries out an operation.
 func (s *Server) operate(w *response, r *request) error {
+	if r.Method == http.MethodPost {
+		if err := refuseHeaders(r.Header, "If-Match", "If-None-Match", "If-None-Exist", "If-Unmodified-Since"); err != nil {
+			return err
+		}
+	}
 	body, err := s.readOperation(w, r)
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (r *request) presentation(p search.Pair) error {
 	if p.Name == "_format" {
 		media, ok := parseFormat(p.Value)
 		if !ok {
-			return notAcceptable("http._format", "This server answers in JSON: _format must be json or %s.", mediaFHIR)
+			return notAcceptable("http._format", "This server answers in JSON, FHIR version 4.0: _format must be json or %s.", mediaFHIR)
 		}
 		r.media = media
 		return nil

@@ -35,7 +35,12 @@ func (s *Server) search(w *response, r *request) error {
 	b := newBundle(w, "searchset", page.Total, shape, time.Time{})
 	b.link("self", path, req.Used, r.shown)
 	if page.Next != "" {
+		before := len(b.buf)
 		b.link("next", path, req.NextPairs(page.Next), r.shown)
+		// The rest of a header is left to other lines.
+		if most := s.Limits.Header * 3 / 4; len(b.buf)-before > most {
+			return fhir.Errorf(fhir.CodeTooCostly, "http.query", "What is found does not fit on one page, and the link to the next would be longer than %d bytes. Ask for fewer values at a time, or for larger pages by _count.", most)
+		}
 	}
 	if err := b.found(page); err != nil {
 		return err

@@ -68,6 +68,20 @@ func (b searchset) next() string {
 
 func TestPaging(t *testing.T) {
 	t.Parallel()
+	t.Run("G7.14 a next link that no header holds is refused, and a page that has all is not", func(t *testing.T) {
+		t.Parallel()
+		e := newEnv(t, nil).seed(t)
+		form := "_id=o1,o2,o3" + strings.Repeat(","+strings.Repeat("a", 60), 500)
+		headers := []string{"Content-Type", "application/x-www-form-urlencoded"}
+		if w := e.do(t, "POST", "/fhir/Observation/_search?_count=2", form, headers...); w.Code != 400 || !strings.Contains(w.Body.String(), "_count") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		w := e.do(t, "POST", "/fhir/Observation/_search?_count=3", form, headers...)
+		var b searchset
+		if err := json.Unmarshal(w.Body.Bytes(), &b); err != nil || len(b.Entry) != 3 || b.next() != "" {
+			t.Errorf("%v %d %.500s", err, w.Code, w.Body)
+		}
+	})
 	t.Run("G7.14 the union of the pages is everything, once", func(t *testing.T) {
 		t.Parallel()
 		e := newEnv(t, nil).seed(t)

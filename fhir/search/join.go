@@ -119,6 +119,9 @@ func (r *reader) include(p Pair) {
 	case p.Value == "*":
 		r.fail(fhir.CodeTooCostly, p.Name, "_revinclude=* would look through everything. Name a type: Type:reference.")
 		return
+	case strings.Contains(p.Value, ","):
+		r.fail(fhir.CodeInvalid, p.Name, "%s names one reference. Give it once for each.", name)
+		return
 	case len(parts) < 2 || len(parts) > 3 || !fhir.Type(parts[0]).Valid():
 		r.fail(fhir.CodeInvalid, p.Name, "An include is written Type:reference, Type:reference:Target, Type:* or *.")
 		return
@@ -141,15 +144,23 @@ func (r *reader) includeTarget(in *fhir.Include, parts []string, p Pair) bool {
 			return false
 		}
 	}
-	if parts[1] == "*" {
+	switch parts[1] {
+	case "*":
 		return true
+	case "":
+		r.fail(fhir.CodeInvalid, p.Name, "An include is written Type:reference, Type:reference:Target, Type:* or *.")
+		return false
 	}
 	if in.Param = r.param(in.Source, parts[1], p); in.Param == nil {
 		return false
 	}
-	if in.Param.Type != fhir.ParamReference || (in.Target != "" && !allows(in.Param, in.Target)) {
-		r.fail(fhir.CodeInvalid, p.Name, "%s.%s is not a reference to that.", in.Source, in.Param.Name)
-		return false
+	switch {
+	case in.Param.Type != fhir.ParamReference:
+		r.fail(fhir.CodeInvalid, p.Name, "%s.%s is a %s, not a reference: nothing can be included by it.", in.Source, in.Param.Name, in.Param.Type)
+	case in.Target != "" && !allows(in.Param, in.Target):
+		r.fail(fhir.CodeInvalid, p.Name, "%s.%s never refers to a %s.", in.Source, in.Param.Name, in.Target)
+	default:
+		return true
 	}
-	return true
+	return false
 }

@@ -12,9 +12,10 @@ import (
 // compiling; what a query costs to run is bounded by the repositories.
 const (
 	maxParams = 100
-	maxValues = 1000 // over all parameters, each alternative behind a comma counted
-	maxLength = 2048 // of one value, in bytes
-	maxChain  = 4    // links of one chain, forward and reverse together
+	maxValues = 1000     // over all parameters, each alternative behind a comma counted
+	maxLength = 2048     // of one value, in bytes
+	maxList   = 64 << 10 // of the values of one parameter together, in bytes
+	maxChain  = 4        // links of one chain, forward and reverse together
 )
 
 // Pair is one parameter of a request, percent-decoded, in the order of the
@@ -193,8 +194,12 @@ func (r *reader) pair(p Pair) {
 	switch {
 	case len(p.Name) > maxLength:
 		r.fail(fhir.CodeInvalid, "", "A parameter name is longer than %d bytes.", maxLength)
-	case len(p.Value) > maxLength:
-		r.fail(fhir.CodeTooCostly, p.Name, "The value is %d bytes long; at most %d are allowed.", len(p.Value), maxLength)
+	case p.Name == "":
+		r.fail(fhir.CodeInvalid, "query", "A parameter has no name.")
+	case len(p.Value) > maxList:
+		r.fail(fhir.CodeTooCostly, p.Name, "The values are %d bytes long together; at most %d are allowed.", len(p.Value), maxList)
+	case longest(p.Value) > maxLength:
+		r.fail(fhir.CodeTooCostly, p.Name, "A value is %d bytes long; at most %d are allowed.", longest(p.Value), maxLength)
 	case strings.ContainsRune(p.Value, 0) || strings.ContainsRune(p.Name, 0):
 		r.fail(fhir.CodeInvalid, strings.ReplaceAll(p.Name, "\x00", ""), "NUL is not allowed.")
 	case resultParams[p.Name]:
@@ -202,6 +207,15 @@ func (r *reader) pair(p Pair) {
 	default:
 		r.filter(p)
 	}
+}
+
+// longest gives the length of the longest value of a list.
+func longest(list string) int {
+	most := 0
+	for value := range strings.SplitSeq(list, ",") {
+		most = max(most, len(value))
+	}
+	return most
 }
 
 // filter reads a parameter that restricts what is found.
@@ -268,6 +282,14 @@ func (r *reader) capability(t fhir.Type) fhir.Capability {
 // unknown refuses a parameter that the type does not have, here or at all.
 func (r *reader) unknown(t fhir.Type, name, full string) {
 	switch _, ok := Lookup(t, name); {
+	case name == "_has":
+		r.refuse(full, "_has is written _has:Type:reference:parameter.")
+	case name == "_include" || name == "_revinclude":
+		r.refuse(full, "%s takes the modifier :iterate and no other.", name)
+	case name == "_sort":
+		r.refuse(full, "_sort takes no modifier. Descending is written with a minus, as in _sort=-date.")
+	case resultParams[name]:
+		r.refuse(full, "%s shapes the whole result: it takes no modifier, and is no part of a chain.", name)
 	case slices.Contains(r.capability(t).Pending, name):
 		r.refuse(full, "%s cannot be searched by %q yet: its resources are being indexed by it. Try again later.", t, name)
 	case slices.Contains(r.capability(t).Unanswered, name):

@@ -44,6 +44,12 @@ func (r *reader) result(p Pair) {
 		if p.Value == "" {
 			r.fail(fhir.CodeInvalid, p.Name, "The cursor is empty. Use the next link as the server gave it.")
 		}
+	case "_contained":
+		if p.Value != "false" { // contained resources are not looked for, which is the default
+			r.refuse(p.Name, "_contained is not supported, but for false.")
+			return
+		}
+		r.used = append(r.used, p)
 	default:
 		r.refuse(p.Name, "%s is not supported.", p.Name)
 	}
@@ -84,6 +90,10 @@ func (r *reader) sort(p Pair) {
 	var keys []fhir.SortKey
 	for name := range strings.SplitSeq(p.Value, ",") {
 		name, desc := strings.CutPrefix(name, "-")
+		if name == "" {
+			r.fail(fhir.CodeInvalid, p.Name, "_sort lists parameters, as in _sort=-date,_id. One of them has no name.")
+			return
+		}
 		param := r.param(r.query.Type, name, p)
 		sortable := r.capability(r.query.Type).Sortable
 		switch {

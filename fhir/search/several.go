@@ -56,8 +56,11 @@ func (p *Parser) types(of fhir.Key, params []Pair) (types []fhir.Type, rest []Pa
 			rest = append(rest, pair)
 			continue
 		}
-		if len(pair.Value) > maxLength {
-			return nil, nil, fhir.Errorf(fhir.CodeTooCostly, "http._type", "The value is %d bytes long; at most %d are allowed.", len(pair.Value), maxLength)
+		switch {
+		case len(pair.Value) > maxList:
+			return nil, nil, fhir.Errorf(fhir.CodeTooCostly, "http._type", "The values are %d bytes long together; at most %d are allowed.", len(pair.Value), maxList)
+		case pair.Value == "":
+			return nil, nil, fhir.Errorf(fhir.CodeInvalid, "http._type", "_type lists types, as in _type=Patient,Practitioner. It is empty.")
 		}
 		for name := range strings.SplitSeq(pair.Value, ",") {
 			t := fhir.Type(name)

@@ -52,6 +52,10 @@ func (r *reader) summary(p Pair) {
 
 // elements reads the list of _elements (R4 3.1.1.5.9).
 func (r *reader) elements(p Pair) {
+	if p.Value == "" {
+		r.fail(fhir.CodeInvalid, p.Name, "_elements lists elements, as in _elements=identifier,name. It is empty.")
+		return
+	}
 	r.shape.Elements = strings.Split(p.Value, ",")
 	if r.values += len(r.shape.Elements); r.values > maxValues {
 		r.fail(fhir.CodeTooCostly, p.Name, "_elements names more than %d elements.", maxValues)
