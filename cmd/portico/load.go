@@ -152,7 +152,7 @@ type recordsOnly struct{ *router.Router }
 
 // Describe gives nothing for types of the EHR.
 func (r *recordsOnly) Describe(t fhir.Type) fhir.Capability {
-	if r.Mapped != nil && !r.Mapped.Describe(t).None() {
+	if r.IsMapped(t) {
 		return fhir.Capability{}
 	}
 	return r.Router.Describe(t)
@@ -160,12 +160,8 @@ func (r *recordsOnly) Describe(t fhir.Type) fhir.Capability {
 
 // Commit refuses types of the EHR.
 func (r *recordsOnly) Commit(ctx context.Context, changes []fhir.Change) ([]fhir.Result, error) {
-	var last fhir.Type
 	for _, c := range changes {
-		if c.Key.Type == last {
-			continue
-		}
-		if last = c.Key.Type; r.Describe(last).None() {
+		if r.IsMapped(c.Key.Type) {
 			return nil, fhir.Errorf(fhir.CodeNotSupported, "", "%s lives in the EHR, as the chart map says, and is not loaded.", c.Key.Type)
 		}
 	}
