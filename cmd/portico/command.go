@@ -22,6 +22,7 @@ func commands() []command {
 		{"chart", "lint|test|explain|coverage|doctor|infer", "what a chart map makes of an EHR", chart},
 		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explainCommand},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
+		{"backup", "FILE [flags]", "copy an embedded store to a file, also while a server has it open", backup},
 		{"purge", "--before TIME [flags]", "remove old versions of records for good", purgeVersions},
 		{"review", "list|show|accept|reject", "decide about changes that wait for the clinic", reviews},
 		{"user", "add|list|passwd|disable|enable", "administer the accounts of people", users},

@@ -54,6 +54,8 @@ type opener interface {
 // newErrand makes an empty one, by the names of subcommand and deed; nil for another name.
 func newErrand(name string) errand {
 	switch name {
+	case "backup":
+		return &backingUp{}
 	case "explain":
 		return &explaining{}
 	case "load":
