@@ -44,7 +44,7 @@ type index struct {
 	// Statements. Those of byKey read documents, the others runs.
 	walk, walkDown         string
 	count                  string // of byKey; ends in LIMIT ?+0: for a bare parameter SQLite would plan it anew each time that it is bound
-	find                   string // a run by one of its entries
+	find                   string // a run by one of its entries, and the runs before it
 	insert, update, remove string
 	mark                   string
 }
@@ -98,7 +98,7 @@ func newIndex(iid int64, coll *collection, def store.Index, multi uint64) *index
 		multi:    new(atomic.Uint64),
 		walk:     walk,
 		walkDown: walk + " DESC",
-		find:     "SELECT key, run FROM " + t + " WHERE key<=? ORDER BY key DESC LIMIT 1",
+		find:     "SELECT key, run FROM " + t + " WHERE key<=? ORDER BY key DESC",
 		insert:   "INSERT INTO " + t + "(run,key) VALUES(?,?)",
 		update:   "UPDATE " + t + " SET run=? WHERE key=?",
 		remove:   "DELETE FROM " + t + " WHERE key=?",

@@ -20,6 +20,9 @@ func (s *Store) Count(ctx context.Context, q store.Query) (int64, error) {
 		return 0, err
 	}
 	defer s.leave()
+	if err := s.searchable(ctx, q); err != nil {
+		return 0, err
+	}
 	h, err := s.hold(ctx)
 	if err != nil {
 		return 0, err

@@ -169,7 +169,7 @@ func (s *Store) count(coll *collection, ix *index, iid int64, key []byte) {
 	go func() {
 		defer s.leave()
 		w := s.writer
-		err := w.do(&request{ctx: context.Background(), alone: func() error {
+		err := w.alone(context.Background(), func() error {
 			if w.counters[iid][string(key)] || w.counters.size() >= maxCounters {
 				return nil
 			}
@@ -179,7 +179,7 @@ func (s *Store) count(coll *collection, ix *index, iid int64, key []byte) {
 			}
 			w.counters.add(iid, key)
 			return w.conn.run(insertCount, n, iid, key)
-		}})
+		})
 		if err != nil {
 			s.opts.Log.Warn("a counter could not be made", "error", err)
 		}

@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "write":
-		childWrites(dir)
+		childWrites(dir, Options{Recent: 4000}) // so little that entries are always on their way
+	case "load":
+		childWrites(dir, Options{Recent: 4000, Loading: true})
 	case "open":
 		_, err := Open(dir, Options{})
 		fmt.Println(err)
@@ -57,8 +59,8 @@ const crashWriters = 8
 
 // childWrites writes until it is killed. What was acknowledged goes to a
 // ledger, which is on the disk before the next write begins.
-func childWrites(dir string) {
-	s, err := Open(dir, Options{Recent: 4000}) // so little that entries are always on their way
+func childWrites(dir string, opts Options) {
+	s, err := Open(dir, opts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -127,7 +129,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	const enough = 100
 	kills, acknowledged, begin := 0, 0, time.Now()
 	for time.Since(begin) < patience.Limit && (acknowledged < enough || kills < 40 && time.Since(begin) < 6*time.Second) {
-		cmd := child(t, "write", dir)
+		cmd := child(t, []string{"write", "load"}[kills%2], dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -190,7 +192,7 @@ func prepareCrash(t *testing.T, dir string) {
 // and gives the number of acknowledged writes.
 func checkLedger(t *testing.T, dir string) int {
 	t.Helper()
-	s, err := Open(dir, Options{})
+	s, err := Open(dir, Options{Recent: 1000 << rand.IntN(12)}) // what was left may be more than fits
 	if err != nil {
 		t.Fatalf("open after a kill: %v", err)
 	}

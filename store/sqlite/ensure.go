@@ -32,7 +32,7 @@ func (s *Store) Ensure(ctx context.Context, indexes []store.Index) error {
 		return err
 	}
 	w := s.writer
-	return w.do(&request{ctx: ctx, alone: func() error {
+	return w.alone(ctx, func() error {
 		// No edits are kept of an index that goes.
 		if err := w.carryOutAll(); err != nil {
 			return err
@@ -43,7 +43,7 @@ func (s *Store) Ensure(ctx context.Context, indexes []store.Index) error {
 			}
 		}
 		return nil
-	}})
+	})
 }
 
 // declared reports whether all of the indexes are there already.

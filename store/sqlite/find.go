@@ -36,6 +36,9 @@ func (s *Store) find(ctx context.Context, q store.Query, yield func(store.Doc) b
 		return err
 	}
 	defer s.leave()
+	if err := s.searchable(ctx, q); err != nil {
+		return err
+	}
 	h, err := s.hold(ctx)
 	if err != nil {
 		return err
@@ -151,6 +154,9 @@ func (s *Store) Explain(ctx context.Context, q store.Query) (store.Plan, error) 
 		return store.Plan{}, err
 	}
 	defer s.leave()
+	if err := s.searchable(ctx, q); err != nil {
+		return store.Plan{}, err
+	}
 	h, err := s.hold(ctx)
 	if err != nil {
 		return store.Plan{}, err

@@ -23,6 +23,7 @@ type Options struct {
 	Queue    int           // calls of Apply that may wait; 0: 4096. More get ErrUnavailable
 	Map      int64         // bytes of the file to map into memory; 0: as many as SQLite can (2 GB)
 	Recent   int           // bytes of index entries that are kept in memory until they are put in their places; 0: 16 MB, and up to twice that
+	Loading  bool          // much is brought in: entries go into their places in large steps, until something is searched for
 	Sort     int           // bytes of keys that one sort may hold; 0: 16 MB. More sorts in several passes
 	Sweep    time.Duration // between looks for expired documents; 0: a minute
 
@@ -67,6 +68,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// cache is how many bytes of the file's pages the writer keeps besides those that are mapped.
+func (o Options) cache() int {
+	if o.Loading {
+		return 128 << 20 // all of what is in the log: each page is written once more before the log is copied
+	}
+	return 32 << 20
+}
+
 // FileName is the database's name in its directory.
 const FileName = "portico.db"
 
@@ -87,6 +96,7 @@ type Store struct {
 	catalog atomic.Pointer[catalog]
 
 	versions versions
+	packed   atomic.Bool // entries may be missing where a search looks for them
 	strings  *numbered
 	sweeper  *sweeper
 	making   sync.Map // counters on their way
@@ -115,7 +125,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.release()
 		return nil, err
 	}
-	s.writer.start()
+	go s.writer.run()
 	s.sweeper = startSweeper(s)
 	return s, nil
 }
@@ -151,14 +161,13 @@ func (s *Store) open(dir string) error {
 		return err
 	}
 	c.strings = s.strings
-	if c.recent, err = loadRecent(c); err != nil {
-		return err
-	}
-	s.versions.put(c.recent)
-	s.readers = newPool(s.opts.Readers, s.opts.Searches, 5*time.Second, s.openReader)
 	if s.file, err = os.Stat(s.path); err != nil {
 		return unavailable(s.path, err)
 	}
+	if err := s.writer.loadEdits(); err != nil {
+		return err
+	}
+	s.readers = newPool(s.opts.Readers, s.opts.Searches, 5*time.Second, s.openReader)
 	return nil
 }
 
@@ -245,10 +254,11 @@ func (s *Store) prepareFile(c *conn) error {
 		return fmt.Errorf("sqlite: %s: unknown format %d: %w", s.path, version, store.ErrCorrupt)
 	}
 	for _, sql := range []string{
+		"PRAGMA auto_vacuum=INCREMENTAL", // of a new file; one that was made without stays as it is
 		"PRAGMA journal_mode=WAL",
 		"PRAGMA synchronous=FULL",
 		"PRAGMA wal_autocheckpoint=0",
-		"PRAGMA cache_size=-32768",
+		fmt.Sprintf("PRAGMA cache_size=-%d", s.opts.cache()>>10),
 		"BEGIN IMMEDIATE",
 	} {
 		if err := c.exec(sql); err != nil {
@@ -345,7 +355,7 @@ func (s *Store) release() {
 		s.readers.close()
 	}
 	if s.writer != nil {
-		s.writer.conn.close()
+		s.writer.release()
 	}
 	if s.lock != nil {
 		if err := errors.Join(unlockFile(s.lock), s.lock.Close()); err != nil {

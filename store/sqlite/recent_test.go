@@ -19,11 +19,11 @@ import (
 // keep has the writer keep edits in a transaction of their own.
 func keep(s *Store, ix *index, list []edit, due int, freeze bool) error {
 	w := s.writer
-	return w.do(&request{ctx: context.Background(), alone: func() error {
+	return w.alone(context.Background(), func() error {
 		var fresh batch
 		fresh.add(ix.iid, net(slices.Clone(list)))
 		return w.remember(fresh, due, freeze)
-	}})
+	})
 }
 
 // Wherever the edits are, in memory, on their way or in the runs, and before and after a restart
@@ -37,7 +37,8 @@ func TestRecentEditsAndRunsAreOneIndex(t *testing.T) {
 	made := 0
 	rapid.Check(t, func(t *rapid.T) {
 		made++
-		s, err := Open(filepath.Join(dir, fmt.Sprint(made)), Options{Recent: rapid.SampledFrom([]int{1, 2000, 1 << 20}).Draw(t, "bytes")})
+		opts := Options{Recent: rapid.SampledFrom([]int{1, 2000, 1 << 20}).Draw(t, "bytes"), Loading: rapid.Bool().Draw(t, "loading")}
+		s, err := Open(filepath.Join(dir, fmt.Sprint(made)), opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,10 +63,14 @@ func TestRecentEditsAndRunsAreOneIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 			if rapid.IntRange(0, 3).Draw(t, "restart") == 0 {
-				if s, err = crashed(s, filepath.Join(dir, fmt.Sprint(made, "-", len(model), "-", rapid.Int().Draw(t, "name")))); err != nil {
+				opts.Loading = rapid.Bool().Draw(t, "loading next")
+				if s, err = crashed(s, filepath.Join(dir, fmt.Sprint(made, "-", len(model), "-", rapid.Int().Draw(t, "name"))), opts); err != nil {
 					t.Fatal(err)
 				}
 				ix = s.catalog.Load().collections["A"].indexes[0]
+			}
+			if rapid.IntRange(0, 2).Draw(t, "unseen") == 0 {
+				continue
 			}
 			rows := slices.SortedFunc(maps.Values(model), compareRows)
 			sp := span{[]byte{}, []byte{0xFF}}
@@ -84,9 +89,8 @@ func TestRecentEditsAndRunsAreOneIndex(t *testing.T) {
 }
 
 // crashed copies the files of a store as they are between two of its writes, and opens the copy.
-func crashed(s *Store, dir string) (*Store, error) {
-	opts := s.opts
-	err := s.writer.do(&request{ctx: context.Background(), alone: func() error {
+func crashed(s *Store, dir string, opts Options) (*Store, error) {
+	err := s.writer.alone(context.Background(), func() error {
 		for _, name := range []string{FileName, FileName + "-wal"} {
 			data, err := os.ReadFile(filepath.Join(filepath.Dir(s.path), name))
 			if err == nil {
@@ -100,7 +104,7 @@ func crashed(s *Store, dir string) (*Store, error) {
 			}
 		}
 		return nil
-	}})
+	})
 	if err != nil {
 		return s, err
 	}
@@ -112,6 +116,9 @@ func crashed(s *Store, dir string) (*Store, error) {
 
 // compareContents reads the entries of a span upward and downward, in few and many lanes, and counts them.
 func compareContents(t *rapid.T, s *Store, ix *index, sp span, want []string) {
+	if err := s.searchable(context.Background(), store.Query{Where: store.Eq{Path: "k", Value: store.V(1)}}); err != nil {
+		t.Fatal(err)
+	}
 	c, err := s.readers.get(context.Background())
 	if err != nil {
 		t.Fatal(err)

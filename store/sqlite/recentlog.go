@@ -24,6 +24,9 @@ const (
 // those that were kept before as due says. With freeze it turns to the next ones even if they
 // are few.
 func (w *writer) remember(fresh batch, due int, freeze bool) error {
+	if w.packing {
+		return w.pack(fresh, due, freeze)
+	}
 	if fresh.count == 0 && w.kept().empty() {
 		return nil
 	}
@@ -48,13 +51,16 @@ func (w *writer) remember(fresh batch, due int, freeze bool) error {
 
 // carryOutAll carries out all that is kept.
 func (w *writer) carryOutAll() error {
-	for !w.kept().empty() {
+	for !w.tidied() {
 		if err := w.remember(batch{}, math.MaxInt, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// tidied reports whether all edits are in the runs.
+func (w *writer) tidied() bool { return w.kept().empty() && w.packed.empty() }
 
 // kept gives the edits that the transaction under way sees.
 func (w *writer) kept() *recent {
@@ -123,30 +129,47 @@ func (w *writer) appendBatch(dst []byte, l batch) []byte {
 
 // readBatch reads what appendBatch wrote.
 func readBatch(data []byte) (l batch, err error) {
-	for len(data) > 0 {
-		iid, n := binary.Uvarint(data)
-		if n <= 0 || iid > math.MaxInt64 || len(l.parts) > 0 && int64(iid) <= l.parts[len(l.parts)-1].iid {
-			return batch{}, errRun()
-		}
-		data = data[n:]
+	err = eachPart(data, func(iid int64, came, gone []byte) error {
 		var list []edit
-		for _, gone := range [...]bool{false, true} {
-			size, n := binary.Uvarint(data)
-			if n <= 0 || size > uint64(len(data)-n) {
-				return batch{}, errRun()
-			}
+		for i, data := range [...][]byte{came, gone} {
 			var r run
-			if err := r.read(nil, data[n:n+int(size)]); err != nil {
-				return batch{}, err
+			if err := r.read(nil, data); err != nil {
+				return err
 			}
-			data = data[n+int(size):]
 			for _, row := range r.rows {
-				list = append(list, edit{row: row, gone: gone})
+				list = append(list, edit{row: row, gone: i == 1})
 			}
 		}
-		l.add(int64(iid), net(list))
+		l.add(iid, net(list))
+		return nil
+	})
+	if err != nil {
+		return batch{}, err
 	}
 	return l, nil
+}
+
+// eachPart calls f with the runs of each index in what appendBatch wrote.
+func eachPart(data []byte, f func(iid int64, came, gone []byte) error) error {
+	for last := int64(0); len(data) > 0; {
+		iid, n := binary.Uvarint(data)
+		if n <= 0 || iid > math.MaxInt64 || int64(iid) <= last {
+			return errRun()
+		}
+		last, data = int64(iid), data[n:]
+		var runs [2][]byte
+		for i := range runs {
+			size, n := binary.Uvarint(data)
+			if n <= 0 || size > uint64(len(data)-n) {
+				return errRun()
+			}
+			runs[i], data = data[n:n+int(size)], data[n+int(size):]
+		}
+		if err := f(last, runs[0], runs[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func appendPlace(dst []byte, p place) []byte {

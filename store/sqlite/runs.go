@@ -18,8 +18,8 @@ func (w *writer) writeRuns(ix *index, list []edit) error {
 		return err
 	}
 	defer find.release()
-	for len(list) > 0 {
-		n, err := w.writeRun(find, ix, list)
+	for begun := false; len(list) > 0; begun = true {
+		n, err := w.writeRun(find, begun, ix, list)
 		if err != nil {
 			return err
 		}
@@ -61,9 +61,9 @@ func (w *writer) writePuts() error {
 
 // writeRun carries out the last edits, those of one run, and gives how many stand before
 // them.
-func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
+func (w *writer) writeRun(find *stmt, begun bool, ix *index, list []edit) (int, error) {
 	n := len(list) - 1
-	found, err := w.findRun(find, list[n].row)
+	found, err := w.findRun(find, begun, list[n].row)
 	if err != nil {
 		return 0, err
 	}
@@ -77,10 +77,24 @@ func (w *writer) writeRun(find *stmt, ix *index, list []edit) (int, error) {
 	return n, nil
 }
 
-// findRun reads the run in which an entry has its place; found is false when the
-// index is empty.
-func (w *writer) findRun(find *stmt, r row) (found bool, err error) {
-	defer find.reset()
+// nearRuns is how many runs are looked at in a row before one is sought: that takes as long.
+const nearRuns = 4
+
+// findRun reads the run in which an entry has its place, which when find has begun is before the
+// run that it stands at; found is false when the index is empty.
+func (w *writer) findRun(find *stmt, begun bool, r row) (found bool, err error) {
+	for range nearRuns {
+		if !begun {
+			break
+		}
+		if begun, err = find.step(); err != nil {
+			return false, err
+		}
+		if begun && !beforeFence(r, find.blob(0)) {
+			return true, w.place.read(find.blob(0), find.blob(1))
+		}
+	}
+	find.reset()
 	w.fence = append(w.fence[:0], r.key...)
 	w.fence = appendRID(w.fence, r.rid)
 	if err := find.bindBlob(0, w.fence); err != nil {

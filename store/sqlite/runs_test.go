@@ -28,7 +28,7 @@ func emptyIndex(t testing.TB) (*Store, *index) {
 
 func writeEdits(s *Store, ix *index, list []edit) error {
 	w := s.writer
-	return w.do(&request{ctx: context.Background(), alone: func() error { return w.writeRuns(ix, list) }})
+	return w.alone(context.Background(), func() error { return w.writeRuns(ix, list) })
 }
 
 // contents reads the entries in a span, downward in reverse.

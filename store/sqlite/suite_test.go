@@ -21,6 +21,13 @@ func TestStoreWithLittle(t *testing.T) {
 	s.Run(t)
 }
 
+// A store that is being loaded finds what it was given, and is one as any other from then on.
+func TestStoreBeingLoaded(t *testing.T) {
+	t.Parallel()
+	suite(Options{Loading: true}).Run(t)
+	suite(Options{Loading: true, Recent: 400}).Run(t)
+}
+
 func suite(opts Options) *storetest.Suite {
 	return &storetest.Suite{
 		Open: func(t *testing.T) store.Store { return open(t, t.TempDir(), opts) },

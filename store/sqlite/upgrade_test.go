@@ -19,7 +19,7 @@ func downgrade(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	w := s.writer
-	err = w.do(&request{ctx: t.Context(), alone: func() error {
+	err = w.alone(t.Context(), func() error {
 		for _, coll := range w.cat.collections {
 			if err := w.conn.exec(fmt.Sprintf("DROP TABLE l%d", coll.cid)); err != nil {
 				return err
@@ -31,7 +31,7 @@ func downgrade(t *testing.T, dir string) {
 			}
 		}
 		return w.conn.exec("DROP TABLE portico_counts; DROP TABLE portico_recent; DROP TABLE portico_strings; PRAGMA user_version=1")
-	}})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,9 +133,9 @@ func TestAFileOfFormat2IsBroughtUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := s.writer
-	if err := w.do(&request{ctx: t.Context(), alone: func() error {
+	if err := w.alone(t.Context(), func() error {
 		return w.conn.exec("DROP TABLE portico_recent; DROP TABLE portico_strings; PRAGMA user_version=2")
-	}}); err != nil {
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

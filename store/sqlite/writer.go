@@ -31,17 +31,18 @@ type writer struct {
 	conn  *conn
 	queue chan *request
 	done  chan struct{} // closed when the goroutine has ended
-	began bool
 
 	logged  uintptr // C memory: pages in the log, set by SQLite at each commit
 	ended   atomic.Pointer[error]
 	commits atomic.Int64 // of groups, each one fsync
 	applied atomic.Int64 // calls of Apply that were committed
 
-	next  *recent  // conn.recent with what the transaction under way adds, if anything
-	cat   *catalog // with what it adds
-	edits []*edits // of index entries, that it has yet to write
-	spare [][]edit // memory for more
+	next    *recent  // conn.recent with what the transaction under way adds, if anything
+	cat     *catalog // with what it adds
+	packing bool     // edits are packed, since nobody looks for them
+	packed  packed   // those, as the transaction under way sees them
+	edits   []*edits // of index entries, that it has yet to write
+	spare   [][]edit // memory for more
 
 	learner *learner
 	learned [][]byte // strings that got a number in the transaction under way
@@ -55,8 +56,8 @@ type writer struct {
 	merged         []row
 }
 
-// request is one call of Apply, or one change that wants a transaction to
-// itself (alone).
+// request is one call of Apply, or something else for the writer to do
+// between two transactions (alone).
 type request struct {
 	ctx   context.Context
 	ops   []store.Op
@@ -71,18 +72,14 @@ type request struct {
 var replies = sync.Pool{New: func() any { return make(chan error, 1) }}
 
 func newWriter(s *Store, c *conn) *writer {
-	return &writer{store: s, conn: c, queue: make(chan *request, s.opts.Queue), done: make(chan struct{}), learner: newLearner()}
-}
-
-func (w *writer) start() {
-	w.logged = lib.Xsqlite3_malloc(w.conn.tls, 8)
+	w := &writer{store: s, conn: c, queue: make(chan *request, s.opts.Queue), done: make(chan struct{}), learner: newLearner()}
+	w.logged = lib.Xsqlite3_malloc(c.tls, 8)
 	*(*int32)(pointer(w.logged)) = 0
 	hook := *(*uintptr)(unsafe.Pointer(&struct {
 		f func(*libc.TLS, uintptr, uintptr, uintptr, int32) int32
 	}{noteLog}))
-	lib.Xsqlite3_wal_hook(w.conn.tls, w.conn.db, hook, w.logged)
-	w.began = true
-	go w.run()
+	lib.Xsqlite3_wal_hook(c.tls, c.db, hook, w.logged)
+	return w
 }
 
 // noteLog is called by SQLite after a commit.
@@ -93,12 +90,14 @@ func noteLog(_ *libc.TLS, cell, _, _ uintptr, pages int32) int32 {
 
 // stop ends the goroutine after what is queued, and empties the log.
 func (w *writer) stop() {
-	if !w.began {
-		return
-	}
 	close(w.queue)
 	<-w.done
+}
+
+// release frees what newWriter took, and the connection.
+func (w *writer) release() {
 	lib.Xsqlite3_free(w.conn.tls, w.logged)
+	w.conn.close()
 }
 
 // failed gives the error after which the writer refuses to go on.
@@ -138,6 +137,11 @@ func (w *writer) do(r *request) error {
 	}
 }
 
+// alone has f change something in a transaction of its own, and waits for its end.
+func (w *writer) alone(ctx context.Context, f func() error) error {
+	return w.do(&request{ctx: ctx, alone: func() error { return w.transact(f) }})
+}
+
 func (w *writer) run() {
 	defer close(w.done)
 	group := make([]*request, 0, groupCalls)
@@ -148,6 +152,7 @@ func (w *writer) run() {
 		case r, open := <-w.queue:
 			if !open {
 				w.tidy(func() bool { return false })
+				w.shrink()
 				return
 			}
 			for r != nil {
@@ -162,19 +167,47 @@ func (w *writer) run() {
 	}
 }
 
+// unusedShare is the part of the file that may be unused.
+const unusedShare = 50
+
 // tidyEdits is how many edits go into the runs in one transaction while nothing else is to do.
 const tidyEdits = 1 << 14
 
 // tidy carries out all edits that are kept and empties the log, when nothing else is to do: reads
 // are faster from the file, which is mapped. It can be broken off. What fails is left as it is.
 func (w *writer) tidy(busy func() bool) {
-	for !w.conn.recent.empty() && !busy() && w.failed() == nil {
-		if err := w.transact(func() error { return w.remember(batch{}, tidyEdits, true) }); err != nil {
+	due := tidyEdits
+	if w.packing {
+		due = packedTidy
+	}
+	for !w.tidied() && !busy() && w.failed() == nil {
+		if err := w.transact(func() error { return w.remember(batch{}, due, true) }); err != nil {
 			w.store.opts.Log.Warn("index entries could not be put in their places", "error", err)
 			break
 		}
+		w.checkpoint(checkpointPages)
 	}
 	w.checkpoint(1)
+}
+
+// shrink gives pages that are not in use back to the file system, when they are many: those of what was
+// purged, and of edits that were in the log.
+func (w *writer) shrink() {
+	if w.failed() != nil || w.store.inPlace() != nil {
+		return
+	}
+	pages, err := w.conn.pragmaInt("page_count")
+	free := int64(0)
+	if err == nil {
+		free, err = w.conn.pragmaInt("freelist_count")
+	}
+	if err == nil && free > pages/unusedShare {
+		err = w.conn.exec("PRAGMA incremental_vacuum")
+		w.checkpoint(1)
+	}
+	if err != nil {
+		w.store.opts.Log.Warn("the file could not be made smaller", "error", err)
+	}
 }
 
 // group carries out r and what is queued behind it in one transaction and
@@ -183,7 +216,7 @@ func (w *writer) tidy(busy func() bool) {
 func (w *writer) group(group []*request, r *request) (_ []*request, next *request) {
 	if r.alone != nil {
 		if r.taken.CompareAndSwap(false, true) {
-			r.reply <- w.transact(r.alone)
+			r.reply <- r.alone()
 		}
 		return group, nil
 	}
@@ -254,6 +287,7 @@ func (w *writer) transact(f func() error) error {
 	}
 	w.spareAll()
 	w.cat, w.next, w.puts, w.learned = w.store.catalog.Load(), nil, nil, nil
+	packed := w.packed
 	if err := w.conn.run("BEGIN IMMEDIATE"); err != nil {
 		return w.noted(err)
 	}
@@ -279,6 +313,7 @@ func (w *writer) transact(f func() error) error {
 		return nil
 	}
 	w.counters = nil // it may have made some
+	w.next, w.packed = nil, w.packed.undone(packed)
 	if !w.conn.broken && w.conn.inTransaction() {
 		if undo := w.conn.run("ROLLBACK"); undo != nil {
 			w.end(undo)

@@ -18,11 +18,11 @@ func stall(t *testing.T, s *Store) (resume func()) {
 	t.Helper()
 	stalled, release, done := make(chan bool), make(chan bool), make(chan error, 1)
 	go func() {
-		done <- s.writer.do(&request{ctx: context.Background(), alone: func() error {
+		done <- s.writer.alone(context.Background(), func() error {
 			close(stalled)
 			<-release
 			return nil
-		}})
+		})
 	}()
 	<-stalled
 	return sync.OnceFunc(func() {
