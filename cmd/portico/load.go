@@ -32,7 +32,7 @@ func loadFlags(c *Config) *flag.FlagSet {
 
 // loadRecent is how many bytes of index entries a load keeps in memory: the more, the fewer times
 // each stretch of an index is written.
-const loadRecent = 64 << 20
+const loadRecent = 128 << 20
 
 // loadFiles brings files of FHIR JSON into the store, by the server that has it open if there is
 // one.
@@ -77,7 +77,7 @@ func loadHere(ctx context.Context, c Config, args []string, std streams) (err er
 	if err := look(c.Store, true, std); err != nil {
 		return err
 	}
-	st, err := openStoreWith(ctx, c.Store, sqlite.Options{Recent: loadRecent, Log: log})
+	st, err := openStoreWith(ctx, c.Store, sqlite.Options{Recent: loadRecent, Loading: true, Log: log})
 	if err != nil {
 		return unattended(c.Store, err)
 	}
