@@ -38,6 +38,10 @@
 // carried out in the order of their keys, so that a run is rewritten for several at once. When
 // nothing else is to do, all are.
 //
+// A store that is being loaded (Options.Loading) keeps edits as portico_recent has them, packed, and carries
+// out those of tens of thousands of documents in one go through the indexes. Whoever searches then has them
+// all carried out first. What a load that was broken off left is carried out when the file is opened.
+//
 // A list of strings in a document, which an index is made of, is kept apart from it, as
 // hardly anybody reads it. In it strings that come often are numbers.
 //
@@ -54,6 +58,9 @@
 // Apply that wait together share a transaction and its fsync, each in its own
 // savepoint, and each is answered after the commit. Readers use a snapshot and
 // neither wait for the writer nor hold it up.
+//
+// When it is closed, a file gives back what it does not use if that is much (auto_vacuum=INCREMENTAL; one
+// that an earlier version of this program made keeps it for what comes).
 //
 // It imports store, and modernc.org/sqlite's transpiled C interface.
 package sqlite
