@@ -24,8 +24,7 @@ type constraint struct {
 // rule is a constraint ready to be evaluated.
 type rule struct {
 	*constraint
-	expr    *path.Expr
-	outward bool // it speaks of the resource that the element stands in
+	expr *path.Expr
 }
 
 // memberRules are the rules of one element of a type.
@@ -34,24 +33,25 @@ type memberRules struct {
 	rules []rule
 }
 
-// ruleSet finds the rules of an element by its type or by its place.
+// ruleSet finds the rules of an element by its type or by its place. Both lists go by
+// TypeID.
 type ruleSet struct {
-	byType   map[path.TypeID][]rule
-	byMember map[path.TypeID][]memberRules
+	byType   [][]rule
+	byMember [][]memberRules
 }
 
 // rules compiles the table. It is made from constants: an error is one of the
 // program, which a test would show.
 var rules = sync.OnceValue(func() ruleSet {
 	var m schema.Model
-	set := ruleSet{make(map[path.TypeID][]rule), make(map[path.TypeID][]memberRules)}
+	var set ruleSet
 	for i := range constraints {
 		c := &constraints[i]
-		r := rule{c, path.MustParse(c.expr), strings.Contains(c.expr, "%resource") || strings.Contains(c.expr, "%rootResource")}
+		r := rule{c, path.MustParse(c.expr)}
 		if c.path == "DomainResource" {
 			for _, t := range fhir.Types() {
 				if id := m.Resource(string(t)); m.IsA(id, "DomainResource") {
-					set.byType[id] = append(set.byType[id], r)
+					set.addType(id, r)
 				}
 			}
 			continue
@@ -75,10 +75,20 @@ func (s *ruleSet) add(m schema.Model, r rule) {
 			return
 		}
 	}
+	s.addType(typ, r)
+}
+
+func (s *ruleSet) addType(typ path.TypeID, r rule) {
+	for len(s.byType) <= int(typ) {
+		s.byType = append(s.byType, nil)
+	}
 	s.byType[typ] = append(s.byType[typ], r)
 }
 
 func (s *ruleSet) addMember(parent path.TypeID, name string, r rule) {
+	for len(s.byMember) <= int(parent) {
+		s.byMember = append(s.byMember, nil)
+	}
 	all := s.byMember[parent]
 	i := slices.IndexFunc(all, func(m memberRules) bool { return m.name == name })
 	if i < 0 {
@@ -90,7 +100,12 @@ func (s *ruleSet) addMember(parent path.TypeID, name string, r rule) {
 
 // at gives the rules of a type, and those of an element there.
 func (s *ruleSet) at(p path.Place) (lists [2][]rule) {
-	lists[0] = s.byType[p.Type]
+	if int(p.Type) < len(s.byType) {
+		lists[0] = s.byType[p.Type]
+	}
+	if int(p.Parent) >= len(s.byMember) {
+		return lists
+	}
 	for _, m := range s.byMember[p.Parent] {
 		if m.name == p.Name {
 			lists[1] = m.rules
@@ -107,13 +122,20 @@ const (
 	maxSteps  = 1_000_000
 )
 
+// docs are spare.
+var docs = sync.Pool{New: func() any { return new(path.Doc) }}
+
 // Check evaluates the constraints on a resource that fhir/schema accepted, those in it and
 // contained included. It returns an issue for each that does not hold:
 // CodeInvariant, with its key and the element it is about. Warnings, which
 // tell of best practice, are left out unless asked for.
 func Check(body []byte, warnings bool) ([]fhir.Issue, error) {
-	doc, err := path.NewDoc(body, schema.Model{})
-	if err != nil {
+	doc := docs.Get().(*path.Doc)
+	defer func() {
+		doc.Clear()
+		docs.Put(doc)
+	}()
+	if err := doc.Read(body, schema.Model{}); err != nil {
 		return nil, fmt.Errorf("invariants: %w", err)
 	}
 	set := rules()
@@ -145,10 +167,6 @@ func Check(body []byte, warnings bool) ([]fhir.Issue, error) {
 // check evaluates one rule. One that cannot be evaluated on this resource does
 // not hold either.
 func (r *rule) check(env *path.Env, element path.Item) (fhir.Issue, bool) {
-	if r.outward {
-		resource, root := element.Resources()
-		env = &path.Env{MaxSteps: env.MaxSteps, Resource: &resource, Root: &root}
-	}
 	c, err := r.expr.Eval(env, element)
 	if err == nil {
 		if len(c) == 0 {

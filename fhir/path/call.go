@@ -64,21 +64,20 @@ func (ev *evaluator) call(n *Call, s *scope) (Collection, error) {
 		}
 		return ofType(input, name), nil
 	}
-	var args []Collection
-	if len(n.Args) > 0 {
-		args = make([]Collection, len(n.Args))
-	}
-	for i, a := range n.Args {
-		var err error
-		if args[i], err = ev.eval(a, s); err != nil {
+	first := len(ev.args)
+	defer func() { ev.args = ev.args[:first] }()
+	for _, a := range n.Args {
+		arg, err := ev.eval(a, s)
+		if err != nil {
 			return nil, err
 		}
+		ev.args = append(ev.args, arg)
 	}
 	for _, group := range [...]func(*evaluator, string, Collection, []Collection) (Collection, bool, error){
 		(*evaluator).existence, (*evaluator).subset, (*evaluator).conversion, (*evaluator).text,
 		(*evaluator).math, (*evaluator).tree, (*evaluator).fhir,
 	} {
-		if out, ok, err := group(ev, n.Name, input, args); ok || err != nil {
+		if out, ok, err := group(ev, n.Name, input, ev.args[first:]); ok || err != nil {
 			return out, err
 		}
 	}
@@ -148,12 +147,13 @@ func (ev *evaluator) where(input Collection, criterion Node, s *scope) (Collecti
 		return nil, nil
 	}
 	var out Collection
-	rounds := s.rounds()
+	rounds, items := s.rounds(), len(ev.items)
 	for i, it := range input {
 		c, err := ev.eval(criterion, rounds.of(it, i))
 		if err != nil {
 			return nil, err
 		}
+		ev.items = ev.items[:items]
 		if holds, _, err := truth(c); err != nil {
 			return nil, err
 		} else if holds {
@@ -168,13 +168,14 @@ func (ev *evaluator) each(input Collection, projection Node, s *scope) (Collecti
 		return nil, nil
 	}
 	var out Collection
-	rounds := s.rounds()
+	rounds, items := s.rounds(), len(ev.items)
 	for i, it := range input {
 		c, err := ev.eval(projection, rounds.of(it, i))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, c...)
+		ev.items = ev.items[:items]
 	}
 	return out, nil
 }

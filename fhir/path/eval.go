@@ -12,9 +12,6 @@ import (
 type Env struct {
 	// Now is the moment of now() and today(); zero means the wall clock.
 	Now time.Time
-	// Resource is %resource, the resource that holds the context; nil means the
-	// context itself. Root is %rootResource, when Resource is contained.
-	Resource, Root *Item
 	// MaxSteps bounds the work; 0 means 100,000.
 	MaxSteps int
 	// Trace receives what trace() names; nil discards it.
@@ -77,33 +74,38 @@ type scope struct {
 var evaluators = sync.Pool{New: func() any { return new(evaluator) }}
 
 type evaluator struct {
-	context        [1]Item
-	outer          scope
-	trace          func(string, Collection)
-	left           int
-	now            time.Time
-	resource, root *Item
-	below          map[int32]descendants // of elements, once asked for
+	context [1]Item
+	outer   scope
+	trace   func(string, Collection)
+	left    int
+	now     time.Time
+	below   map[int32]descendants // of elements, once asked for
+
+	// Memory of what evaluating makes: items that paths lead to, and arguments of calls.
+	items Collection
+	args  []Collection
 }
 
 func (ev *evaluator) begin(env *Env, context Item) {
 	ev.context[0], ev.left = context, env.steps()
-	ev.resource, ev.root = &ev.context[0], &ev.context[0]
 	ev.outer.this = ev.context[:]
-	if env == nil {
-		return
-	}
-	ev.now, ev.trace = env.Now, env.Trace
-	if env.Resource != nil {
-		ev.resource, ev.root = env.Resource, env.Resource
-	}
-	if env.Root != nil {
-		ev.root = env.Root
+	if env != nil {
+		ev.now, ev.trace = env.Now, env.Trace
 	}
 }
 
+// maxSpare is how many items a spare evaluator has memory for.
+const maxSpare = 64
+
+// release makes ev spare, without what it knows of a resource.
 func (ev *evaluator) release() {
-	*ev = evaluator{}
+	items, args := ev.items[:0], ev.args[:0]
+	if cap(items) > maxSpare || cap(args) > maxSpare {
+		items, args = nil, nil
+	}
+	clear(items[:cap(items)])
+	clear(args[:cap(args)])
+	*ev = evaluator{items: items, args: args}
 	evaluators.Put(ev)
 }
 
@@ -167,20 +169,20 @@ func (ev *evaluator) member(n *Member, s *scope) (Collection, error) {
 			return input, nil
 		}
 	}
-	var out Collection
+	first := len(ev.items)
 	for _, it := range input {
 		if it.doc == nil {
 			continue
 		}
 		it.doc.walk(it.at, names, func(at int32, end bool) bool {
 			if end {
-				out = append(out, it.doc.item(at))
+				ev.items = append(ev.items, it.doc.item(at))
 			}
 			ev.left--
 			return ev.left >= 0
 		})
 	}
-	return out, ev.spend(len(names))
+	return slices.Clip(ev.items[first:]), ev.spend(len(names))
 }
 
 // exists tells whether there is something at the end of a path from the context, without
@@ -284,12 +286,12 @@ func special(name string, s *scope) (Collection, error) {
 
 func (ev *evaluator) constant(name string) (Collection, error) {
 	switch name {
-	case "resource":
-		return Collection{*ev.resource}, nil
+	case "resource", "context":
+		resource, _ := ev.context[0].resources()
+		return Collection{resource}, nil
 	case "rootResource":
-		return Collection{*ev.root}, nil
-	case "context":
-		return Collection{*ev.resource}, nil
+		_, root := ev.context[0].resources()
+		return Collection{root}, nil
 	case "ucum":
 		return Collection{Text("http://unitsofmeasure.org")}, nil
 	case "sct":

@@ -125,9 +125,12 @@ func (d *Doc) place(at int32) Place {
 	return p
 }
 
-// Resources gives the resource that an element stands in, and that which holds
+// resources gives the resource that an element stands in, and that which holds
 // the former if it is contained: %resource and %rootResource.
-func (it Item) Resources() (resource, root Item) {
+func (it Item) resources() (resource, root Item) {
+	if it.doc == nil {
+		return it, it
+	}
 	at := it.doc.resourceAt(it.at)
 	resource, root = it.doc.item(at), it.doc.item(at)
 	if n := &it.doc.nodes[at]; n.name == "contained" && n.parent >= 0 {
