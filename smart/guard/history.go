@@ -33,11 +33,11 @@ func (r *Repository) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Pag
 	if fhir.Is(err, fhir.CodeNotFound) {
 		return fhir.Page{}, notFound(q.Key)
 	}
-	if err == nil && len(page.Resources) == 0 && q.Cursor == "" {
-		// Nothing of what was asked for: a matter of dates only if the resource is
-		// seen at all.
-		if _, err := r.Read(ctx, q.Key); err != nil && !fhir.Is(err, fhir.CodeDeleted) {
-			return fhir.Page{}, err
+	if err != nil || len(page.Resources) == 0 && q.Cursor == "" {
+		// Nothing of what was asked for, a matter of dates, or why it cannot be told: only
+		// if the resource is seen at all.
+		if _, hidden := r.Read(ctx, q.Key); hidden != nil && !fhir.Is(hidden, fhir.CodeDeleted) {
+			return fhir.Page{}, hidden
 		}
 	}
 	return page, err

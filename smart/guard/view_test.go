@@ -197,6 +197,30 @@ func TestVersionsAreJudgedOneByOne(t *testing.T) {
 	}
 }
 
+// forgetful is an EHR that cannot say what anything was like.
+type forgetful struct{ fhir.Repository }
+
+func (r forgetful) History(ctx context.Context, q fhir.HistoryQuery) (fhir.Page, error) {
+	if _, err := r.Read(ctx, q.Key); err != nil {
+		return fhir.Page{}, err
+	}
+	return fhir.Page{}, fhir.Errorf(fhir.CodeNotSupported, "http._at", "The EHR does not say what %s was like then.", q.Key)
+}
+
+func TestWhyAHistoryCannotBeToldIsToldToThoseWhoSeeIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, `{"resourceType":"Patient","id":"p"}`, `{"resourceType":"Patient","id":"q"}`)
+	f.Inner = forgetful{f.records}
+	ctx := as(t, access.Patient, "Patient/p", "p", "patient/*.rs")
+	for id, want := range map[string]fhir.IssueCode{"p": fhir.CodeNotSupported, "q": fhir.CodeNotFound, "never": fhir.CodeNotFound} {
+		key := fhir.Key{Type: "Patient", ID: id}
+		_, err := f.History(ctx, fhir.HistoryQuery{Key: key, Count: 1})
+		if _, unseen := f.Read(ctx, key); code(err) != want || want == fhir.CodeNotFound && told(key, nil, err) != told(key, nil, unseen) {
+			t.Errorf("E9 the history of %s: %v", key, err)
+		}
+	}
+}
+
 func TestWhatIsDeletedIsGoneOnlyForThoseWhoSawIt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, `{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p"}}`)
