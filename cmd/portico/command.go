@@ -61,7 +61,7 @@ func names() string {
 func help(w io.Writer) {
 	fmt.Fprintf(w, "Portico serves an EHR as SMART on FHIR R4.\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  portico %-8s %-31s %s\n", c.name, c.synopsis, c.about)
+		fmt.Fprintf(w, "  portico %-8s %-38s %s\n", c.name, c.synopsis, c.about)
 	}
 	fmt.Fprintf(w, "\nEach explains its flags with -h. To try it: portico serve --demo\n")
 }

@@ -104,9 +104,11 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	if err != nil {
 		return err
 	}
-	if err := serveMetrics(ctx, c, server, st); err != nil {
+	endMetrics, err := serveMetrics(ctx, c, server, st)
+	if err != nil {
 		return err
 	}
+	defer endMetrics()
 	defer openDesk(ctx, office{store: st, log: log, config: c, types: types, server: server, chart: chart})()
 	if err := banner(std.out, c); err != nil {
 		return err
@@ -117,32 +119,45 @@ func serve(ctx context.Context, args []string, env func(string) string, std stre
 	return err
 }
 
-// serveMetrics opens the second listener, when there is to be one. It lives as
-// long as ctx.
-func serveMetrics(ctx context.Context, c Config, server *rest.Server, st store.Store) error {
+// serveMetrics opens the second listener, when there is to be one. The function that it
+// gives closes it.
+func serveMetrics(ctx context.Context, c Config, server *rest.Server, st store.Store) (end func(), err error) {
 	if c.Metrics.Listen == "" {
-		return nil
+		return func() {}, nil
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics.Listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s for metrics: %w. Choose another with --metrics-listen", c.Metrics.Listen, plainCause(err))
+		return nil, fmt.Errorf("cannot listen on %s for metrics: %w. Choose another with --metrics-listen", c.Metrics.Listen, plainCause(err))
 	}
-	if s, ok := st.(store.Committer); ok {
-		server.Metrics.Count("portico_store_writes_total", "Writes that the store has committed.", func() float64 {
-			calls, _ := s.Commits()
-			return float64(calls)
-		})
-		server.Metrics.Count("portico_store_commits_total", "Commits of the store, each of one or more writes and one wait for the disk.", func() float64 {
-			_, groups := s.Commits()
-			return float64(groups)
-		})
-	}
+	countCommits(server.Metrics, st)
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		if err := server.Metrics.Serve(ctx, ln); err != nil {
 			server.Log.Error("metrics ended", "cause", err)
 		}
 	}()
-	return nil
+	return func() {
+		stop()
+		<-done
+	}, nil
+}
+
+// countCommits adds what a store knows of its writes.
+func countCommits(m *rest.Metrics, st store.Store) {
+	s, ok := st.(store.Committer)
+	if !ok {
+		return
+	}
+	m.Count("portico_store_writes_total", "Writes that the store has committed.", func() float64 {
+		calls, _ := s.Commits()
+		return float64(calls)
+	})
+	m.Count("portico_store_commits_total", "Commits of the store, each of one or more writes and one wait for the disk.", func() float64 {
+		_, groups := s.Commits()
+		return float64(groups)
+	})
 }
 
 // defaultBase is where a browser on this machine finds the server.
