@@ -7,6 +7,8 @@
 // deletions, and collections without such a field, are then not seen. What Portico keeps beside
 // the EHR's documents is part of the resources: its changes are told, too, and move the `updated` field.
 //
+// Nothing in the server follows a Feed yet: it is for subscriptions.
+//
 // A change is told at least once, in order for each resource; which content it has is for
 // the listener to read. The package decides nothing about who may know of it.
 //
