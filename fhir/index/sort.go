@@ -52,6 +52,11 @@ func (p *param) stretches() []store.Stretch {
 // Without finds documents that have none of the strings that the stretches
 // select.
 func (c *Compiler) Without(stretches []store.Stretch) store.Filter {
+	return store.Not{Filter: c.With(stretches)}
+}
+
+// With finds documents that have one of them.
+func (c *Compiler) With(stretches []store.Stretch) store.Filter {
 	var any store.Or
 	for _, s := range stretches {
 		high := store.Bound{Value: store.String(s.Prefix + s.High)}
@@ -61,5 +66,5 @@ func (c *Compiler) Without(stretches []store.Stretch) store.Filter {
 		low := store.Bound{Value: store.String(s.Prefix + s.Low), Inclusive: true}
 		any = append(any, store.Elem{Path: c.Field, Where: store.Range{Low: &low, High: &high}})
 	}
-	return store.Not{Filter: any}
+	return any
 }
