@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"net/url"
 	"slices"
@@ -220,7 +219,7 @@ func identifiers(raw []byte) []identifier {
 
 // conditionalReferences calls each for the conditional references of a resource.
 func conditionalReferences(raw []byte, each func(ref string)) {
-	if bytes.IndexByte(raw, '?') < 0 {
+	if !questioned(raw) {
 		return
 	}
 	fhirbundle.References(raw, func(ref string) {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -12,6 +13,9 @@ import (
 // conditional references. What cannot be resolved makes an *fhir.Error. Without anything
 // to replace it gives the same bytes.
 func (r *run) rewrite(ctx context.Context, u unit) ([]byte, error) {
+	if u.links == nil && !questioned(u.raw) {
+		return u.raw, nil
+	}
 	var issues []fhir.Issue
 	out, err := fhirbundle.Rewrite(u.raw, fhirbundle.Links(u.links), func(ref string) (string, error) {
 		to, err := r.target(ctx, u.links, ref)
@@ -28,6 +32,12 @@ func (r *run) rewrite(ctx context.Context, u unit) ([]byte, error) {
 		return nil, &fhir.Error{Issues: issues}
 	}
 	return out, nil
+}
+
+// questioned reports whether there may be a question mark in the text of a resource, as
+// conditional references have.
+func questioned(raw []byte) bool {
+	return bytes.IndexByte(raw, '?') >= 0 || bytes.Contains(raw, []byte(`\u003`))
 }
 
 // target gives what a Reference.reference becomes.

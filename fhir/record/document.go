@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"time"
@@ -64,9 +65,13 @@ type version struct {
 // <Type>_history historyID.
 func encode(id string, v version) store.Doc {
 	if v.packed.data == nil && !v.deleted {
-		v.packed = pack(v.body)
+		v.packed = new(packer).pack(v.body)
 	}
-	start, doc := bsoncore.AppendDocumentStart(make([]byte, 0, len(id)+len(v.packed.data)+64))
+	size := len(id) + len(v.owner) + len(v.packed.data) + 160 // at most, without the keys
+	for _, k := range v.entries.Keys {
+		size += keyOverhead + len(k)
+	}
+	start, doc := bsoncore.AppendDocumentStart(make([]byte, 0, size))
 	doc = bsoncore.AppendStringElement(doc, fieldID, id)
 	doc = bsoncore.AppendInt64Element(doc, fieldVersion, v.number)
 	doc = bsoncore.AppendDateTimeElement(doc, fieldUpdated, v.updated.UnixMilli())
@@ -108,10 +113,16 @@ func appendOrigin(doc []byte, v version) []byte {
 	return doc
 }
 
+// keyOverhead is what an element of an array takes beside its text, at most.
+const keyOverhead = 16
+
+// appendKeys writes an array of strings (BSON 1.1, string and array).
 func appendKeys(doc []byte, keys []string) []byte {
 	start, doc := bsoncore.AppendArrayElementStart(doc, fieldKeys)
 	for i, k := range keys {
-		doc = bsoncore.AppendStringElement(doc, strconv.Itoa(i), k)
+		doc = strconv.AppendInt(append(doc, byte(bson.TypeString)), int64(i), 10)
+		doc = binary.LittleEndian.AppendUint32(append(doc, 0), uint32(len(k)+1))
+		doc = append(append(doc, k...), 0)
 	}
 	doc, err := bsoncore.AppendArrayEnd(doc, start)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestBodiesAreUnpackedAsTheyWere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		parts := rapid.SliceOfN(rapid.OneOf(rapid.String(), rapid.SampledFrom(strings.Split(string(dictionary1), "\n"))), 0, 20).Draw(t, "parts")
 		body := []byte(strings.Join(parts, ","))
-		got, ok := pack(body).unpack()
+		got, ok := new(packer).pack(body).unpack()
 		if !ok || !bytes.Equal(got, body) {
 			t.Fatalf("%q comes back as %q (%v)", body, got, ok)
 		}
@@ -42,7 +42,7 @@ func TestBodiesThatWerePackedWithoutADictionaryCanBeRead(t *testing.T) {
 
 func TestDamagedBodiesAreRefused(t *testing.T) {
 	t.Parallel()
-	whole := pack([]byte(strings.Repeat(string(dictionary1[:500]), 4)))
+	whole := new(packer).pack([]byte(strings.Repeat(string(dictionary1[:500]), 4)))
 	if whole.subtype != subtypeDict1 {
 		t.Fatalf("subtype %x", whole.subtype)
 	}

@@ -19,6 +19,7 @@ type plan struct {
 	ops     []store.Op
 	results []fhir.Result
 	before  []fhir.Result // of changes that are planned elsewhere
+	packer  packer
 }
 
 // add plans one change to a resource whose current version is cur, number 0 when
@@ -91,6 +92,9 @@ func (p *plan) add(c fhir.Change, cur version) error {
 
 // write puts next in the place of cur, which moves to the history.
 func (p *plan) write(key fhir.Key, cur, next version) {
+	if !next.deleted {
+		next.packed = p.packer.pack(next.body)
+	}
 	doc := encode(key.ID, next)
 	if cur.number == 0 {
 		p.ops = append(p.ops, store.Op{Kind: store.Insert, Collection: collection(key.Type), Doc: doc})
