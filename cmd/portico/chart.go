@@ -3,53 +3,41 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/portico-fhir/portico/fhir/chartmap"
 )
 
-// chartTools are the subcommands of chart.
-func chartTools() []tool {
-	return []tool{
+// chart has the tools for the chart map.
+func chart(ctx context.Context, args []string, env func(string) string, std streams) error {
+	return do(ctx, "chart", []deed{
 		{"lint", "FILE", lint},
 		{"test", "--store … --chart FILE [--cases FILE]", testChart},
 		{"explain", "'TYPE?…' | put|create|delete KEY [BODY]", explainChart},
 		{"coverage", "PROFILE…", coverChart},
 		{"doctor", "--store … --chart FILE", examineChart},
 		{"infer", "--store … DATABASE.COLLECTION…", inferChart},
-	}
+		{"schema", "", chartSchema},
+	}, args, env, std)
 }
 
-type tool struct {
-	name, synopsis string
-	run            func(ctx context.Context, args []string, env func(string) string, std streams) error
-}
-
-func chart(ctx context.Context, args []string, env func(string) string, std streams) error {
-	var names []string
-	for _, t := range chartTools() {
-		names = append(names, t.name)
-		if len(args) > 0 && t.name == args[0] {
-			return t.run(ctx, args[1:], env, std)
-		}
+// chartSchema prints the JSON Schema of chart maps.
+func chartSchema(_ context.Context, f *flag.FlagSet, args []string, _ func(string) string, std streams) error {
+	if help, err := parse(f, args, std.out); help || err != nil {
+		return err
 	}
-	if len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
-		for _, t := range chartTools() {
-			fmt.Fprintf(std.out, "portico chart %s %s\n", t.name, t.synopsis)
-		}
-		fmt.Fprintf(std.out, "\nEach explains its flags with -h.\n")
-		return nil
+	if f.NArg() > 0 {
+		return usageError{fmt.Errorf("chart schema takes no arguments, but got %q", f.Arg(0))}
 	}
-	return usageError{fmt.Errorf("say what to do with the chart map: %s", strings.Join(names, ", "))}
+	_, err := fmt.Fprint(std.out, chartmap.JSONSchema())
+	return err
 }
 
 // lint prints all that is wrong with a chart map, as file:line:column: message.
 // Warnings alone are no failure.
-func lint(_ context.Context, args []string, _ func(string) string, std streams) error {
+func lint(_ context.Context, f *flag.FlagSet, args []string, _ func(string) string, std streams) error {
 	var c Config
-	f := newFlags("chart lint")
 	f.StringVar(&c.Chart, "chart", "", "chart map `file`")
 	f.BoolVar(&c.Demo, "demo", false, "check the chart map of the demo clinic")
 	if help, err := parse(f, args, std.out); help || err != nil {

@@ -78,9 +78,8 @@ func (t *chartFlags) print(std streams, finding any, people func(io.Writer)) err
 
 // testChart holds the laws of a chart map on the clinic's own documents, and carries out
 // cases. It fails when one is broken.
-func testChart(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+func testChart(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
 	var t chartFlags
-	f := newFlags("chart test")
 	t.declare(f, env, "print the findings as JSON")
 	sample := f.Int("sample", 200, "how many `resources` of each type to look at")
 	cases := f.String("cases", "", "YAML `file` with documents, the resources they are, and what requests change in them")
@@ -151,9 +150,8 @@ func (t *chartFlags) cases(ctx context.Context, m *chartmap.Map, file string, st
 }
 
 // examineChart reports what is wrong with the clinic's documents.
-func examineChart(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+func examineChart(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
 	var t chartFlags
-	f := newFlags("chart doctor")
 	t.declare(f, env, "print the findings as JSON")
 	limit := f.Int("limit", 0, "how many `resources` of each type to look at; 0 for all")
 	if help, err := parse(f, args, std.out); help || err != nil {
@@ -209,9 +207,8 @@ func printHealth(w io.Writer, name string, h *checkup.Health) {
 }
 
 // coverChart compares the chart map with profiles.
-func coverChart(_ context.Context, args []string, env func(string) string, std streams) error {
+func coverChart(_ context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error {
 	var t chartFlags
-	f := newFlags("chart coverage")
 	t.declare(f, env, "print the findings as JSON")
 	if help, err := parse(f, args, std.out); help || err != nil {
 		return err
@@ -249,7 +246,7 @@ func coverChart(_ context.Context, args []string, env func(string) string, std s
 
 // explainChart says how a search is answered, or what a write would change. A write is
 // planned, never carried out.
-func explainChart(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+func explainChart(ctx context.Context, _ *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
 	method := map[string]fhir.Method{"put": fhir.Put, "create": fhir.Create, "delete": fhir.Delete}
 	if len(args) == 0 || method[args[0]] == 0 {
 		return explainCommand(ctx, args, env, std)

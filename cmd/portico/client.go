@@ -21,7 +21,7 @@ func apps(ctx context.Context, args []string, env func(string) string, std strea
 		{"add", "ID --name NAME --kind public|secret|jwt --scope SCOPES [--redirect URI] …", clientAdd},
 		{"list", "", clientList},
 		{"remove", "ID", clientRemove},
-	}, nil, args, env, std)
+	}, args, env, std)
 }
 
 // clientFlags are what a registration can say.

@@ -19,7 +19,7 @@ func commands() []command {
 	return []command{
 		{"serve", "[flags]", "answer FHIR requests; --demo needs nothing else", serve},
 		{"load", "[flags] FILE|DIR|-", "bring in resources, Bundles and NDJSON, gzipped or not", loadFiles},
-		{"chart", "lint|test|explain|coverage|doctor|infer", "what a chart map makes of an EHR", chart},
+		{"chart", "lint|test|explain|coverage|doctor|infer|schema", "what a chart map makes of an EHR", chart},
 		{"explain", "'TYPE?QUERY' [flags]", "say how the store answers a search", explainCommand},
 		{"reindex", "[flags]", "make the index entries of records again, online", reindex},
 		{"backup", "FILE [flags]", "copy an embedded store to a file, also while a server has it open", backup},

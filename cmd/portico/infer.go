@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -14,12 +15,11 @@ import (
 
 // inferChart drafts a chart map from documents of the collections that are named. It
 // only reads.
-func inferChart(ctx context.Context, args []string, env func(string) string, std streams) (err error) {
+func inferChart(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) (err error) {
 	c := defaultConfig()
 	if uri := env("PORTICO_STORE"); uri != "" {
 		c.Store.URI = storeURI(uri)
 	}
-	f := newFlags("chart infer")
 	f.StringVar((*string)(&c.Store.URI), "store", string(c.Store.URI), "mongodb://…, sqlite:`DIR` or, with --demo, memory:")
 	f.BoolVar(&c.Store.MongoDev, "mongo-dev", false, "accept a MongoDB without transactions or journal: nothing is written")
 	f.BoolVar(&c.Demo, "demo", false, "look at the demo clinic")

@@ -11,7 +11,7 @@ import (
 func keys(ctx context.Context, args []string, env func(string) string, std streams) error {
 	return do(ctx, "keys", []deed{
 		{"rotate", "[flags]", keysRotate},
-	}, nil, args, env, std)
+	}, args, env, std)
 }
 
 // rotateKeys makes a new key.

@@ -32,9 +32,9 @@ func TestExitCodes(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, purge, review, user, client, keys, bench, version"},
+		{"nothing to do is wrong use", "", 2, "serve, load, chart, explain, reindex, backup, purge, review, user, client, keys, bench, version"},
 		{"an unknown subcommand is wrong use", "sevre", 2, `no subcommand "sevre"`},
-		{"a later subcommand of user says so", "user invite amy", 2, "not available in this version"},
+		{"what a subcommand does not do", "user invite amy", 2, "There are: add, list"},
 		{"user without a word is wrong use", "user", 2, "add, list, passwd, disable, enable"},
 		{"an unknown word of client is wrong use", "client ad", 2, "add, list, remove"},
 		{"chart without a word is wrong use", "chart", 2, "lint, test, explain, coverage, doctor, infer"},

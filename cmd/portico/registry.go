@@ -13,14 +13,14 @@ import (
 	"github.com/portico-fhir/portico/smart/account"
 )
 
-// deed is one of the things that a subcommand with an administrator's registry does.
+// deed is one of the things that a subcommand does.
 type deed struct {
 	name, synopsis string
 	run            func(ctx context.Context, f *flag.FlagSet, args []string, env func(string) string, std streams) error
 }
 
 // do runs the deed that args begin with.
-func do(ctx context.Context, command string, deeds []deed, later, args []string, env func(string) string, std streams) error {
+func do(ctx context.Context, command string, deeds []deed, args []string, env func(string) string, std streams) error {
 	var names []string
 	for _, d := range deeds {
 		names = append(names, d.name)
@@ -39,9 +39,6 @@ func do(ctx context.Context, command string, deeds []deed, later, args []string,
 		if d.name == args[0] {
 			return d.run(ctx, newFlags(command+" "+d.name), args[1:], env, std)
 		}
-	}
-	if slices.Contains(later, args[0]) {
-		return usageError{fmt.Errorf("%s %s is not available in this version", command, args[0])}
 	}
 	return usageError{fmt.Errorf("%s: there is no %q. There are: %s", command, args[0], strings.Join(names, ", "))}
 }

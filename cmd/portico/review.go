@@ -22,7 +22,7 @@ func reviews(ctx context.Context, args []string, env func(string) string, std st
 		{"show", "ID [--chart FILE]", reviewShow},
 		{"accept", "ID [--chart FILE] [--reason TEXT]", reviewAccept},
 		{"reject", "ID [--chart FILE] [--reason TEXT]", reviewReject},
-	}, nil, args, env, std)
+	}, args, env, std)
 }
 
 // reviewing is what all errands about reviews need to know: the EHR's chart map, by which the changes are made.

@@ -26,7 +26,7 @@ func users(ctx context.Context, args []string, env func(string) string, std stre
 		{"passwd", "LOGIN", userPassword},
 		{"disable", "LOGIN", userDisable},
 		{"enable", "LOGIN", userEnable},
-	}, []string{"invite"}, args, env, std)
+	}, args, env, std)
 }
 
 func accounts(st store.Store) *account.Accounts {

@@ -176,7 +176,7 @@ func (l *loader) file(n *yaml.Node, what string) []byte {
 	if name == "" {
 		return nil
 	}
-	full := path.Join(path.Dir(l.dir), name)
+	full := path.Join(path.Dir(l.mapPath), name)
 	if l.files == nil || !fs.ValidPath(full) {
 		l.add(n, "use a path relative to the chart map, without ..", "%s: %q cannot be opened", what, name)
 		return nil

@@ -28,7 +28,7 @@ func Load(data []byte, name string) (*Map, error) {
 // LoadFS is Load with the code tables read from files, in which the chart map's
 // path is path.
 func LoadFS(files fs.FS, path string, data []byte, name string) (*Map, error) {
-	l := &loader{files: files, dir: path}
+	l := &loader{files: files, mapPath: path}
 	l.problems.file = name
 	m := l.load(data)
 	if errs := l.sorted(false); len(errs) > 0 {
@@ -38,20 +38,11 @@ func LoadFS(files fs.FS, path string, data []byte, name string) (*Map, error) {
 	return m, nil
 }
 
-// Lint reads a chart map as Load does and gives errors and warnings together, in
-// the order of the file.
-func Lint(data []byte, name string) Problems {
-	l := &loader{files: os.DirFS(filepath.Dir(name)), dir: filepath.Base(name)}
-	l.problems.file = name
-	l.load(data)
-	return append(l.sorted(false), l.sorted(true)...)
-}
-
 // loader reads one chart map.
 type loader struct {
 	problems
-	files fs.FS
-	dir   string // of the chart map within files, with its name
+	files   fs.FS
+	mapPath string // of the chart map within files
 
 	m             *Map
 	database      string
