@@ -27,9 +27,6 @@ func startSweeper(s *Store) *sweeper {
 				return
 			case <-tick.C:
 			}
-			if s.packed.Load() {
-				continue // to look for them would end that
-			}
 			if err := s.sweep(ctx, s.opts.Now()); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 				s.opts.Log.Warn("expired documents could not be removed", "error", err)
 			}

@@ -96,7 +96,8 @@ type Store struct {
 	catalog atomic.Pointer[catalog]
 
 	versions versions
-	packed   atomic.Bool // entries may be missing where a search looks for them
+	packs    atomic.Bool // edits are packed
+	packed   sync.Map    // iid of each index that lacks some of them
 	strings  *numbered
 	sweeper  *sweeper
 	making   sync.Map // counters on their way

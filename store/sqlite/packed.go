@@ -81,7 +81,9 @@ func (w *writer) pack(fresh batch, due int, freeze bool) error {
 	}
 	w.next = next
 	w.store.versions.put(next)
-	w.store.packed.Store(true)
+	for _, q := range fresh.parts {
+		w.store.packed.Store(q.iid, true)
+	}
 	return nil
 }
 
@@ -139,7 +141,7 @@ func (w *writer) carryPacked(seq int64, due int) error {
 	return nil
 }
 
-// unpack carries out all that is packed, in as many transactions as it takes.
+// unpack carries out all that is packed, in as many transactions as it takes, and packs no more.
 func (w *writer) unpack() error {
 	for !w.packed.empty() {
 		if err := w.transact(func() error { return w.remember(batch{}, packedTidy, true) }); err != nil {
@@ -147,24 +149,27 @@ func (w *writer) unpack() error {
 		}
 		w.checkpoint(checkpointPages)
 	}
+	w.packing = false
+	w.store.packs.Store(false)
 	return nil
 }
 
 // searchable makes sure that a search finds all entries it may need. A store that is being loaded
 // becomes one as any other by it.
 func (s *Store) searchable(ctx context.Context, q store.Query) error {
-	if !s.packed.Load() || !slices.ContainsFunc(touched(q.Where, q.Order), func(field string) bool { return field != "_id" }) {
+	if !s.packs.Load() {
 		return nil
 	}
-	w := s.writer
-	return w.do(&request{ctx: ctx, alone: func() error {
-		err := w.unpack()
-		if err == nil {
-			w.packing = false
-			s.packed.Store(false)
+	coll := s.catalog.Load().collections[q.Collection]
+	if coll == nil || !slices.ContainsFunc(touched(q.Where, q.Order), func(field string) bool { return field != "_id" }) {
+		return nil
+	}
+	for _, ix := range coll.indexes {
+		if _, lacks := s.packed.Load(ix.iid); lacks {
+			return s.writer.do(&request{ctx: ctx, alone: s.writer.unpack})
 		}
-		return err
-	}})
+	}
+	return nil
 }
 
 // loadEdits reads the edits that the last transactions left to be carried out. What is more than a
@@ -185,15 +190,13 @@ func (w *writer) loadEdits() error {
 	if err := w.loadPacked(); err != nil {
 		return fmt.Errorf("sqlite: %s: %w", w.store.path, err)
 	}
+	w.store.packs.Store(true)
 	if w.packing {
 		return nil
 	}
 	w.store.opts.Log.Info("index entries that a load left are put in their places", "bytes", size)
 	w.packing = true
-	err = w.unpack()
-	w.packing = false
-	w.store.packed.Store(false)
-	return err
+	return w.unpack()
 }
 
 // loadPacked reads what portico_recent has, as it is.
@@ -216,11 +219,13 @@ func (w *writer) loadPacked() error {
 		default:
 			p.fresh, p.size = append(p.fresh, edits), p.size+len(edits)
 		}
-		return nil
+		return eachPart(edits, func(iid int64, _, _ []byte) error {
+			w.store.packed.Store(iid, true)
+			return nil
+		})
 	})
 	c.recent = last
 	w.store.versions.put(last)
-	w.store.packed.Store(!p.empty())
 	return err
 }
 

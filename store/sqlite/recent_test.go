@@ -116,7 +116,7 @@ func crashed(s *Store, dir string, opts Options) (*Store, error) {
 
 // compareContents reads the entries of a span upward and downward, in few and many lanes, and counts them.
 func compareContents(t *rapid.T, s *Store, ix *index, sp span, want []string) {
-	if err := s.searchable(context.Background(), store.Query{Where: store.Eq{Path: "k", Value: store.V(1)}}); err != nil {
+	if err := s.searchable(context.Background(), store.Query{Collection: "A", Where: store.Eq{Path: "k", Value: store.V(1)}}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := s.readers.get(context.Background())
