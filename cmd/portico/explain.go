@@ -73,8 +73,8 @@ func explainCommand(ctx context.Context, args []string, env func(string) string,
 	}
 	text, err := askServer(ctx, c.Store, f.Name(), &explaining{Asked: asked, JSON: asJSON, Stated: said}, std)
 	if !errors.Is(err, desk.ErrNobody) {
-		fmt.Fprint(std.out, text)
-		return err
+		_, failed := fmt.Fprint(std.out, text)
+		return errors.Join(err, failed)
 	}
 	st, log, done, err := openAside(ctx, &c, std)
 	if err != nil {
