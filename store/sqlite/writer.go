@@ -162,7 +162,9 @@ func (w *writer) run() {
 			}
 			idle.Reset(idleTime)
 		case <-idle.C:
-			w.tidy(func() bool { return len(w.queue) > 0 })
+			if !w.packing { // a load that waits for its input goes on soon
+				w.tidy(func() bool { return len(w.queue) > 0 })
+			}
 		}
 	}
 }
