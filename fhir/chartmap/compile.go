@@ -121,37 +121,12 @@ func (m *Mapping) factor(asked [][]cond) {
 
 // addFields adds the top-level fields that a filter reads.
 func addFields(fields []string, f store.Filter) []string {
-	path := ""
-	switch f := f.(type) {
-	case store.And:
-		for _, g := range f {
-			fields = addFields(fields, g)
+	store.EachPath(f, func(path string) {
+		name, _, _ := strings.Cut(path, ".")
+		if name != "" && !slices.Contains(fields, name) {
+			fields = append(fields, name)
 		}
-	case store.Or:
-		for _, g := range f {
-			fields = addFields(fields, g)
-		}
-	case store.Not:
-		fields = addFields(fields, f.Filter)
-	case store.Eq:
-		path = f.Path
-	case store.In:
-		path = f.Path
-	case store.Range:
-		path = f.Path
-	case store.Prefix:
-		path = f.Path
-	case store.Contains:
-		path = f.Path
-	case store.Exists:
-		path = f.Path
-	case store.Elem:
-		path = f.Path
-	}
-	name, _, _ := strings.Cut(path, ".")
-	if name != "" && !slices.Contains(fields, name) {
-		fields = append(fields, name)
-	}
+	})
 	return fields
 }
 
