@@ -216,9 +216,21 @@ func (s *Server) describe(t fhir.Type, c fhir.Capability) (resource, bool) {
 			}
 			r.SearchParam = append(r.SearchParam, own)
 		}
+		if len(c.Params) > 0 {
+			r.SearchParam = append(r.SearchParam, filter(t))
+		}
 	}
 	r.Operation = operations(s.Operations.For(t, c))
 	return r, len(r.Interaction) > 0
+}
+
+// filter declares _filter, which combines the other parameters.
+func filter(t fhir.Type) searchParam {
+	p, _ := search.Lookup(t, search.Filter) // R4 has it on every type
+	return searchParam{
+		Name: p.Name, Definition: p.URL, Type: p.Type,
+		Documentation: "Takes the other parameters, but for _text and _content; and, or and not(…) from left to right.",
+	}
 }
 
 // operations declares them; one that is on the type and on its resources once.

@@ -68,12 +68,23 @@ func TestStatement(t *testing.T) {
 		for _, p := range search.Params("Patient")[:2] {
 			want.SearchParam = append(want.SearchParam, searchParam{Name: p.Name, Definition: p.URL, Type: p.Type})
 		}
+		want.SearchParam = append(want.SearchParam, filter("Patient"))
 		want.Operation = []operated{
 			{"meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta", "Invoked on one resource."},
 			{"validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate", "Invoked on the type, or on one resource."},
 		}
 		if diff := cmp.Diff(want, got.Rest[0].Resource[1]); diff != "" {
 			t.Error(diff)
+		}
+	})
+	t.Run("G7.16 _filter is declared where there are parameters to combine", func(t *testing.T) {
+		t.Parallel()
+		declared := func(c fhir.Capability) bool {
+			r, _ := s.describe("Patient", c)
+			return slices.ContainsFunc(r.SearchParam, func(p searchParam) bool { return p.Name == "_filter" && p.Type == fhir.ParamSpecial })
+		}
+		if params := search.Params("Patient")[:1]; !declared(fhir.Capability{Search: true, Params: params}) || declared(fhir.Capability{Search: true}) || declared(fhir.Capability{Read: true, Params: params}) {
+			t.Error("_filter is not declared where it works, or elsewhere")
 		}
 	})
 	t.Run("G6 compartments and searches on several types are declared where they work", func(t *testing.T) {

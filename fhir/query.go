@@ -199,6 +199,34 @@ const (
 	ModLessEqual    Modifier = "le"
 )
 
+// Compares reports whether a modifier compares a text as a whole, by the order of code
+// points.
+func (m Modifier) Compares() bool {
+	switch m {
+	case ModEqual, ModUnequal, ModGreater, ModLess, ModGreaterEqual, ModLessEqual:
+		return true
+	}
+	return false
+}
+
+// Holds reports whether a value satisfies a modifier that compares, when strings.Compare of it
+// and of what is asked for gives order.
+func (m Modifier) Holds(order int) bool {
+	switch m {
+	case ModEqual:
+		return order == 0
+	case ModUnequal:
+		return order != 0
+	case ModGreater:
+		return order > 0
+	case ModLess:
+		return order < 0
+	case ModGreaterEqual:
+		return order >= 0
+	}
+	return m == ModLessEqual && order <= 0
+}
+
 // Prefix is a comparator before an ordered value (R4 3.1.1.4.3).
 type Prefix string
 

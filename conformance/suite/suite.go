@@ -58,6 +58,9 @@ func Run(t *testing.T, base string, types ...string) {
 		if r.does("search-type") {
 			t.Run("searching "+r.Type, func(t *testing.T) { searching(t, c, r) })
 			t.Run("shaping "+r.Type, func(t *testing.T) { shaping(t, c, r) })
+			if r.searchesBy("_filter") && r.searchesBy("_id") {
+				t.Run("filtering "+r.Type, func(t *testing.T) { filtering(t, c, r) })
+			}
 		}
 	}
 	if k := can.kind("Patient"); k != nil && k.does("search-type") {

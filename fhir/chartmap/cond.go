@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/portico-fhir/portico/store"
 )
@@ -98,8 +99,39 @@ func (i inside) match(doc store.Doc) bool {
 	}
 	values, err := bson.RawArray(v.Value).Values()
 	return err == nil && slices.ContainsFunc(values, func(e bson.RawValue) bool {
-		return e.Type == bson.TypeEmbeddedDocument && i.c.match(e.Value)
+		switch e.Type {
+		case bson.TypeEmbeddedDocument:
+			return i.c.match(e.Value)
+		case bson.TypeArray:
+			return false
+		}
+		return onValue(i.c.upper()) && i.c.match(unnamed(e))
 	})
+}
+
+// onValue reports whether a condition on an element is one on the element itself, not on its
+// fields.
+func onValue(f store.Filter) bool {
+	switch f := f.(type) {
+	case store.And:
+		return slices.ContainsFunc(f, onValue)
+	case store.Or:
+		return slices.ContainsFunc(f, onValue)
+	case store.Not:
+		return onValue(f.Filter)
+	case store.Range:
+		return f.Path == ""
+	case store.Prefix:
+		return f.Path == ""
+	case store.Contains:
+		return f.Path == ""
+	}
+	return false
+}
+
+// unnamed gives a document in which the path "" leads to a value.
+func unnamed(v bson.RawValue) store.Doc {
+	return store.Doc(bsoncore.NewDocumentBuilder().AppendValue("", bsoncore.Value{Type: bsoncore.Type(v.Type), Data: v.Value}).Build())
 }
 
 func inexact(c cond) bool { return !c.exact() }

@@ -17,7 +17,6 @@ import (
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
-	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
 const customPatients = `
@@ -168,7 +167,7 @@ func TestG7_20_ParametersOfOnesOwnLeadToTheEHRsFields(t *testing.T) {
 					t.Errorf("%s: %v", query, err)
 				}
 			}
-			o := newOracle(t, everything(t.Context(), t, r, fhir.Query{Type: "Patient", Count: 1000}), r.Map.Location, clinic.Today())
+			o := newOracle(t, r, everything(t.Context(), t, r, fhir.Query{Type: "Patient", Count: 1000}))
 			rapid.Check(t, func(rt *rapid.T) { o.compare(rt, r, "Patient", []int{1, 3, 7, 1000}) })
 			r.Others = nil
 			if after := r.Describe("Patient"); len(after.Params) != len(before.Params) {

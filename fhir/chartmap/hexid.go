@@ -52,12 +52,14 @@ func (h *hexID) search(s *seeker, path []step, t *test) cond {
 		present, _ := h.has()
 		return present
 	case t.kind == testToken && (h.typ == "string" || h.typ == "id" || h.typ == "code"):
+		present, _ := h.has()
 		if !t.token.AnySystem && t.token.System != "" || t.token.AnyCode {
-			return never
+			return t.unless(never, present)
 		}
-		return h.equals(t.token.Code)
+		return t.unless(h.equals(t.token.Code), present)
 	case t.kind == testURI && h.typ == "uri", t.kind == testCode:
-		return h.equals(t.uri)
+		present, _ := h.has()
+		return t.unless(h.equals(t.uri), present)
 	}
 	return s.refuse()
 }

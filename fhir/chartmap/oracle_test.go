@@ -8,9 +8,13 @@ import (
 	"time"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/path"
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/mongo"
+	"github.com/portico-fhir/portico/store/mongo/mongotest"
+	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
 // oracle answers queries by looking at every mapped resource. It shares nothing
@@ -23,6 +27,7 @@ type oracle struct {
 	found     map[*fhir.SearchParam][][]found // by resource
 	loc       *time.Location
 	now       time.Time
+	unequal   fhir.Modifier // ModUnequal where the store knows what it becomes
 }
 
 // found is one value that an expression yields.
@@ -32,8 +37,11 @@ type found struct {
 	raw  []byte
 }
 
-func newOracle(t testing.TB, all []fhir.Resource, loc *time.Location, now time.Time) *oracle {
-	o := &oracle{t: t, resources: all, found: map[*fhir.SearchParam][][]found{}, loc: loc, now: now}
+func newOracle(t testing.TB, r *chartmap.Repository, all []fhir.Resource) *oracle {
+	o := &oracle{t: t, resources: all, found: map[*fhir.SearchParam][][]found{}, loc: r.Map.Location, now: clinic.Today(), unequal: fhir.ModUnequal}
+	if _, ok := r.Store.(*mongo.Store); ok && !mongotest.Real() {
+		o.unequal = "" // the test server has no $and in $elemMatch
+	}
 	for _, r := range all {
 		doc, err := path.NewDoc(r.Body, schema.Model{})
 		if err != nil {
@@ -110,6 +118,9 @@ func (o *oracle) matches(i int, e fhir.Expr) bool {
 func (o *oracle) satisfies(f found, t fhir.Term) bool {
 	switch v := t.Value.(type) {
 	case fhir.TokenValue:
+		if t.Modifier == fhir.ModUnequal {
+			return otherToken(f, v)
+		}
 		return token(f, v)
 	case fhir.TokenSet:
 		return slices.ContainsFunc(v.Tokens(), func(v fhir.TokenValue) bool { return token(f, v) })
@@ -124,7 +135,7 @@ func (o *oracle) satisfies(f found, t fhir.Term) bool {
 		low, high, ok := o.span(f)
 		return ok && o.dateMatches(low, high, t.Prefix, v)
 	case fhir.URIValue:
-		return f.json == string(v)
+		return (f.json == string(v)) != (t.Modifier == fhir.ModUnequal)
 	case fhir.NumberValue:
 		return o.quantity(f).satisfies(t.Prefix, fhir.QuantityValue{NumberValue: v})
 	case fhir.QuantityValue:
@@ -132,6 +143,18 @@ func (o *oracle) satisfies(f found, t fhir.Term) bool {
 	}
 	o.t.Fatalf("no oracle for a %T", t.Value)
 	return false
+}
+
+// otherToken reports whether a code of the value is another one.
+func otherToken(f found, v fhir.TokenValue) bool {
+	if x, ok := f.json.(map[string]any); ok && f.typ == "CodeableConcept" {
+		codings, _ := x["coding"].([]any)
+		return slices.ContainsFunc(codings, func(c any) bool { return otherToken(found{typ: "Coding", json: c}, v) })
+	}
+	if x, ok := f.json.(map[string]any); ok && x["code"] == nil && x["value"] == nil {
+		return false
+	}
+	return !token(f, v)
 }
 
 func token(f found, v fhir.TokenValue) bool {
@@ -199,6 +222,20 @@ func textMatches(s, want string, m fhir.Modifier) bool {
 		return s == want
 	case fhir.ModContains:
 		return strings.Contains(store.Fold(s), store.Fold(want))
+	case fhir.ModEnds:
+		return strings.HasSuffix(store.Fold(s), store.Fold(want))
+	case fhir.ModEqual:
+		return store.Fold(s) == store.Fold(want)
+	case fhir.ModUnequal:
+		return store.Fold(s) != store.Fold(want)
+	case fhir.ModGreater:
+		return store.Fold(s) > store.Fold(want)
+	case fhir.ModGreaterEqual:
+		return store.Fold(s) >= store.Fold(want)
+	case fhir.ModLess:
+		return store.Fold(s) < store.Fold(want)
+	case fhir.ModLessEqual:
+		return store.Fold(s) <= store.Fold(want)
 	}
 	return strings.HasPrefix(store.Fold(s), store.Fold(want))
 }
@@ -243,6 +280,10 @@ func (o *oracle) dateMatches(low, high time.Time, p fhir.Prefix, v fhir.DateValu
 		return !low.Before(to)
 	case fhir.EB:
 		return !high.After(from)
+	case fhir.Overlaps:
+		return low.Before(to) && high.After(from)
+	case fhir.Contains:
+		return !low.After(from) && !high.Before(to)
 	case fhir.AP:
 		gap := o.now.Sub(from).Abs() / 10
 		return low.Before(to.Add(gap)) && high.After(from.Add(-gap))

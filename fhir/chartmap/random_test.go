@@ -22,7 +22,6 @@ import (
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/mongo/mongotest"
-	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
 // every is the chart map that uses the whole vocabulary.
@@ -248,7 +247,7 @@ func lawOn(t *testing.T, r *chartmap.Repository) {
 				t.Errorf("reading %s: %v\n got %s\nwant %s", res.Key, err, got.Body, res.Body)
 			}
 		}
-		o := newOracle(t, all, r.Map.Location, clinic.Today())
+		o := newOracle(t, r, all)
 		rapid.Check(t, func(rt *rapid.T) { o.compare(rt, r, typ, []int{3, 7, 1000}) })
 	}
 }

@@ -18,6 +18,7 @@ func modifiers() []fhir.Modifier {
 	return []fhir.Modifier{
 		fhir.ModMissing, fhir.ModExact, fhir.ModContains, fhir.ModIdentifier, fhir.ModOfType, fhir.ModText, fhir.ModAbove, fhir.ModBelow,
 		fhir.ModIn,
+		fhir.ModEqual, fhir.ModUnequal, fhir.ModEnds, fhir.ModGreater, fhir.ModLess, fhir.ModGreaterEqual, fhir.ModLessEqual,
 	}
 }
 
@@ -50,15 +51,17 @@ func fits(p *fhir.SearchParam, m fhir.Modifier, v fhir.Value) bool {
 	case fhir.BoolValue:
 		return m == fhir.ModMissing
 	case fhir.StringValue:
-		return p.Type == fhir.ParamString && (m == "" || m == fhir.ModExact || m == fhir.ModContains)
-	case fhir.TokenValue, fhir.TokenSet:
+		return p.Type == fhir.ParamString && (m == "" || m == fhir.ModExact || m == fhir.ModContains || m == fhir.ModEnds || m.Compares())
+	case fhir.TokenValue:
+		return p.Type == fhir.ParamToken && (m == "" || m == fhir.ModUnequal)
+	case fhir.TokenSet:
 		return p.Type == fhir.ParamToken && m == ""
 	case fhir.ReferenceValue:
 		return p.Type == fhir.ParamReference && m == ""
 	case fhir.DateValue:
 		return p.Type == fhir.ParamDate && m == ""
 	case fhir.URIValue:
-		return p.Type == fhir.ParamURI && m == ""
+		return p.Type == fhir.ParamURI && (m == "" || m == fhir.ModUnequal)
 	case fhir.QuantityValue:
 		return p.Type == fhir.ParamQuantity && m == ""
 	}

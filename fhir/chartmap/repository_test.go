@@ -138,7 +138,7 @@ func TestEveryAdvertisedParameterWorks(t *testing.T) {
 	r := demoRepository(t)
 	for _, typ := range r.Map.Types() {
 		all := everything(t.Context(), t, r, fhir.Query{Type: typ, Count: 10_000})
-		o := newOracle(t, all, r.Map.Location, clinic.Today())
+		o := newOracle(t, r, all)
 		for _, p := range r.Describe(typ).Params {
 			hits, some := 0, slices.ContainsFunc(o.values(p), func(vs []found) bool { return len(vs) > 0 })
 			terms := rapid.Custom(func(rt *rapid.T) fhir.Term { return o.term(rt, p) })
@@ -250,7 +250,7 @@ func TestFurtherSortKeysDecideBetweenEqualOnes(t *testing.T) {
 	if err != nil || len(all) != int(*page.Total) {
 		t.Fatalf("%d of %d, %v", len(all), *page.Total, err)
 	}
-	o := newOracle(t, all, r.Map.Location, clinic.Today())
+	o := newOracle(t, r, all)
 	dates := o.values(param("date"))
 	for i := 1; i < len(all); i++ {
 		if len(dates[i]) == 0 || len(dates[i-1]) == 0 || dates[i][0].json != dates[i-1][0].json {

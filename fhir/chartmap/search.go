@@ -94,6 +94,20 @@ func (q *query) anyOf(p *fhir.SearchParam, set fhir.TokenSet) (ask, error) {
 	return q.readAll(opOr, any)
 }
 
+// answers reports whether the EHR's fields tell what the modifier asks of such a value. A
+// number there has no precision of its own, which its operator co asks for.
+func (t *test) answers(p fhir.Prefix) bool {
+	switch t.modifier {
+	case "":
+		return t.kind != testNumber && t.kind != testQuantity || p != fhir.Contains
+	case fhir.ModUnequal:
+		return t.kind == testText || t.kind == testToken || t.kind == testURI
+	case fhir.ModExact, fhir.ModContains:
+		return t.kind == testText
+	}
+	return t.kind == testText && byReading(t.modifier)
+}
+
 // mismatched refuses a modifier or a kind of value that has no counterpart in the
 // EHR's fields.
 func mismatched(t fhir.Term) error {
@@ -127,11 +141,7 @@ func (q *query) value(t fhir.Term) (*test, error) {
 	case fhir.QuantityValue:
 		out.kind, out.quantity, out.stretches, text = testQuantity, v, stretches(t.Prefix, v.NumberValue), v.System+v.Code
 	}
-	plain := t.Modifier == "" || out.kind == testText && (t.Modifier == fhir.ModExact || t.Modifier == fhir.ModContains)
-	if out.kind == testNumber && t.Prefix == fhir.Contains {
-		plain = false // a number of the EHR has no precision
-	}
-	if kind, ok := testOf(t.Param.Type); !ok || kind != out.kind || !plain {
+	if kind, ok := testOf(t.Param.Type); !ok || kind != out.kind || !out.answers(t.Prefix) {
 		return nil, mismatched(t)
 	}
 	if !searchable(text) {
@@ -194,8 +204,11 @@ func (q *query) test(b *branch, p *fhir.SearchParam, t *test) cond {
 
 // id is the condition on the logical id.
 func (q *query) id(b *branch, t *test) cond {
-	if t.kind == testPresent {
+	switch {
+	case t.kind == testPresent:
 		return always
+	case t.modifier == fhir.ModUnequal:
+		return not(q.id(b, t.equal()))
 	}
 	what, ok := q.ids.parseIdent(t.token.Code)
 	if !ok || what.suffix != b.suffix || what.array != b.spreads() || t.token.AnyCode || !t.token.AnySystem && t.token.System != "" {

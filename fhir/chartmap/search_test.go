@@ -141,8 +141,13 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 	case fhir.ParamToken:
 		token := drawToken(rt, one, p.Name == "gender")
 		t.Value = token
-		if token.System != "" && rapid.Bool().Draw(rt, "set") {
-			t.Value = fhir.NewTokenSet([]fhir.TokenValue{token, {System: "urn:none", Code: "x"}})
+		switch rapid.IntRange(0, 3).Draw(rt, "as") {
+		case 0:
+			t.Modifier = o.unequal
+		case 1:
+			if token.System != "" {
+				t.Value = fhir.NewTokenSet([]fhir.TokenValue{token, {System: "urn:none", Code: "x"}})
+			}
 		}
 	case fhir.ParamString:
 		t.Modifier, t.Value = drawString(rt, one)
@@ -150,6 +155,9 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 		t.Value = drawReference(rt, one)
 	case fhir.ParamDate:
 		t.Prefix, t.Value = drawDate(rt, one)
+		if rapid.IntRange(0, 4).Draw(rt, "operator") == 0 {
+			t.Prefix = rapid.SampledFrom([]fhir.Prefix{fhir.Contains, fhir.Overlaps}).Draw(rt, "of _filter")
+		}
 	case fhir.ParamQuantity:
 		t.Prefix, t.Value = o.drawQuantity(rt, one)
 	case fhir.ParamNumber:
@@ -158,6 +166,7 @@ func (o *oracle) term(rt *rapid.T, p *fhir.SearchParam) fhir.Term {
 	default:
 		uri := rapid.SampledFrom([]string{"urn:x", fmt.Sprint(one.json)}).Draw(rt, "uri")
 		t.Value = fhir.URIValue(strings.ReplaceAll(uri, "\uFFFD", "x"))
+		t.Modifier = rapid.SampledFrom([]fhir.Modifier{"", o.unequal}).Draw(rt, "modifier")
 	}
 	return t
 }
@@ -227,7 +236,9 @@ func drawString(rt *rapid.T, f found) (fhir.Modifier, fhir.StringValue) {
 	if s == "" || strings.ContainsRune(s, '\uFFFD') {
 		s = "e"
 	}
-	m := rapid.SampledFrom([]fhir.Modifier{"", fhir.ModExact, fhir.ModContains}).Draw(rt, "modifier")
+	m := rapid.SampledFrom([]fhir.Modifier{
+		"", fhir.ModExact, fhir.ModContains, fhir.ModEnds, fhir.ModEqual, fhir.ModUnequal, fhir.ModGreater, fhir.ModGreaterEqual, fhir.ModLess, fhir.ModLessEqual,
+	}).Draw(rt, "modifier")
 	return m, fhir.StringValue(s)
 }
 
@@ -468,7 +479,7 @@ func TestPushedDownSearchIsBruteForce(t *testing.T) {
 			r := repositoryOn(t, open, ops)
 			for _, typ := range r.Map.Types() {
 				all := everything(t.Context(), t, r, fhir.Query{Type: typ, Count: 10_000})
-				o := newOracle(t, all, r.Map.Location, clinic.Today())
+				o := newOracle(t, r, all)
 				counts := []int{max(1, len(all)/7), 50 + len(all)/3, 10_000}
 				rapid.Check(t, func(rt *rapid.T) { o.compare(rt, r, typ, counts) })
 			}

@@ -174,6 +174,13 @@ func (o *object) anyText(s *seeker, t *test, names ...string) cond {
 // token tests what R4 3.1.1.4.10 lists: system and code of one and the same Coding or
 // Identifier, or the value of a ContactPoint.
 func (o *object) token(s *seeker, t *test) cond {
+	if t.modifier == fhir.ModUnequal && o.typ != "CodeableConcept" {
+		code := "value"
+		if o.typ == "Coding" {
+			code = "code"
+		}
+		return t.unless(o.token(s, t.equal()), o.whole(s, code, "", nil, &test{kind: testPresent}))
+	}
 	is := func(text string) *test { return &test{kind: testCode, uri: text} }
 	code := "value"
 	switch o.typ {
@@ -274,13 +281,14 @@ func (l *literal) search(s *seeker, path []step, t *test) cond {
 			if l.typ == "code" && !t.token.AnySystem && impliedSystem(t.token.System, l.vs) {
 				holds = t.token.AnyCode || t.token.Code == l.value
 			}
+			holds = holds != (t.modifier == fhir.ModUnequal)
 			break
 		}
 		return s.refuse()
 	case testText:
 		holds = matchText(l.value, t)
 	case testURI, testCode:
-		holds = l.value == t.uri
+		holds = (l.value == t.uri) != (t.modifier == fhir.ModUnequal)
 	case testSort:
 		switch l.typ {
 		case "code", "string", "id", "uri", "url", "markdown":
@@ -313,6 +321,11 @@ func matchText(s string, t *test) bool {
 		return s == t.text
 	case fhir.ModContains:
 		return strings.Contains(store.Fold(s), t.text)
+	case fhir.ModEnds:
+		return strings.HasSuffix(store.Fold(s), t.text)
+	}
+	if t.modifier.Compares() {
+		return t.modifier.Holds(strings.Compare(store.Fold(s), t.text))
 	}
 	return strings.HasPrefix(store.Fold(s), t.text)
 }

@@ -27,36 +27,43 @@ func (t *text) search(s *seeker, path []step, q *test) cond {
 	case testToken:
 		switch t.typ {
 		case "code", "string", "id", "uri":
-		default:
-			return s.refuse()
+			present, _ := t.has()
+			return q.unless(t.token(&q.token), present)
 		}
-		fits := q.token.AnySystem || q.token.System == ""
-		switch {
-		case t.typ == "code" && !fits && impliedSystem(q.token.System, t.vs):
-			if q.token.AnyCode {
-				present, _ := t.has()
-				return present
-			}
-		case !fits || q.token.AnyCode:
-			return never
-		}
-		return t.equals(q.token.Code)
 	case testText:
 		if t.typ == "string" || t.typ == "markdown" {
 			return t.matches(q)
 		}
 	case testURI:
 		if t.typ == "uri" || t.typ == "url" {
-			return t.equals(q.uri)
+			present, _ := t.has()
+			return q.unless(t.equals(q.uri), present)
 		}
 	}
 	return s.refuse()
 }
 
+func (t *text) token(want *fhir.TokenValue) cond {
+	fits := want.AnySystem || want.System == ""
+	switch {
+	case t.typ == "code" && !fits && impliedSystem(want.System, t.vs):
+		if want.AnyCode {
+			present, _ := t.has()
+			return present
+		}
+	case !fits || want.AnyCode:
+		return never
+	}
+	return t.equals(want.Code)
+}
+
 // matches is a string search (R4 3.1.1.4.8).
 func (t *text) matches(q *test) cond {
-	if q.modifier == fhir.ModExact {
+	switch {
+	case q.modifier == fhir.ModExact:
 		return t.equals(q.text)
+	case byReading(q.modifier):
+		return t.reads(q)
 	}
 	var f store.Filter = store.Prefix{Path: t.path, Value: q.text, Fold: true}
 	if q.modifier == fhir.ModContains {
@@ -94,10 +101,11 @@ func (b *boolean) search(s *seeker, path []step, t *test) cond {
 		present, _ := b.has()
 		return present
 	case testToken:
+		present, _ := b.has()
 		if t.token.AnyCode || !t.token.AnySystem && t.token.System != "" || t.token.Code != "true" && t.token.Code != "false" {
-			return never
+			return t.unless(never, present)
 		}
-		return b.equals(t.token.Code == "true")
+		return t.unless(b.equals(t.token.Code == "true"), present)
 	}
 	return s.refuse()
 }
@@ -119,7 +127,7 @@ func (c *coded) search(s *seeker, path []step, t *test) cond {
 		present, _ := c.has()
 		return present
 	case testToken:
-		return c.token(t.token)
+		return t.unless(c.token(t.token), c.token(fhir.TokenValue{AnySystem: true, AnyCode: true}))
 	case testSort:
 		return c.sorted(s)
 	case testCode:

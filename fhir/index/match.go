@@ -176,8 +176,9 @@ func (v *value) reads(want string, m fhir.Modifier) bool {
 		return strings.Contains(have, wanted)
 	case fhir.ModEnds:
 		return have != "" && strings.HasSuffix(have, wanted)
-	case fhir.ModEqual, fhir.ModUnequal, fhir.ModGreater, fhir.ModLess, fhir.ModGreaterEqual, fhir.ModLessEqual:
-		return have != "" && compared(strings.Compare(have, wanted), m)
+	}
+	if m.Compares() {
+		return have != "" && m.Holds(strings.Compare(have, wanted))
 	}
 	return have != "" && strings.HasPrefix(have, wanted)
 }

@@ -13,23 +13,6 @@ import (
 // are those that begin with a byte that structures them.
 const plain = "\x05"
 
-// compared tells whether a text that compares so with another satisfies the modifier.
-func compared(order int, m fhir.Modifier) bool {
-	switch m {
-	case fhir.ModEqual:
-		return order == 0
-	case fhir.ModUnequal:
-		return order != 0
-	case fhir.ModGreater:
-		return order > 0
-	case fhir.ModLess:
-		return order < 0
-	case fhir.ModGreaterEqual:
-		return order >= 0
-	}
-	return order <= 0
-}
-
 // compared narrows to the texts that compare so with s. Entries tell it exactly, unless s is
 // as long as what they are cut to.
 func (c *compiler) compared(p *param, s string, m fhir.Modifier) Plan {

@@ -358,7 +358,7 @@ func (c *compiler) text(p *param, s string, m fhir.Modifier) Plan {
 	if p.Type != fhir.ParamString || m == fhir.ModContains || m == fhir.ModEnds {
 		return c.maybe(p.code)
 	}
-	if m != "" && m != fhir.ModExact {
+	if m.Compares() {
 		return c.compared(p, s, m)
 	}
 	key, whole := folded(s)

@@ -6,8 +6,8 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 )
 
-// paramFilter is the parameter whose value is an expression (R4 3.1.3).
-const paramFilter = "_filter"
+// Filter is the parameter whose value is an expression of the others (R4 3.1.3).
+const Filter = "_filter"
 
 // maxTests bounds the tests of one _filter; parentheses are bounded by maxNesting.
 const maxTests = 100

@@ -73,7 +73,7 @@ func (r *reader) chainTargets(param *fhir.SearchParam, rest string) []fhir.Type 
 	var targets []fhir.Type
 	for _, t := range candidates {
 		has := func(c *fhir.SearchParam) bool { return c.Name == next }
-		if next == "_has" || next == "_list" || next == paramFilter || slices.ContainsFunc(r.capability(t).Params, has) {
+		if next == "_has" || next == "_list" || next == Filter || slices.ContainsFunc(r.capability(t).Params, has) {
 			targets = append(targets, t)
 		}
 	}

@@ -239,7 +239,7 @@ func (r *reader) criterion(t fhir.Type, name string, p Pair, depth int) fhir.Exp
 	if name == "_list" {
 		return r.list(p)
 	}
-	if name == paramFilter {
+	if name == Filter {
 		return r.expression(t, p, depth)
 	}
 	link, rest, chained := strings.Cut(name, ".")
