@@ -133,9 +133,21 @@ func there(args []string) error {
 // feed loads what the arguments name.
 func feed(ctx context.Context, l *load.Loader, args []string, in io.Reader) (load.Summary, error) {
 	if args[0] == "-" {
-		return l.Reader(ctx, "stdin", in)
+		return l.Reader(ctx, "stdin", until(ctx, in))
 	}
 	return l.Paths(ctx, args...)
+}
+
+// until reads what comes in as long as ctx lasts. It may wait for more for ever: whoever sends does not
+// know that nobody reads.
+func until(ctx context.Context, in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = w.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		_, err := io.Copy(w, in)
+		_ = w.CloseWithError(err)
+	}()
+	return r
 }
 
 func progress(w io.Writer) func(load.Summary) {

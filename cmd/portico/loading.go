@@ -64,7 +64,7 @@ type welcome struct {
 const (
 	// loadBatch is how many resources a server writes at a time for a load: as long as that takes,
 	// others wait who write.
-	loadBatch = 100
+	loadBatch = 50
 	// loadWorkers is how many batches are made ready while the server writes one.
 	loadWorkers = 2
 	// maxLoadBatch bounds the bytes of a batch, besides its last resource.
@@ -251,7 +251,14 @@ func loadThrough(ctx context.Context, server *desk.Call, args []string, std stre
 	r := &remote{server: server, loadable: setOf(a.Welcome.Loadable), identified: setOf(a.Welcome.Identified)}
 	l := newLoader(r, a.Welcome.Base, std)
 	l.Workers, l.Batch, l.MaxResource = loadWorkers, loadBatch, a.Welcome.Most
-	sum, err := feed(ctx, l, args, std.in)
+	loading, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // there may be nothing to ask for long, as nothing comes in
+		<-server.Done()
+		_, err := server.Result(ctx)
+		cancel(err)
+	}()
+	sum, err := feed(loading, l, args, std.in)
 	if err == nil {
 		server.Hang()
 		_, err = server.Result(ctx)

@@ -9,18 +9,21 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Call is a command's side of a conversation. Ask is safe for concurrent use; questions
 // go one after the other.
 type Call struct {
-	conn net.Conn
-	tell func(text string)
+	conn  net.Conn
+	tell  func(text string)
+	waits patience
 
 	asking  sync.Mutex
-	answers chan json.RawMessage
-	done    chan struct{} // closed when last and err are there
+	asked   atomic.Bool          // and not answered
+	answers chan json.RawMessage // has room for one
+	done    chan struct{}        // closed when last and err are there
 	last    word
 	err     error // nothing more will be heard, and the last word was not
 }
@@ -28,6 +31,10 @@ type Call struct {
 // Dial begins a conversation: what a server is to do. tell is given each line to show, one after
 // the other. The error is ErrNobody when no server takes errands at the socket. Close ends it.
 func Dial(ctx context.Context, path string, e Errand, tell func(text string)) (*Call, error) {
+	return dial(ctx, path, e, tell, patience{silence: 5 * time.Minute, last: 10 * time.Second})
+}
+
+func dial(ctx context.Context, path string, e Errand, tell func(text string), waits patience) (*Call, error) {
 	if path == "" {
 		return nil, ErrNobody
 	}
@@ -38,7 +45,7 @@ func Dial(ctx context.Context, path string, e Errand, tell func(text string)) (*
 		}
 		return nil, ErrNobody
 	}
-	c := &Call{conn: conn, tell: tell, answers: make(chan json.RawMessage), done: make(chan struct{})}
+	c := &Call{conn: conn, tell: tell, waits: waits, answers: make(chan json.RawMessage, 1), done: make(chan struct{})}
 	line, err := json.Marshal(opening{Protocol, e})
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -53,15 +60,6 @@ func Dial(ctx context.Context, path string, e Errand, tell func(text string)) (*
 // Close ends the conversation, whatever state it is in.
 func (c *Call) Close() {
 	_ = c.conn.Close()
-	go func() { // an answer may be on its way that nobody waits for
-		for {
-			select {
-			case <-c.answers:
-			case <-c.done:
-				return
-			}
-		}
-	}()
 	<-c.done
 }
 
@@ -70,10 +68,14 @@ func (c *Call) hear() {
 	defer close(c.done)
 	in := json.NewDecoder(bufio.NewReaderSize(c.conn, 16<<10))
 	for {
-		_ = c.conn.SetReadDeadline(time.Now().Add(silence))
+		_ = c.conn.SetReadDeadline(time.Now().Add(c.waits.silence))
 		var w word
-		if err := in.Decode(&w); err != nil {
-			c.err = lost(err)
+		err := in.Decode(&w)
+		if err == nil && w.Kind == kindAnswer && !c.asked.CompareAndSwap(true, false) {
+			err = errors.New("an answer to nothing")
+		}
+		if err != nil {
+			c.err = c.lost(err)
 			_ = c.conn.Close() // who sends is to fail, too
 			return
 		}
@@ -89,9 +91,9 @@ func (c *Call) hear() {
 	}
 }
 
-func lost(err error) error {
+func (c *Call) lost(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w: it has not been heard for %v", ErrLost, silence)
+		return fmt.Errorf("%w: it has not been heard for %v", ErrLost, c.waits.silence)
 	}
 	return ErrLost
 }
@@ -119,22 +121,27 @@ func (c *Call) Ask(ctx context.Context, q any, payload [][]byte, answer any) err
 	}
 	defer context.AfterFunc(ctx, c.hurry)()
 	buffers := append(net.Buffers{append(line, '\n')}, payload...)
+	c.asked.Store(true)
 	_, _ = buffers.WriteTo(c.conn) // when it fails, the server has ended the conversation
 	select {
 	case text := <-c.answers:
 		return json.Unmarshal(text, answer)
 	case <-c.done:
-		_, err := c.result()
-		if err == nil {
-			err = ErrLost // it had no reason to say more
-		}
-		return err
 	}
+	select {
+	case text := <-c.answers: // the end came right behind it
+		return json.Unmarshal(text, answer)
+	default:
+	}
+	if _, err = c.result(); err == nil {
+		err = ErrLost // it had no reason to say more
+	}
+	return err
 }
 
 // hurry gives the server only a little longer.
 func (c *Call) hurry() {
-	time.AfterFunc(tellLimit, func() { _ = c.conn.Close() })
+	time.AfterFunc(c.waits.last, func() { _ = c.conn.Close() })
 }
 
 // Result waits for what the server says in the end. When the context ends meanwhile, the server is asked
@@ -147,6 +154,9 @@ func (c *Call) Result(ctx context.Context) (said string, err error) {
 	<-c.done
 	return c.result()
 }
+
+// Done is closed when nothing more will be heard: Result then gives the end at once.
+func (c *Call) Done() <-chan struct{} { return c.done }
 
 // Hang tells the server that nothing more will be asked, or that it is to break off.
 func (c *Call) Hang() {

@@ -12,11 +12,16 @@ const Protocol = 2
 // Times and sizes of a conversation.
 const (
 	maxLine    = 2 << 20          // bytes of what a command sends in one line
-	tellLimit  = 10 * time.Second // for saying what is wanted, and for the last line after a command has closed its side
+	tellLimit  = 10 * time.Second // for saying what is wanted
 	sendLimit  = time.Minute      // for a line to be taken by the other side
 	aliveEvery = 5 * time.Second
-	silence    = 5 * time.Minute // of a server, after which it is given up
 )
+
+// patience is how long a command waits.
+type patience struct {
+	silence time.Duration // of a server, after which it is given up
+	last    time.Duration // for the last line, or for an answer, when it is to be broken off
+}
 
 // The kinds of words.
 const (
