@@ -46,7 +46,7 @@ type Loader struct {
 	Repository Repository
 	Validator  Validator
 
-	Workers     int   // that validate and commit; 0: two per CPU, since a commit waits for the disk
+	Workers     int   // that validate and commit; 0: four per CPU, since commits wait for the one writer and its disk
 	Batch       int   // resources in one commit, of 4 kB on average at most; 0: DefaultBatch
 	MaxResource int64 // bytes of one resource or line; 0: DefaultMaxResource
 	MaxBundle   int64 // bytes of one Bundle, unpacked; 0: DefaultMaxBundle
@@ -122,7 +122,7 @@ type run struct {
 // same worker, so that they stay in order.
 func (r *run) write(ctx context.Context, sources []source) error {
 	group, ctx := errgroup.WithContext(ctx)
-	inbox := make([]chan unit, cmp.Or(r.Workers, 2*runtime.GOMAXPROCS(0)))
+	inbox := make([]chan unit, cmp.Or(r.Workers, 4*runtime.GOMAXPROCS(0)))
 	for i := range inbox {
 		inbox[i] = make(chan unit, 32)
 		w := &worker{run: r, in: inbox[i], keys: map[fhir.Key]bool{}}

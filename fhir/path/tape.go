@@ -234,10 +234,19 @@ func (d *Doc) number(it *Item, s string) {
 	}
 }
 
-// readable reports whether ParseDecimal reads s.
+// readable reports whether ParseDecimal reads s, as it reads digits with or without a point
+// among them.
 func readable(s string) bool {
-	if len(s) <= 40 && strings.Trim(s, "0123456789") == "." {
-		return s[0] != '.' && s[len(s)-1] != '.'
+	plain, points := len(s) > 0 && len(s) <= 40 && s[0] != '.' && s[len(s)-1] != '.', 0
+	for i := range len(s) {
+		if s[i] == '.' {
+			points++
+		} else if s[i] < '0' || s[i] > '9' {
+			plain = false
+		}
+	}
+	if plain && points <= 1 {
+		return true
 	}
 	_, ok := ParseDecimal(s)
 	return ok
