@@ -127,6 +127,14 @@ func transactions(t *testing.T, c *client) {
 			c.do(t, "GET", "Basic/"+r.ID, "").want(t, 200)
 		}
 	})
+	t.Run("G4.1 a transaction that only reads fails with its first failure, but tells of what is not there", func(t *testing.T) {
+		r := created(t, c)
+		there, never := request("", "GET", "Basic/"+r.ID), request("", "GET", "Basic/suite-never-was")
+		send(t, c, bundleOf("transaction", there, never), 200, 404)
+		if a := c.do(t, "POST", "", bundleOf("transaction", there, never, request("", "GET", "Basic?nonsense=1"))).want(t, 400); !strings.Contains(string(a.body), "Bundle.entry[2]") {
+			t.Errorf("the outcome does not say which entry: %s", a.body)
+		}
+	})
 	t.Run("G4.2 what is read comes last, answers come in order", func(t *testing.T) {
 		r := created(t, c)
 		gone := created(t, c)

@@ -24,6 +24,10 @@ func (p *Processor) Transaction(ctx context.Context, b *Bundle) ([]Answer, error
 	if err := t.read(); err != nil {
 		return nil, err
 	}
+	if len(t.writes) == 0 {
+		answers := t.answer(ctx, nil)
+		return answers, refused(answers)
+	}
 	if err := t.tryReads(ctx); err != nil {
 		return nil, err
 	}
@@ -276,14 +280,21 @@ func (t *transaction) content(i int, e Entry, r *write.Request) (err error) {
 // cannot be answered fails the transaction while it still can. What the transaction
 // itself writes may be missing or different until then.
 func (t *transaction) tryReads(ctx context.Context) error {
-	if len(t.writes) == 0 {
-		return nil
-	}
 	for i, e := range t.entries {
 		if order(e.Request.Method) != 3 && !isSearch(e.Request) {
 			continue
 		}
-		a := t.alone(ctx, i, e)
+		if err := refused([]Answer{t.alone(ctx, i, e)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refused gives the first read that failed. That there is nothing, or that it is not what a
+// precondition names, is an answer.
+func refused(reads []Answer) error {
+	for _, a := range reads {
 		if len(a.Issues) == 0 || a.Status < 400 && a.Status > 0 {
 			continue
 		}

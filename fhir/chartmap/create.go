@@ -23,7 +23,7 @@ func (p *planner) create(ctx context.Context, c fhir.Change) error {
 	}
 	var refused error
 	for _, b := range s.branches {
-		if !b.Allows.Create || !b.meant(wanted) {
+		if !b.Allows.Create || b.against(wanted) != "" {
 			continue
 		}
 		ops, counters := len(p.ops), maps.Clone(p.counters)
@@ -55,24 +55,25 @@ func (p *planner) create(ctx context.Context, c fhir.Change) error {
 		return p.insert(s, b, key, doc, added, l)
 	}
 	if refused == nil {
-		refused = fhir.Errorf(fhir.CodeBusinessRule, string(c.Key.Type), "The EHR has no place for a %s like this. It has for: %s.", c.Key.Type, s.kinds())
+		refused = fhir.Errorf(fhir.CodeBusinessRule, string(c.Key.Type), "The EHR has no place for a %s like this. It has for: %s.", c.Key.Type, s.kinds(wanted))
 	}
 	return refused
 }
 
-// meant reports whether a resource says what the constants of a branch do.
-func (b *branch) meant(wanted *node) bool {
+// against names the element of a resource that says something else than the constants of
+// a branch do; "" when none does.
+func (b *branch) against(wanted *node) string {
 	for i := range b.body.members {
 		m := &b.body.members[i]
 		if child := wanted.member(m.elem.Member); child != nil && m.lens.fill() == constant && !agrees(m.lens, child) {
-			return false
+			return m.elem.Member
 		}
 	}
-	return true
+	return ""
 }
 
-// kinds says which resources can be made, by the constants that tell them apart.
-func (s *served) kinds() string {
+// kinds says which resources can be made, and what makes this one another.
+func (s *served) kinds(wanted *node) string {
 	var out []string
 	for _, b := range s.branches {
 		if !b.Allows.Create {
@@ -82,7 +83,7 @@ func (s *served) kinds() string {
 		if b.suffix != "" {
 			kind += " " + b.suffix
 		}
-		out = append(out, kind)
+		out = append(out, kind+" (with another "+b.against(wanted)+")")
 	}
 	return strings.Join(out, ", ")
 }

@@ -126,7 +126,7 @@ func (s *served) newID() func([]byte) string {
 			return ""
 		}
 		for _, b := range s.branches {
-			if b.Allows.Create && b.meant(wanted) && b.counted == nil {
+			if b.Allows.Create && b.against(wanted) == "" && b.counted == nil {
 				id, _ := s.ids.append(nil, freshKey(b.NewID), b.suffix)
 				return string(id)
 			}

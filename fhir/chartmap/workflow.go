@@ -15,7 +15,7 @@ import (
 func (p *planner) rules(w *writer, b *branch, was, doc store.Doc, wanted, old *node) {
 	at := string(b.Resource)
 	if !b.base.match(doc) {
-		w.fail(fhir.CodeBusinessRule, at, "The EHR would no longer see a %s in this: %s is missing, or has another value than these have.", b.Resource, strings.Join(b.asked(), ", "))
+		w.fail(fhir.CodeBusinessRule, at, "The EHR would not see a %s in this: %s is missing, or has another value than these have.", b.Resource, strings.Join(b.asked(), ", "))
 		return
 	}
 	for typ, path := range b.Compartment {
