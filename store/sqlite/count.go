@@ -82,12 +82,16 @@ func (r *search) count() (int64, error) {
 // countLong counts what there may be a counter for, and has one made where that takes
 // long.
 func (r *search) countLong(iid int64, key []byte) (int64, error) {
-	n, ok, err := r.conn.counted(iid, key)
+	ix := r.access.ix
+	if iid < 0 {
+		ix = nil
+	}
+	n, ok, err := r.conn.counted(ix, iid, key)
 	if err != nil {
 		return 0, err
 	}
 	if ok {
-		if iid > 0 && r.access.ix.multi.Load() != r.access.multi {
+		if ix != nil && ix.multi.Load() != r.access.multi {
 			return 0, errStale
 		}
 		if r.left >= 0 {
@@ -95,9 +99,7 @@ func (r *search) countLong(iid int64, key []byte) (int64, error) {
 		}
 		return n, nil
 	}
-	ix := r.access.ix
-	if iid < 0 {
-		ix = nil
+	if ix == nil {
 		n, err = r.conn.number(r.coll.byKey.count, []byte{}, []byte{0xFF}, int64(r.left))
 	} else {
 		n, err = r.countSpans()
@@ -167,6 +169,23 @@ func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
 	if ix.find == "" {
 		return c.number(ix.count, s.low, s.high, limit)
 	}
+	total := more(c.edits(ix), s)
+	if limit >= 0 && total >= limit {
+		return limit, nil
+	}
+	left := limit
+	if limit >= 0 {
+		left -= total
+	}
+	n, err := ix.inRuns(c, s, left)
+	if total += n; limit >= 0 {
+		total = min(total, limit)
+	}
+	return total, err
+}
+
+// inRuns counts those that are in the runs, up to the limit or a little beyond unless that is negative.
+func (ix *index) inRuns(c *conn, s span, limit int64) (int64, error) {
 	st, err := c.prepare(ix.walk)
 	if err != nil {
 		return 0, err
@@ -179,7 +198,7 @@ func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
 	defer c.keepRun(r)
 	// Of the runs at the two ends it takes a look at the entries; all between lie within.
 	var fence, data []byte
-	total, first := more(c.edits(ix), s), true
+	total, first := int64(0), true
 	for limit < 0 || total < limit {
 		more, err := st.step()
 		if err != nil {
@@ -204,9 +223,6 @@ func (ix *index) number(c *conn, s span, limit int64) (int64, error) {
 			break
 		}
 		fence, data = append(fence[:0], st.blob(0)...), append(data[:0], st.blob(1)...)
-	}
-	if limit >= 0 {
-		total = min(total, limit)
 	}
 	return total, nil
 }

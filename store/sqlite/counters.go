@@ -8,18 +8,19 @@ import (
 	"github.com/portico-fhir/portico/store"
 )
 
-// A counter is how many documents a collection has, or how many entries of an index
-// have one string as their first key. It is made when such a count took long, changes in
-// the transactions that change what it counts, and answers the next count at once.
+// A counter is how many documents a collection has, or how many entries with one string as their first key
+// the runs of an index have: what the edits come to that are not in the runs is added when it is read. So it changes
+// where runs are written, which is for many edits at once, and in the same transaction. It begins when
+// the entries of one string fill several runs, or when such a count took long, and answers the next at once.
 //
 // In portico_counts a collection has minus its cid in the place of an iid, and an empty
 // key.
 
 // Bounds of counters.
 const (
-	worthCounting = 8192 // entries: what is counted in no time needs no counter
+	worthCounting = 1024 // entries: what is counted in no time needs no counter
 	worthAll      = 512  // documents, which takes longer
-	maxCounters   = 2000
+	maxCounters   = 20_000
 )
 
 const createCounts = "CREATE TABLE portico_counts(iid INTEGER NOT NULL, key BLOB NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(iid, key)) WITHOUT ROWID"
@@ -66,29 +67,75 @@ func (w *writer) loadCounters() error {
 	return err
 }
 
-// changed notes that an index has an entry more or less.
-func (w *writer) changed(ix *index, key []byte, by int64) {
+// countEdits brings the counters of an index up to date with edits, in order, that are about to go into its runs.
+func (w *writer) countEdits(ix *index, list []edit) error {
+	w.full = w.full[:0]
 	counted := w.counters[ix.iid]
-	if counted == nil {
+	if len(counted) == 0 {
+		return nil
+	}
+	for len(list) > 0 {
+		first := firstString(list[0].key)
+		if first == nil {
+			list = list[1:]
+			continue
+		}
+		n, sum := 0, int64(0)
+		for n < len(list) && bytes.HasPrefix(list[n].key, first) {
+			sum += int64(list[n].sign())
+			n++
+		}
+		if sum != 0 && counted[string(first)] {
+			if err := w.conn.run(addToCount, sum, ix.iid, first); err != nil {
+				return err
+			}
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// filled notes that a run is full of these rows: if all have one string as their first key, there may be many
+// with it.
+func (w *writer) filled(ix *index, rows []row) {
+	if ix.keys[0].Desc || len(rows) == 0 {
 		return
 	}
-	if first := firstString(key); first != nil && counted[string(first)] {
-		if w.deltas == nil {
-			w.deltas = make(map[string]int64)
-		}
-		w.deltas[string(first)] += by
+	first := firstString(rows[0].key)
+	if first == nil || !bytes.HasPrefix(rows[len(rows)-1].key, first) || w.counters[ix.iid][string(first)] {
+		return
+	}
+	if n := len(w.full); n == 0 || !bytes.Equal(w.full[n-1], first) {
+		w.full = append(w.full, bytes.Clone(first))
 	}
 }
 
-// writeDeltas brings the counters of an index up to date.
-func (w *writer) writeDeltas(ix *index) error {
-	for key, n := range w.deltas {
-		if err := w.conn.run(addToCount, n, ix.iid, []byte(key)); err != nil {
+// beginCounters makes counters for what has turned out to be much.
+func (w *writer) beginCounters(ix *index) error {
+	for _, key := range w.full {
+		if w.counters == nil || w.counters[ix.iid][string(key)] || w.counters.size() >= maxCounters {
+			continue
+		}
+		n, err := ix.inRuns(w.conn, span{key, after(key)}, worthCounting)
+		if err == nil && n >= worthCounting {
+			err = w.beginCounter(ix, key)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	w.deltas = nil
+	clear(w.full)
 	return nil
+}
+
+// beginCounter makes the counter of a string.
+func (w *writer) beginCounter(ix *index, key []byte) error {
+	n, err := ix.inRuns(w.conn, span{key, after(key)}, -1)
+	if err != nil {
+		return err
+	}
+	w.counters.add(ix.iid, key)
+	return w.conn.run(insertCount, n, ix.iid, key)
 }
 
 // countDocuments brings the counters of collections up to date.
@@ -144,8 +191,8 @@ func (r *search) counter(all bool) (iid int64, key []byte, ok bool) {
 	return a.ix.iid, first, len(first) > 0 && len(first) == len(a.pins[0])
 }
 
-// counted gives a counter's number as of the transaction under way.
-func (c *conn) counted(iid int64, key []byte) (n int64, ok bool, err error) {
+// counted gives how many there are by a counter, as of the transaction under way. ix is nil for a collection's.
+func (c *conn) counted(ix *index, iid int64, key []byte) (n int64, ok bool, err error) {
 	s, err := c.prepare(findCount)
 	if err != nil {
 		return 0, false, err
@@ -157,7 +204,11 @@ func (c *conn) counted(iid int64, key []byte) (n int64, ok bool, err error) {
 	if ok, err = s.step(); err != nil || !ok {
 		return 0, false, err
 	}
-	return s.int(0), true, nil
+	n = s.int(0)
+	if ix != nil {
+		n += more(c.edits(ix), span{key, after(key)})
+	}
+	return n, true, nil
 }
 
 // count makes a counter, in the background.
@@ -173,7 +224,10 @@ func (s *Store) count(coll *collection, ix *index, iid int64, key []byte) {
 			if w.counters[iid][string(key)] || w.counters.size() >= maxCounters {
 				return nil
 			}
-			n, err := w.countNow(coll, ix, key)
+			if ix != nil {
+				return w.beginCounter(ix, key)
+			}
+			n, err := w.conn.number(coll.byKey.count, []byte{}, []byte{0xFF}, int64(-1))
 			if err != nil {
 				return err
 			}
@@ -185,12 +239,4 @@ func (s *Store) count(coll *collection, ix *index, iid int64, key []byte) {
 		}
 		s.making.Delete(name)
 	}()
-}
-
-// countNow counts what a counter is to hold.
-func (w *writer) countNow(coll *collection, ix *index, key []byte) (int64, error) {
-	if ix == nil {
-		return w.conn.number(coll.byKey.count, []byte{}, []byte{0xFF}, int64(-1))
-	}
-	return ix.number(w.conn, span{key, after(key)}, -1)
 }

@@ -45,12 +45,12 @@
 // A list of strings in a document, which an index is made of, is kept apart from it, as
 // hardly anybody reads it. In it strings that come often are numbers.
 //
-// What took long to count, the documents of a collection or the entries of an index with one
-// string as their first key, has a counter from then on. It changes in the transactions
-// that change what it counts.
+// What fills several runs of an index and has one string as its first key has a counter, and so have the
+// documents of a collection that took long to count. A counter changes in the transactions
+// that change what it counts: the documents, or the entries in the runs.
 //
-// PRAGMA user_version holds the number of this layout, 3. A file of layout 1, which had a
-// row for each entry, or 2, without edits and numbers, is brought to it when it is opened.
+// PRAGMA user_version holds the number of this layout, 4. A file of layout 1, which had a
+// row for each entry, 2, without edits and numbers, or 3, with other counters, is brought to it when it is opened.
 //
 // # Durability
 //

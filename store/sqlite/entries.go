@@ -135,10 +135,7 @@ func (w *writer) forgetEdits(noted []int) {
 
 // flush writes the edits of a unique index into its runs.
 func (w *writer) flush(e *edits) error {
-	list, err := w.settled(e)
-	if err != nil {
-		return err
-	}
+	list := net(e.list)
 	e.list = e.list[:0]
 	return w.writeRuns(e.ix, list)
 }
@@ -149,26 +146,13 @@ func (w *writer) flushAll() error {
 	slices.SortFunc(w.edits, func(a, b *edits) int { return int(min(max(a.ix.iid-b.ix.iid, -1), 1)) })
 	var fresh batch
 	for _, e := range w.edits {
-		list, err := w.settled(e)
-		if err != nil {
-			return err
-		}
-		fresh.add(e.ix.iid, list)
+		fresh.add(e.ix.iid, net(e.list))
 	}
 	var err error
 	if w.learned, err = w.learner.write(w.conn, w.store.strings); err != nil {
 		return err
 	}
 	return w.remember(fresh, 2*fresh.count, false)
-}
-
-// settled gives what edits come to, and counts them.
-func (w *writer) settled(e *edits) ([]edit, error) {
-	list := net(e.list)
-	for i := range list {
-		w.changed(e.ix, list[i].key, int64(list[i].sign()))
-	}
-	return list, w.writeDeltas(e.ix)
 }
 
 // markMulti notes the keys that a document has several values of, before the

@@ -81,7 +81,7 @@ const FileName = "portico.db"
 
 const (
 	application = 0x506f7274 // "Port", for file(1)
-	format      = 3          // of the layout in doc.go
+	format      = 4          // of the layout in doc.go
 	oldest      = 1          // format that is brought up to date
 )
 

@@ -13,6 +13,9 @@ type edits struct {
 // its place there is all of that run. What comes of that is written from the first to the
 // last, which fills SQLite's pages better.
 func (w *writer) writeRuns(ix *index, list []edit) error {
+	if err := w.countEdits(ix, list); err != nil {
+		return err
+	}
 	find, err := w.conn.prepare(ix.find)
 	if err != nil {
 		return err
@@ -25,7 +28,10 @@ func (w *writer) writeRuns(ix *index, list []edit) error {
 		}
 		list = list[:n]
 	}
-	return w.writePuts()
+	if err := w.writePuts(); err != nil {
+		return err
+	}
+	return w.beginCounters(ix)
 }
 
 // put is a row to be written: a run that is there, a new one, or one to be removed.
@@ -163,6 +169,7 @@ func (w *writer) putRun(ix *index, found bool, rows []row, appended bool) {
 		n := len(rows)
 		if parts > 1 {
 			n = fit(fence, rows, size)
+			w.filled(ix, rows[:n])
 			w.encoded = appendRun(w.encoded[:0], fence, rows[:n])
 		}
 		sql := ix.insert

@@ -12,7 +12,13 @@ func (w *writer) upgrade(from int64) error {
 			return err
 		}
 	}
-	if err := w.conn.exec(createRecent + ";" + createStrings); err != nil {
+	if from < 3 {
+		if err := w.conn.exec(createRecent + ";" + createStrings); err != nil {
+			return err
+		}
+	}
+	// Until then the counters of indexes held the edits, too.
+	if err := w.conn.exec("DELETE FROM portico_counts WHERE iid>0"); err != nil {
 		return err
 	}
 	return w.conn.exec(fmt.Sprintf("PRAGMA user_version=%d", format))

@@ -48,7 +48,7 @@ type writer struct {
 	learned [][]byte // strings that got a number in the transaction under way
 
 	counters counters
-	deltas   map[string]int64 // of those of the index that is being written
+	full     [][]byte // strings whose entries fill runs of the index that is being written
 
 	place          run // that was read last
 	fence, encoded []byte
