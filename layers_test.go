@@ -39,7 +39,7 @@ var layers = [][]string{
 	{"fhir/invariant"},
 	{"fhir/schema"},
 	{"fhir/path"},
-	{"fhir"},
+	{"fhir", "fhir/extent"},
 	{"store/memory", "store/sqlite", "store/mongo"},
 	{"store", "testdata/clinic", "bench/records"},
 }
@@ -62,6 +62,7 @@ var allowed = map[string][]string{
 	"fhir":             {"golang.org/x/text"},
 	"fhir/bundle":      {"github.com/go-json-experiment/json"},
 	"fhir/explain":     {},
+	"fhir/extent":      {},
 	"fhir/checkup":     {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3"},
 	"fhir/chartmap":    {"go.mongodb.org/mongo-driver/v2", "go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"fhir/commit":      {"go.mongodb.org/mongo-driver/v2"},

@@ -9,5 +9,5 @@
 // Specification: R4 3.1.0.6 (patch), R4 fhirpatch.html (FHIRPath Patch), RFC 6902
 // (JSON Patch), RFC 6901 (JSON Pointer).
 //
-// It may import fhir, fhir/path and fhir/schema.
+// It may import fhir, fhir/extent, fhir/path and fhir/schema.
 package patch

@@ -3,6 +3,8 @@ package patch
 import (
 	"strconv"
 	"strings"
+
+	"github.com/portico-fhir/portico/fhir/extent"
 )
 
 // pointer is a JSON Pointer (RFC 6901): its reference tokens, unescaped.
@@ -50,8 +52,8 @@ func (p pointer) locate(doc []byte) (span, bool) {
 // locateEntry finds the value that p points to, with its name when it is a member
 // of an object, and the container that it is in.
 func (p pointer) locateEntry(doc []byte) (e entry, container span, ok bool) {
-	start := skipSpace(doc, 0)
-	e.value = span{start, valueEnd(doc, start)}
+	start := extent.Space(doc, 0)
+	e.value = span{start, extent.End(doc, start)}
 	for _, token := range p {
 		container = e.value
 		inside, ok := child(container.of(doc), token)

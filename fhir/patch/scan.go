@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/portico-fhir/portico/fhir/extent"
 )
 
 // These scans walk JSON text that has been found well-formed before.
@@ -20,25 +22,25 @@ type entry struct{ name, value span }
 // entries yields the members of an object or the elements of an array in order.
 func entries(text []byte) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
-		i := skipSpace(text, 0)
+		i := extent.Space(text, 0)
 		if i >= len(text) || text[i] != '{' && text[i] != '[' {
 			return
 		}
 		object := text[i] == '{'
-		for i = skipSpace(text, i+1); i < len(text) && text[i] != '}' && text[i] != ']'; {
+		for i = extent.Space(text, i+1); i < len(text) && text[i] != '}' && text[i] != ']'; {
 			var e entry
 			if object {
-				e.name = span{i, valueEnd(text, i)}
-				i = skipSpace(text, e.name.end)
-				i = skipSpace(text, i+1) // the colon
+				e.name = span{i, extent.End(text, i)}
+				i = extent.Space(text, e.name.end)
+				i = extent.Space(text, i+1) // the colon
 			}
-			e.value = span{i, valueEnd(text, i)}
+			e.value = span{i, extent.End(text, i)}
 			if e.value.end <= e.value.start || !yield(e) {
 				return
 			}
-			i = skipSpace(text, e.value.end)
+			i = extent.Space(text, e.value.end)
 			if i < len(text) && text[i] == ',' {
-				i = skipSpace(text, i+1)
+				i = extent.Space(text, i+1)
 			}
 		}
 	}
@@ -77,45 +79,6 @@ func quote(s string) []byte {
 	return q
 }
 
-func skipSpace(text []byte, i int) int {
-	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\r' || text[i] == '\t') {
-		i++
-	}
-	return i
-}
-
-// valueEnd gives the position behind the value that starts at text[start].
-func valueEnd(text []byte, start int) int {
-	depth := 0
-	for i := start; i < len(text); i++ {
-		switch text[i] {
-		case '"':
-			for i++; i < len(text) && text[i] != '"'; i++ {
-				if text[i] == '\\' {
-					i++
-				}
-			}
-			if depth == 0 {
-				return min(i+1, len(text))
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',', ':', ' ', '\n', '\r', '\t':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return len(text)
-}
-
 // insertMember adds a member at the end of an object.
 func insertMember(object []byte, name string, value []byte) []byte {
 	last := -1
@@ -124,7 +87,7 @@ func insertMember(object []byte, name string, value []byte) []byte {
 	}
 	text := append(append(quote(name), ':'), value...)
 	if last < 0 {
-		at := skipSpace(object, 0) + 1
+		at := extent.Space(object, 0) + 1
 		return splice(object, span{at, at}, text)
 	}
 	return splice(object, span{last, last}, append([]byte{','}, text...))
@@ -133,8 +96,8 @@ func insertMember(object []byte, name string, value []byte) []byte {
 // removeEntry takes out what starts at at (a member with its name, an element) with
 // one comma.
 func removeEntry(container []byte, at span) []byte {
-	if next := skipSpace(container, at.end); next < len(container) && container[next] == ',' {
-		return splice(container, span{at.start, skipSpace(container, next+1)}, nil)
+	if next := extent.Space(container, at.end); next < len(container) && container[next] == ',' {
+		return splice(container, span{at.start, extent.Space(container, next+1)}, nil)
 	}
 	start := at.start
 	for start > 0 && (container[start-1] == ' ' || container[start-1] == '\n' || container[start-1] == '\r' || container[start-1] == '\t') {

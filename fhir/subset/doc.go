@@ -7,7 +7,7 @@
 //
 // Specification: FHIR R4 3.1.1.5.8, 3.1.1.5.9 and ElementDefinition.isSummary.
 //
-// It may import fhir.
+// It may import fhir and fhir/extent.
 package subset
 
 //go:generate go run ./internal/gen ../../.cache/r4-examples/package rows_gen.go

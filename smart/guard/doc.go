@@ -27,5 +27,5 @@
 //
 // Specification: SMART App Launch 2.2, Scopes and Launch Context; R4 6.1 (security).
 //
-// It may import fhir, fhir/index, fhir/path, fhir/schema, fhir/search and the packages of smart below it.
+// It may import fhir, fhir/extent, fhir/index, fhir/path, fhir/schema, fhir/search and the packages of smart below it.
 package guard

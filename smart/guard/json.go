@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/portico-fhir/portico/fhir/extent"
 )
 
 // members walks over the members of a JSON object, or the values of an array, that
@@ -20,7 +22,7 @@ type members struct {
 
 // inside gives the walk over an object or array; ok is false for other values.
 func inside(src []byte) (m members, ok bool) {
-	m = members{src: src, pos: space(src, 0)}
+	m = members{src: src, pos: extent.Space(src, 0)}
 	ok = m.pos < len(src) && (src[m.pos] == '{' || src[m.pos] == '[')
 	m.pos++
 	return m, ok
@@ -28,20 +30,20 @@ func inside(src []byte) (m members, ok bool) {
 
 // next goes to the next member.
 func (m *members) next() bool {
-	m.pos = space(m.src, m.pos)
+	m.pos = extent.Space(m.src, m.pos)
 	if m.pos < len(m.src) && m.src[m.pos] == ',' {
-		m.pos = space(m.src, m.pos+1)
+		m.pos = extent.Space(m.src, m.pos+1)
 	}
 	m.start, m.name = m.pos, nil
-	end := skip(m.src, m.pos)
+	end := extent.End(m.src, m.pos)
 	if end == m.pos {
 		return false
 	}
-	at := space(m.src, end)
+	at := extent.Space(m.src, end)
 	if m.src[m.pos] == '"' && at < len(m.src) && m.src[at] == ':' {
 		m.name = m.src[m.pos+1 : end-1]
-		m.pos = space(m.src, at+1)
-		if end = skip(m.src, m.pos); end == m.pos {
+		m.pos = extent.Space(m.src, at+1)
+		if end = extent.End(m.src, m.pos); end == m.pos {
 			return false
 		}
 	}
@@ -86,72 +88,4 @@ func text(raw []byte) string {
 		return ""
 	}
 	return string(plain)
-}
-
-func space(src []byte, pos int) int {
-	for pos < len(src) && (src[pos] == ' ' || src[pos] == '\n' || src[pos] == '\t' || src[pos] == '\r') {
-		pos++
-	}
-	return pos
-}
-
-// skip gives the position behind the value at pos; pos when there is none.
-func skip(src []byte, pos int) int {
-	if pos >= len(src) {
-		return pos
-	}
-	switch src[pos] {
-	case '"':
-		return quoted(src, pos)
-	case '{', '[':
-		return nested(src, pos)
-	case '}', ']', ',', ':':
-		return pos
-	}
-	end := pos
-	for end < len(src) && bytes.IndexByte([]byte(" \n\t\r,}]"), src[end]) < 0 {
-		end++
-	}
-	return end
-}
-
-// quoted gives the position behind the string at pos.
-func quoted(src []byte, pos int) int {
-	for at := pos + 1; ; {
-		i := bytes.IndexByte(src[at:], '"')
-		if i < 0 {
-			return pos
-		}
-		end := at + i
-		escape := end
-		for escape > at && src[escape-1] == '\\' {
-			escape--
-		}
-		at = end + 1
-		if (end-escape)%2 == 0 {
-			return at
-		}
-	}
-}
-
-// nested gives the position behind the object or array at pos.
-func nested(src []byte, pos int) int {
-	depth := 0
-	for i := pos; i < len(src); i++ {
-		switch src[i] {
-		case '"':
-			end := quoted(src, i)
-			if end == i {
-				return pos
-			}
-			i = end - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return pos
 }

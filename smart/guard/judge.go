@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
+	"github.com/portico-fhir/portico/fhir/extent"
 	"github.com/portico-fhir/portico/smart/policy"
 )
 
@@ -94,7 +95,7 @@ func patientOf(reference []byte, base string, versions bool) (id string, ok bool
 // follow calls visit with the objects at a path below an object, through all values
 // of arrays, until it returns false.
 func follow(src []byte, path []string, visit func([]byte) bool) (more bool) {
-	at := space(src, 0)
+	at := extent.Space(src, 0)
 	switch {
 	case at == len(src):
 		return true
