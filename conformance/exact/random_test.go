@@ -148,8 +148,10 @@ func (s source) condition(typ string, all map[string][]Attribute, depth int) ask
 			forward = append(forward, a)
 		}
 	}
-	kind := s.even(5)
+	kind := s.even(6)
 	switch backward := linked()[typ]; {
+	case kind == 5:
+		return s.filter(typ, all)
 	case depth > 0 && kind == 0 && len(forward) > 0:
 		return s.chain(forward[s.even(len(forward))], all, depth)
 	case depth > 0 && kind == 1 && len(backward) > 0:

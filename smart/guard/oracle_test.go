@@ -120,7 +120,9 @@ func (o *oracle) one(t testing.TB) {
 			key = pick(o.rnd, own)
 		}
 	}
-	switch o.rnd.IntN(13) {
+	switch o.rnd.IntN(14) {
+	case 13:
+		o.filter(t, k, key.Type)
 	case 12:
 		o.write(t, k, key)
 	case 0, 1:
@@ -446,6 +448,8 @@ func (o *oracle) search(t testing.TB, k *token, typ fhir.Type) {
 			p = own
 		}
 		switch {
+		case o.rnd.IntN(5) == 0:
+			q.Add("_filter", o.wide(typ, p))
 		case o.rnd.IntN(6) == 0:
 			q.Add(p.Name+":missing", pick(o.rnd, []string{"true", "false"}))
 		case p.Type == fhir.ParamReference && len(p.Targets) > 0:
