@@ -32,9 +32,15 @@ func componentsOf(p *param, own bool) []component {
 // apart reports whether a composite has entries of its own.
 func (p *param) apart() bool { return len(p.components) > 0 && p.components[0].code != "" }
 
+// maxPartValues bounds the values of the parts of a composite in one resource. A part that stands
+// elsewhere in it, as by %resource, is read for each element: what has more is looked at no
+// further.
+const maxPartValues = 1 << 18
+
 // elements calls f with the elements that a composite is about, and the values of each
 // of its parts there, until f returns false.
 func (r *reader) elements(p *param, resource path.Item, f func(parts [][]value) bool) {
+	left := maxPartValues
 	for _, e := range p.exprs {
 		items, err := e.Eval(nil, resource)
 		if err != nil {
@@ -50,8 +56,9 @@ func (r *reader) elements(p *param, resource path.Item, f func(parts [][]value) 
 				for _, it := range found {
 					parts[i] = r.take(parts[i], part.Type, it)
 				}
+				left -= len(parts[i])
 			}
-			if !f(parts) {
+			if left < 0 || !f(parts) {
 				return
 			}
 		}

@@ -35,7 +35,12 @@ func (x *Indexer) location() *time.Location {
 
 func (x *Indexer) reader() *reader { return &reader{base: x.Base, loc: x.location()} }
 
-// Index makes the entries of a resource that fhir/schema accepted.
+// maxScoped bounds the entries with a patient in front: there is one for each patient with
+// each token, so that their number could be the square of the resource's size.
+const maxScoped = 100_000
+
+// Index makes the entries of a resource that fhir/schema accepted. The error is a *fhir.Error
+// with CodeTooCostly for one with too many patients and tokens together.
 func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	parameters := x.Parameters.orR4()
 	s := parameters.scratch()
@@ -46,14 +51,22 @@ func (x *Indexer) Index(t fhir.Type, body []byte) (Entries, error) {
 	s.base, s.loc = x.Base, x.location()
 	typ := parameters.Of(t)
 	date := s.parameters(typ, s.doc.Root())
+	if len(s.patients)*len(s.scoped) > maxScoped {
+		return Entries{}, fhir.Errorf(fhir.CodeTooCostly, "", "The resource names so many patients and codes that it would be found in more than %d ways.", maxScoped)
+	}
+	for _, patient := range s.patients {
+		for _, k := range s.scoped {
+			s.keys.add(patient, k)
+		}
+	}
 	if !x.NoText {
 		s.wordKeys(typ)
 	}
 	return Entries{Keys: s.keys.sorted(), Date: date}, nil
 }
 
-// parameters adds the entries of all parameters but those of words, and gives the
-// clinical date.
+// parameters adds the entries of all parameters but those of words, notes what is needed for
+// the entries with a patient in front, and gives the clinical date.
 func (s *scratch) parameters(typ *Type, root path.Item) (date *time.Time) {
 	present := typ.present(root)
 	for _, p := range typ.params {
@@ -86,11 +99,6 @@ func (s *scratch) parameters(typ *Type, root path.Item) (date *time.Time) {
 		}
 	}
 	s.pairs.keys(&s.keys, typ)
-	for _, patient := range s.patients {
-		for _, k := range s.scoped {
-			s.keys.add(patient, k)
-		}
-	}
 	return date
 }
 

@@ -1,6 +1,9 @@
 package index
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -59,5 +62,25 @@ func TestG7_17_ThePatientsOwnEntriesFindWhatMatches(t *testing.T) {
 	}
 	if compared < 10_000 || matched < 500 {
 		t.Errorf("compared %d, of which %d match: too few to tell", compared, matched)
+	}
+}
+
+func TestAResourceOfTooManyPatientsAndCodesIsRefused(t *testing.T) {
+	t.Parallel()
+	account := func(n int) []byte {
+		var types, subjects []string
+		for i := range n {
+			types = append(types, fmt.Sprintf(`{"code": "t%d"}`, i))
+			subjects = append(subjects, fmt.Sprintf(`{"reference": "Patient/p%d"}`, i))
+		}
+		return fmt.Appendf(nil, `{"resourceType": "Account", "status": "active", "type": {"coding": [%s]}, "subject": [%s]}`,
+			strings.Join(types, ","), strings.Join(subjects, ","))
+	}
+	if e, err := (&Indexer{}).Index("Account", account(300)); err != nil || len(e.Keys) < 300*300 {
+		t.Errorf("300 of each: %d entries, %v", len(e.Keys), err)
+	}
+	var refused *fhir.Error
+	if _, err := (&Indexer{}).Index("Account", account(400)); !errors.As(err, &refused) || refused.Code() != fhir.CodeTooCostly {
+		t.Errorf("400 of each: %v", err)
 	}
 }

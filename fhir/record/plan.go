@@ -81,6 +81,9 @@ func (p *plan) add(c fhir.Change, cur version) error {
 		}
 		next.body = body
 		if next.entries, err = p.index.Index(c.Key.Type, body); err != nil {
+			if fault := (*fhir.Error)(nil); errors.As(err, &fault) {
+				return err
+			}
 			return malformed(err)
 		}
 		next.rank = rank(next.entries.Date, c.Key.ID)
