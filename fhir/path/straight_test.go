@@ -46,8 +46,8 @@ func TestResultsOutliveTheEvaluation(t *testing.T) {
 	texts := []string{"$this", "code.coding.code | status", "code.coding.where(code.exists())", "code.coding.select($this)", "%resource", "code.coding.first()"}
 	for _, text := range texts {
 		c, err := path.MustParse(text).Eval(nil, root)
-		if err != nil || len(c) == 0 {
-			t.Fatalf("%s: %v, %v", text, c, err)
+		if err != nil || len(c) == 0 || c[0].JSON() == nil {
+			t.Fatalf("%s: %v, %v", text, shown(c), err)
 		}
 		kept = append(kept, c)
 	}
