@@ -14,6 +14,7 @@ import (
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/chartmap"
 	"github.com/portico-fhir/portico/fhir/checkup"
+	"github.com/portico-fhir/portico/store"
 )
 
 // chartFlags are those of the tools that look at an EHR through its chart map.
@@ -60,9 +61,17 @@ func (t *chartFlags) open(ctx context.Context, name string, std streams) (*chart
 	}
 	st, _, done, err := openAside(ctx, &t.c, std)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, alone(t.c.Store, err)
 	}
 	return &chartmap.Repository{Store: st, Map: m, Base: t.c.BaseURL + "/fhir"}, done, nil
+}
+
+// alone adds what to do to the error of an embedded store that another process has open.
+func alone(at StoreConfig, err error) error {
+	if !errors.Is(err, store.ErrUnavailable) || at.desk() == "" {
+		return err
+	}
+	return fmt.Errorf("%w. The chart map's tools read an embedded store alone: stop the server meanwhile", err)
 }
 
 // print writes a finding: as JSON, or as people read it.

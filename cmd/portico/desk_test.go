@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/portico-fhir/portico/cmd/portico/desk"
+	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/store/sqlite"
 	"github.com/portico-fhir/portico/testdata/clinic"
@@ -81,6 +83,13 @@ func TestAdministeringWhileTheServerRuns(t *testing.T) {
 		{"", "client list", "keyed", false},
 		{"", "client remove app", "removed app; all its access has ended\n", false},
 		{"", "client remove app", `there is no client "app". All are listed by: portico client list`, false},
+		{"", "reindex", "0 records, 0 of them with new entries\n", false},
+		{"", "reindex --timezone Europe/Oslo", "was started with --timezone UTC, and not Europe/Oslo", true},
+		{"", "purge --before 0s --dry-run", "0 versions to be removed, and with them 0 deleted resources\n", false},
+		{"", "explain Patient?name=x", "The index decides what matches.", false},
+		{"", "explain Patient?nose=x", "nose", false},
+		{"", "review list", "give the chart map", true},
+		{"", "load none.json", "none.json", false},
 		{"", "keys rotate", "a new key is published; it signs from tomorrow on\n", false},
 		{"", "keys rotate --now", "a new key signs; all others are withdrawn, on every node within a minute\n", false},
 	} {
@@ -147,7 +156,15 @@ func TestNonsenseAtTheDesk(t *testing.T) {
 	t.Parallel()
 	_, dir, portico := atDesk(t)
 	path := StoreConfig{URI: storeURI("sqlite:" + dir)}.desk()
-	for _, nonsense := range []string{"", "x", `{"errand":"serve","with":{}}`, `{"errand":"user add","with":{"Account":7}}`, `{"errand":"user add"}`, `{"errand":"user add","with":{"Account":{"Login":"x","Roles":["king"]},"Password":"correct horse battery"}}`} {
+	for _, nonsense := range []string{
+		"", "x",
+		`{"protocol":2,"errand":"serve","with":{}}`,
+		`{"protocol":2,"errand":"user add","with":{"Account":7}}`,
+		`{"protocol":2,"errand":"user add"}`,
+		`{"protocol":2,"errand":"user add","with":{"Account":{"Login":"x","Roles":["king"]},"Password":"correct horse battery"}}`,
+		`{"protocol":2,"errand":"purge","with":{}}`,
+		`{"protocol":2,"errand":"purge","with":{"Before":"2024-01-01T00:00:00Z","Dry":true}}`,
+	} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -164,6 +181,65 @@ func TestNonsenseAtTheDesk(t *testing.T) {
 	}
 	if out, err := portico("", "user", "list"); err != nil || strings.Count(out, "\n") != 1 {
 		t.Errorf("the list is now %q, %v", out, err)
+	}
+}
+
+// TestNonsenseInALoad ends the load, and nothing else.
+func TestNonsenseInALoad(t *testing.T) {
+	t.Parallel()
+	_, dir, _ := atDesk(t)
+	path := StoreConfig{URI: storeURI("sqlite:" + dir)}.desk()
+	body := []byte(`{"resourceType":"Basic","code":{"text":"x"}}`)
+	basic := func(id string, size int) []loadable { return []loadable{{"Basic", id, int64(size)}} }
+	for _, tt := range []struct {
+		q    any
+		body []byte
+		want string
+	}{
+		{loadQuestion{}, nil, "nothing is asked"},
+		{map[string]any{"delete": "Basic/a"}, nil, "another version"},
+		{loadQuestion{Hello: true}, body, "bytes that belong to nothing"},
+		{loadQuestion{Commit: basic("a", len(body)-1)}, body, "bytes that belong to no resource"},
+		{loadQuestion{Commit: basic("a", len(body)+1)}, body, "cannot be loaded"},
+		{loadQuestion{Commit: basic("a", -1)}, body, "cannot be loaded"},
+		{loadQuestion{Commit: basic("a/b", len(body))}, body, "cannot be loaded"},
+		{loadQuestion{Commit: []loadable{{"Basics", "a", int64(len(body))}}}, body, "cannot be loaded"},
+		{loadQuestion{Commit: basic("a", 32<<20)}, make([]byte, 32<<20), "too many"},
+		{loadQuestion{Commit: basic("a", 1)}, []byte("{"), ""},
+		{loadQuestion{Commit: basic("a", 2)}, []byte("[]"), ""},
+	} {
+		if !patience.Until(func() bool {
+			c, err := desk.Dial(t.Context(), path, desk.Errand{Name: "load", With: []byte("{}")}, func(string) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			var a loadAnswer
+			if err = c.Ask(t.Context(), tt.q, [][]byte{tt.body}, &a); err == nil {
+				err = a.err()
+			}
+			if err != nil && strings.Contains(err.Error(), "under way") {
+				return false // the one before has not ended yet
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%+v is answered with %+v, %v", tt.q, a, err)
+			}
+			return true
+		}) {
+			t.Fatal("a load that has ended is under way")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "one.json")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if !patience.Until(func() bool {
+		args := []string{"load", "--store", "sqlite:" + dir, file}
+		err := run(t.Context(), args, func(string) string { return "" }, streams{strings.NewReader(""), &said, io.Discard})
+		return err == nil || !strings.Contains(err.Error(), "under way")
+	}) || !strings.Contains(strings.Join(strings.Fields(said.String()), " "), "Basic 1 0 0 0 0") {
+		t.Errorf("nothing can be loaded any more: %s", &said)
 	}
 }
 

@@ -78,7 +78,7 @@ func explainCommand(ctx context.Context, args []string, env func(string) string,
 	}
 	st, log, done, err := openAside(ctx, &c, std)
 	if err != nil {
-		return err
+		return unattended(c.Store, err)
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	types, err := repository(c, c.BaseURL+"/fhir", &explain.Store{Store: st}, log, nil)
@@ -115,7 +115,7 @@ func openAside(ctx context.Context, c *Config, std streams) (st store.Store, log
 	log, lines := newLogger(std.err, slog.LevelError) // what a chart map warns of is lint's
 	c.Store.AllowDDL = c.Store.AllowDDL || c.Demo
 	if st, err = openStore(ctx, c.Store, log); err != nil {
-		return nil, nil, nil, errors.Join(unattended(c.Store, err), lines.Close())
+		return nil, nil, nil, errors.Join(err, lines.Close())
 	}
 	done = func() error { return errors.Join(st.Close(), lines.Close()) }
 	if c.Demo {

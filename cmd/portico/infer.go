@@ -45,7 +45,7 @@ func inferChart(ctx context.Context, f *flag.FlagSet, args []string, env func(st
 	}
 	st, _, done, err := openAside(ctx, &c, std)
 	if err != nil {
-		return err
+		return alone(c.Store, err)
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	samples, err := infer.Look(ctx, st, collections, *sample)
