@@ -129,8 +129,7 @@ func (a *authority) grantDemo(ctx context.Context, child string) error {
 			`{"name":"patient","valueReference":{"reference":"Patient/` + child + `-shaw"}},` +
 			`{"name":"proxy","valueReference":{"reference":"RelatedPerson/tom-shaw-for-` + child + `"}},` +
 			`{"name":"basis","valueCode":"parental"},{"name":"evidence","valueString":"birth certificate"}]}`)})
-		var refusal *fhir.Error
-		if errors.As(err, &refusal) && refusal.Code() == fhir.CodeDuplicate {
+		if fhir.Is(err, fhir.CodeDuplicate) {
 			return nil // from an earlier start
 		}
 		return err

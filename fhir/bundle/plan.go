@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -180,10 +179,7 @@ func (t *transaction) settle(ctx context.Context, r write.Request, s step) (step
 }
 
 // missing reports whether a read found that there is nothing.
-func missing(err error) bool {
-	var told *fhir.Error
-	return errors.As(err, &told) && (told.Code() == fhir.CodeNotFound || told.Code() == fhir.CodeDeleted)
-}
+func missing(err error) bool { return fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted) }
 
 // distinct refuses a transaction that is about one resource twice (R4 3.1.0.11.2).
 func (t *transaction) distinct() error {

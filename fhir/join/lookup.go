@@ -2,7 +2,6 @@ package join
 
 import (
 	"context"
-	"errors"
 	"reflect"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -168,7 +167,4 @@ func (r *request) candidates(ctx context.Context, t fhir.Type, known fhir.And) (
 }
 
 // costly reports whether a search failed for what it would have needed.
-func costly(err error) bool {
-	var e *fhir.Error
-	return errors.As(err, &e) && e.Code() == fhir.CodeTooCostly
-}
+func costly(err error) bool { return fhir.Is(err, fhir.CodeTooCostly) }

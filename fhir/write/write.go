@@ -2,7 +2,6 @@ package write
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -129,8 +128,7 @@ func (w *Writer) Commit(ctx context.Context, changes []fhir.Change, all func(cha
 // Overtaken reports whether a commit failed at a precondition, which is to say
 // that somebody wrote after the plan was made, if the client asked for none.
 func Overtaken(err error) bool {
-	var e *fhir.Error
-	return errors.As(err, &e) && (e.Code() == fhir.CodeConflict || e.Code() == fhir.CodeDuplicate)
+	return fhir.Is(err, fhir.CodeConflict, fhir.CodeDuplicate)
 }
 
 // Plan finds out what a request comes to now. A precondition in the Change that the
@@ -307,11 +305,10 @@ func (w *Writer) unmatched(ctx context.Context, r Request) (Step, error) {
 		return Step{}, fhir.Errorf(fhir.CodeNotSupported, string(r.Key.Type)+".id", "No %s meets the criteria, and a client cannot choose the id of a new one.", r.Criteria.Type)
 	}
 	_, err := w.Repository.Read(ctx, r.Key)
-	var told *fhir.Error
 	switch {
 	case err == nil:
 		return Step{}, fhir.Errorf(fhir.CodeDuplicate, string(r.Key.Type)+".id", "There is a %s with this id, which does not meet the criteria.", r.Key.Type)
-	case !errors.As(err, &told) || told.Code() != fhir.CodeNotFound && told.Code() != fhir.CodeDeleted:
+	case !fhir.Is(err, fhir.CodeNotFound, fhir.CodeDeleted):
 		return Step{}, err
 	}
 	return change(fhir.Change{Method: fhir.Put, Key: r.Key, Body: r.Body, IfNoneMatch: true, IfNoneExist: r.Criteria.Condition()}), nil
