@@ -153,6 +153,7 @@ func (s *Store) open(dir string) error {
 	if err := s.prepareFile(c); err != nil {
 		return err
 	}
+	s.writer.watchLog()
 	cat, err := loadCatalog(c)
 	if err != nil {
 		return err

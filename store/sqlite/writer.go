@@ -75,11 +75,15 @@ func newWriter(s *Store, c *conn) *writer {
 	w := &writer{store: s, conn: c, queue: make(chan *request, s.opts.Queue), done: make(chan struct{}), learner: newLearner()}
 	w.logged = lib.Xsqlite3_malloc(c.tls, 8)
 	*(*int32)(pointer(w.logged)) = 0
+	return w
+}
+
+// watchLog has SQLite say how long the log is, until something sets wal_autocheckpoint: they share a place.
+func (w *writer) watchLog() {
 	hook := *(*uintptr)(unsafe.Pointer(&struct {
 		f func(*libc.TLS, uintptr, uintptr, uintptr, int32) int32
 	}{noteLog}))
-	lib.Xsqlite3_wal_hook(c.tls, c.db, hook, w.logged)
-	return w
+	lib.Xsqlite3_wal_hook(w.conn.tls, w.conn.db, hook, w.logged)
 }
 
 // noteLog is called by SQLite after a commit.

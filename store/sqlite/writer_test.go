@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,25 @@ import (
 	"github.com/portico-fhir/portico/internal/patience"
 	"github.com/portico-fhir/portico/store"
 )
+
+// While nothing else is to do, the log is copied into the file, which readers have mapped.
+func TestTheLogIsCopiedWhenThereIsTime(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), Options{})
+	if err := insertOne(t, s, "a", 100_000); err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		info, err := os.Stat(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if !patience.Until(func() bool { return size() > 100_000 }) {
+		t.Errorf("the file has %d bytes", size())
+	}
+}
 
 // stall keeps the writer busy until the returned function is called.
 func stall(t *testing.T, s *Store) (resume func()) {
