@@ -73,5 +73,5 @@
 // Specification: R4 3.1.0 (read, vread, update, delete, create, history),
 // 2.28.3 (id, meta), 3.1.1.3.3 (_id, _lastUpdated).
 //
-// It may import fhir, fhir/commit, fhir/index and store.
+// It may import fhir, fhir/commit, fhir/extent, fhir/index and store.
 package record

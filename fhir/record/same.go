@@ -1,6 +1,10 @@
 package record
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/portico-fhir/portico/fhir/extent"
+)
 
 // same reports whether two bodies say the same but for what the server owns.
 // White space between tokens and the places of id and meta do not count, since
@@ -67,18 +71,13 @@ next:
 
 // appendCompact writes a value without white space between its tokens.
 func appendCompact(out, value []byte) []byte {
-	for pos := 0; pos < len(value); {
-		switch c := value[pos]; {
-		case c == '"':
-			end := stringEnd(value, pos)
-			out = append(out, value[pos:end]...)
-			pos = end
-		case isSpace(c):
-			pos++
-		default:
-			out = append(out, c)
-			pos++
+	for pos := extent.Space(value, 0); pos < len(value); pos = extent.Space(value, pos) {
+		end := pos + 1
+		if value[pos] == '"' {
+			end = max(end, extent.End(value, pos))
 		}
+		out = append(out, value[pos:end]...)
+		pos = end
 	}
 	return out
 }

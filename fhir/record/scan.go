@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+
+	"github.com/portico-fhir/portico/fhir/extent"
 )
 
 // errMalformed says that a body is not a JSON object. Bodies are validated
@@ -60,7 +62,7 @@ func (s *scanner) next() (m member, ok bool, err error) {
 	s.pos++
 	s.skipSpace()
 	m.value = s.value()
-	if m.value.start == m.value.end || m.value.end > len(s.buf) {
+	if m.value.start == m.value.end {
 		return member{}, false, errMalformed
 	}
 	return m, true, nil
@@ -69,57 +71,17 @@ func (s *scanner) next() (m member, ok bool, err error) {
 // skipSpace moves to the next byte that is not white space and returns it, 0 at
 // the end.
 func (s *scanner) skipSpace() byte {
-	for ; s.pos < len(s.buf); s.pos++ {
-		if c := s.buf[s.pos]; !isSpace(c) {
-			return c
-		}
+	if s.pos = extent.Space(s.buf, s.pos); s.pos < len(s.buf) {
+		return s.buf[s.pos]
 	}
 	return 0
 }
 
-// value moves behind the value that starts at pos.
+// value moves behind the value that starts at pos; where none does, the span is empty.
 func (s *scanner) value() span {
-	start, depth := s.pos, 0
-	for s.pos < len(s.buf) {
-		switch s.buf[s.pos] {
-		case '"':
-			s.pos = stringEnd(s.buf, s.pos)
-			if depth == 0 {
-				return span{start, s.pos}
-			}
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return span{start, s.pos}
-			}
-			depth--
-			if depth == 0 {
-				s.pos++
-				return span{start, s.pos}
-			}
-		case ',', ' ', '\t', '\r', '\n':
-			if depth == 0 {
-				return span{start, s.pos}
-			}
-		}
-		s.pos++
-	}
+	start := s.pos
+	s.pos = extent.End(s.buf, start)
 	return span{start, s.pos}
-}
-
-// stringEnd is the position behind the string that starts at pos.
-func stringEnd(buf []byte, pos int) int {
-	for pos++; pos < len(buf); pos++ {
-		switch buf[pos] {
-		case '"':
-			return pos + 1
-		case '\\':
-			pos++
-		}
-	}
-	return len(buf)
 }
 
 // is reports whether a member's name is want, however it is escaped.
@@ -134,5 +96,3 @@ func (s *scanner) is(name span, want string) bool {
 	var plain string
 	return json.Unmarshal(raw, &plain) == nil && plain == want
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
