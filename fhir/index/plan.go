@@ -74,14 +74,15 @@ func (c *compiler) expr(e fhir.Expr) (Plan, error) {
 	return Plan{}, fmt.Errorf("index: %T must be resolved before", e)
 }
 
-// and narrows by each part. Where one is the patient, tokens are looked for
-// among that patient's, which leaves nothing to be asked of the patient.
+// and narrows by each part. Where one is the patient, or some patients, tokens are looked for
+// among theirs, which leaves nothing to be asked of the patient.
 func (c *compiler) and(e fhir.And) (Plan, error) {
 	out := Plan{Exact: true}
 	var all store.And
-	at, pk := c.patientOf(e)
+	at, patients := c.patientsOf(e)
+	free := len(patients) == 0
 	pair := c.coupleOf(e)
-	if pk == "" && pair != nil {
+	if free && pair != nil {
 		all = append(all, pair.Where)
 		out.Walk = pair.Walk
 	}
@@ -90,7 +91,7 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 		if i == at {
 			continue
 		}
-		own, whole := c.scope(pk, part)
+		own, whole := c.scope(patients, part)
 		if own != nil {
 			all, scoped = append(all, own), true
 		}
@@ -104,13 +105,13 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 		switch {
 		case own != nil, pair != nil && i == pair.second:
 			p.Where = aside(p.Where)
-		case pk != "" && long(p.Where):
+		case len(patients) == 1 && long(p.Where):
 			p = Plan{Where: store.All()} // the patient's are fewer
 		}
-		if pk == "" && pair.has(i) {
+		if free && pair.has(i) {
 			out.Walk = out.Walk.with(aside(p.Where))
 		} else {
-			out.Walk = out.Walk.beside(p, all, pk == "")
+			out.Walk = out.Walk.beside(p, all, free)
 		}
 		all = append(all, p.Where)
 		out.Exact = out.Exact && p.Exact
@@ -137,28 +138,51 @@ func (c *compiler) and(e fhir.And) (Plan, error) {
 // index holds a narrower condition already, comparing the two would only cost.
 func aside(f store.Filter) store.Filter { return store.Not{Filter: store.Not{Filter: f}} }
 
-// patientOf finds the part that asks for one patient, and the key of that
-// patient; -1 when there is none.
-func (c *compiler) patientOf(e fhir.And) (at int, key string) {
+// patientsOf finds the part that asks for one patient, or for any of some, and the keys of those; -1 when
+// there is none.
+func (c *compiler) patientsOf(e fhir.And) (at int, keys []string) {
 	for i, part := range e {
-		t, ok := part.(fhir.Term)
-		if !ok || t.Modifier != "" {
-			continue
+		or, ok := part.(fhir.Or)
+		if !ok {
+			or = fhir.Or{part}
 		}
-		ref, ok := t.Value.(fhir.ReferenceValue)
-		p := c.typ.byName[t.Param.Name]
-		if ok && p != nil && ref.Type == "Patient" && ref.Version == "" && c.typ.samePatient(p) {
-			return i, patientKey(ref.ID)
+		for _, one := range or {
+			key := c.patientOf(one)
+			if key == "" {
+				keys = nil
+				break
+			}
+			keys = append(keys, key)
+		}
+		if len(keys) > 0 {
+			return i, keys
 		}
 	}
-	return -1, ""
+	return -1, nil
 }
 
-// scope gives the filter on the patient's own entries that a token, or several,
+// patientOf gives the key of the patient that a condition asks for, "" when it asks for something else.
+func (c *compiler) patientOf(e fhir.Expr) string {
+	t, ok := e.(fhir.Term)
+	if !ok || t.Modifier != "" {
+		return ""
+	}
+	ref, ok := t.Value.(fhir.ReferenceValue)
+	p := c.typ.byName[t.Param.Name]
+	if ok && p != nil && ref.Type == "Patient" && ref.Version == "" && c.typ.samePatient(p) {
+		return patientKey(ref.ID)
+	}
+	return ""
+}
+
+// maxScoped is up to how many keys tokens of some patients are looked for by.
+const maxScoped = 1000
+
+// scope gives the filter on the patients' own entries that a token, or several,
 // implies; nil if there is none. whole says that it asks for just as much: those
 // entries hold no system.
-func (c *compiler) scope(pk string, e fhir.Expr) (where store.Filter, whole bool) {
-	if pk == "" {
+func (c *compiler) scope(patients []string, e fhir.Expr) (where store.Filter, whole bool) {
+	if len(patients) == 0 {
 		return nil, false
 	}
 	or, ok := e.(fhir.Or)
@@ -181,7 +205,12 @@ func (c *compiler) scope(pk string, e fhir.Expr) (where store.Filter, whole bool
 			if token.AnyCode {
 				return nil, false
 			}
-			keys = append(keys, store.String(pk+p.code+short(token.Code)))
+			if len(keys)+len(patients) > maxScoped && len(patients) > 1 {
+				return nil, false
+			}
+			for _, patient := range patients {
+				keys = append(keys, store.String(patient+p.code+short(token.Code)))
+			}
 			whole = whole && (token.AnySystem || p.fixed && token.System == p.system)
 		}
 	}

@@ -37,7 +37,12 @@ func TestG7_17_ThePatientsOwnEntriesFindWhatMatches(t *testing.T) {
 		}
 		for _, patient := range patients {
 			for i, token := range others {
-				conditions := []fhir.Expr{fhir.And{patient, token}, fhir.And{fhir.Or{token, others[0]}, patient, fhir.Not{Expr: others[i/2]}}}
+				conditions := []fhir.Expr{
+					fhir.And{patient, token},
+					fhir.And{fhir.Or{token, others[0]}, patient, fhir.Not{Expr: others[i/2]}},
+					fhir.And{token, fhir.Or{patients[i%len(patients)], patient}, others[0]},
+					fhir.And{fhir.Or{patient, token}, token},
+				}
 				for _, e := range conditions {
 					plan, err := c.Compile(typ, e)
 					if err != nil {

@@ -303,7 +303,8 @@ func (s *steps) before(few int) position {
 	return s.at
 }
 
-// guess gives how many targets are likely to fill the rest of the page.
+// guess gives how many targets are likely to fill half of the rest of the page: what turns out to be too much was
+// looked for in vain.
 func (w *walk) guess(s *steps) int {
 	switch hits := len(s.Resources); {
 	case s.careful || s.targets == 0:
@@ -311,7 +312,7 @@ func (w *walk) guess(s *steps) int {
 	case hits == 0:
 		return min(2*s.targets, mostAtOnce)
 	default:
-		return min(max(1, (w.q.Count-hits)*s.targets/hits), mostAtOnce)
+		return min(max(1, (w.q.Count-hits)*s.targets/hits/2), mostAtOnce)
 	}
 }
 
