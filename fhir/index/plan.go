@@ -175,8 +175,8 @@ func (c *compiler) patientOf(e fhir.Expr) string {
 	return ""
 }
 
-// maxScoped is up to how many keys tokens of some patients are looked for by.
-const maxScoped = 1000
+// maxScopedKeys is up to how many keys tokens of some patients are looked for by.
+const maxScopedKeys = 1000
 
 // scope gives the filter on the patients' own entries that a token, or several,
 // implies; nil if there is none. whole says that it asks for just as much: those
@@ -205,7 +205,7 @@ func (c *compiler) scope(patients []string, e fhir.Expr) (where store.Filter, wh
 			if token.AnyCode {
 				return nil, false
 			}
-			if len(keys)+len(patients) > maxScoped && len(patients) > 1 {
+			if len(keys)+len(patients) > maxScopedKeys && len(patients) > 1 {
 				return nil, false
 			}
 			for _, patient := range patients {
