@@ -154,7 +154,7 @@ func (c *coded) token(t fhir.TokenValue) cond {
 	system := func(s string) bool { return t.AnySystem || t.System == s }
 	if c.typ == "code" {
 		system = func(s string) bool {
-			return t.AnySystem || t.System == "" || t.System == s || impliedSystem(t.System, c.vs)
+			return t.System == s && s != "" || inSystem(&t, c.typ, c.vs)
 		}
 	}
 	return c.code(

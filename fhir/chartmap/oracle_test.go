@@ -164,11 +164,14 @@ func token(f found, v fhir.TokenValue) bool {
 		code = map[bool]string{true: "true", false: "false"}[x]
 	case string:
 		code = x
-		if f.typ == "code" && !v.AnySystem && v.System != "" {
+		if f.typ == "code" {
 			// The oracle knows the systems of the codes it is tried with.
 			system = map[string]string{
 				"male": gender, "female": gender, "other": gender, "unknown": gender,
 			}[x]
+			if system == "" {
+				system = "one of R4's own"
+			}
 		}
 	case map[string]any:
 		if f.typ == "CodeableConcept" {

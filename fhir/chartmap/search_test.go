@@ -201,9 +201,7 @@ func drawToken(rt *rapid.T, f found, isGender bool) fhir.TokenValue {
 			return fhir.TokenValue{System: system, Code: code}
 		}
 	case 1:
-		if f.typ != "code" {
-			return fhir.TokenValue{Code: code} // without a system
-		}
+		return fhir.TokenValue{Code: code} // without a system, which no code is
 	case 2:
 		if system != "" {
 			return fhir.TokenValue{System: system, AnyCode: true}

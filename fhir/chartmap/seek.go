@@ -277,10 +277,7 @@ func (l *literal) search(s *seeker, path []step, t *test) cond {
 		holds = true
 	case testToken:
 		if l.typ == "code" || l.typ == "boolean" || l.typ == "string" || l.typ == "id" || l.typ == "uri" {
-			holds = t.token.Code == l.value && !t.token.AnyCode && (t.token.AnySystem || t.token.System == "")
-			if l.typ == "code" && !t.token.AnySystem && impliedSystem(t.token.System, l.vs) {
-				holds = t.token.AnyCode || t.token.Code == l.value
-			}
+			holds = inSystem(&t.token, l.typ, l.vs) && (t.token.Code == l.value || t.token.AnyCode && t.token.System != "")
 			holds = holds != (t.modifier == fhir.ModUnequal)
 			break
 		}
@@ -306,12 +303,26 @@ func (l *literal) search(s *seeker, path []step, t *test) cond {
 	return never
 }
 
+// inSystem reports whether a token means values without a system of their own, of this type
+// and bound to this value set: whatever the system, none, or that which the value set implies
+// for its codes.
+func inSystem(want *fhir.TokenValue, typ, valueSet string) bool {
+	switch {
+	case want.AnySystem:
+		return true
+	case typ == "code" && strings.HasPrefix(valueSet, r4ValueSet):
+		return impliedSystem(want.System, valueSet)
+	}
+	return want.System == ""
+}
+
+const r4ValueSet = "http://hl7.org/fhir/ValueSet/"
+
 // impliedSystem reports whether system is the code system behind a value set of
 // R4's own, whose codes stand in elements without a system. The specification
 // names the two alike.
 func impliedSystem(system, valueSet string) bool {
-	const vs = "http://hl7.org/fhir/ValueSet/"
-	name, ok := strings.CutPrefix(valueSet, vs)
+	name, ok := strings.CutPrefix(valueSet, r4ValueSet)
 	return ok && (system == "http://hl7.org/fhir/"+name || system == "http://hl7.org/fhir/CodeSystem/"+name)
 }
 

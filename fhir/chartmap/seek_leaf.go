@@ -44,15 +44,12 @@ func (t *text) search(s *seeker, path []step, q *test) cond {
 }
 
 func (t *text) token(want *fhir.TokenValue) cond {
-	fits := want.AnySystem || want.System == ""
 	switch {
-	case t.typ == "code" && !fits && impliedSystem(want.System, t.vs):
-		if want.AnyCode {
-			present, _ := t.has()
-			return present
-		}
-	case !fits || want.AnyCode:
+	case !inSystem(want, t.typ, t.vs) || want.AnyCode && want.System == "":
 		return never
+	case want.AnyCode:
+		present, _ := t.has()
+		return present
 	}
 	return t.equals(want.Code)
 }
