@@ -134,19 +134,9 @@ func (c change) add(body []byte, at []step) ([]byte, error) {
 		return nil, fixed(c.name)
 	}
 	return within(body, at, func(object []byte, typ string) ([]byte, error) {
-		element, new, err := c.value.as(typ, c.name)
-		if err != nil {
-			return nil, err
-		}
-		m, ok := memberOf(object, typ, element.Name)
-		switch {
-		case !ok:
-			m = member{Element: element}
-		case !element.Many:
-			return nil, problem("there is a " + element.Name + " already. Use replace to change it.")
-		}
-		m.slots = append(slices.Clip(m.slots), new)
-		return m.write(object), nil
+		return c.value.addTo(object, typ, c.name, func(name string) problem {
+			return problem("there is a " + name + " already. Use replace to change it.")
+		})
 	})
 }
 

@@ -184,23 +184,35 @@ func (v *value) as(typ, name string) (schema.Element, slot, error) {
 	return element, slot{v.json, v.companion}, nil
 }
 
+// addTo gives an object of type typ with the value as its element called name, or as the
+// last of these. Taken says what is wrong where there is one already, and can be but one.
+func (v *value) addTo(object []byte, typ, name string, taken func(element string) problem) ([]byte, error) {
+	element, new, err := v.as(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := memberOf(object, typ, element.Name)
+	switch {
+	case !ok:
+		m = member{Element: element}
+	case !element.Many:
+		return nil, taken(element.Name)
+	}
+	m.slots = append(slices.Clip(m.slots), new)
+	return m.write(object), nil
+}
+
 // object makes the JSON of an object of type typ from the parts.
 func (v *value) object(typ string) ([]byte, error) {
 	object := []byte("{}")
 	for _, part := range v.parts {
-		element, new, err := part.value.as(typ, part.name)
+		made, err := part.value.addTo(object, typ, part.name, func(string) problem {
+			return problem(strconv.Quote(part.name) + " is in the value twice.")
+		})
 		if err != nil {
 			return nil, err
 		}
-		m, ok := memberOf(object, typ, element.Name)
-		switch {
-		case !ok:
-			m = member{Element: element}
-		case !element.Many:
-			return nil, problem(strconv.Quote(part.name) + " is in the value twice.")
-		}
-		m.slots = append(slices.Clip(m.slots), new)
-		object = bytes.Clone(m.write(object))
+		object = bytes.Clone(made)
 	}
 	return object, nil
 }
