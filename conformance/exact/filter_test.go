@@ -4,6 +4,12 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"testing"
+	"time"
+
+	"github.com/portico-fhir/portico/fhir/search"
+	"github.com/portico-fhir/portico/store"
+	"github.com/portico-fhir/portico/store/storetest/backends"
 )
 
 // This draws expressions of _filter (R4 3.1.3) and says what they mean, in the terms of the
@@ -201,4 +207,26 @@ func (c Clock) compareDate(have any, op, want string) bool {
 		return v.from.Before(w.to) && v.to.After(w.from)
 	}
 	return c.matchDate(have, op+want)
+}
+
+// TestG7_16_AsDeepAsAFilterMayGo sends filters with as many levels as there may be.
+func TestG7_16_AsDeepAsAFilterMayGo(t *testing.T) {
+	t.Parallel()
+	backends.Each(t, func(t *testing.T, _ string, st store.Store) {
+		s := newServer(t, st, time.UTC)
+		if err := s.put(t.Context(), Resource{"Patient", "a", `{"gender":"male","birthDate":"1990-05"}`}); err != nil {
+			t.Fatal(err)
+		}
+		test := "birthdate co 1990-05-17 "
+		for name, filter := range map[string]string{
+			"changes of and and or": strings.Repeat(test+"and gender ne female or ", 14) + test,
+			"not in parentheses":    strings.Repeat("not(", 10) + test + strings.Repeat(")", 10),
+			"both":                  strings.Repeat("not("+test+"and not(birthdate po 1990 and ", 5) + test + strings.Repeat("))", 5) + strings.Repeat("or "+test+"and name pr false ", 4),
+		} {
+			ids, _, err := s.find(t.Context(), "Patient", []search.Pair{{Name: "_filter", Value: filter}})
+			if err != nil || len(ids) != 1 {
+				t.Errorf("%s: %v, %v", name, ids, err)
+			}
+		}
+	})
 }

@@ -58,6 +58,7 @@ func hostile(t *testing.T, c *client) {
 		"G7.19 full text of one endless word":             "Basic?_content=" + long("a", 2100),
 		"G7.16 a _filter of 10,000 characters":            "Patient?_filter=" + long("a", 10_000),
 		"G7.16 a _filter of hundreds of tests":            "Patient?_filter=" + url.QueryEscape(strings.Repeat("_id eq a or ", 160)+"_id eq a"),
+		"G7.16 a _filter of nothing but changes":          "Patient?_filter=" + url.QueryEscape(strings.Repeat("_id eq a or _id eq b and ", 45)+"_id eq a"),
 		"G7.16 a _filter of nothing but parentheses":      "Patient?_filter=" + long("(", 2000),
 		"G7.16 a _filter nested in parentheses":           "Patient?_filter=" + long("(", 500) + "_id%20eq%20a" + long(")", 500),
 		"G7.16 a _filter nested in brackets":              "Patient?_filter=" + long("link[", 400) + "_id%20eq%20a" + long("]._id%20eq%20a", 20),

@@ -1,6 +1,8 @@
 package chartmap
 
 import (
+	"slices"
+
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/store"
 )
@@ -42,4 +44,18 @@ func (t *text) reads(q *test) cond {
 		return ok && matchText(string(s), q)
 	}}
 	return t.or(own, t.absent != nil && matchText(*t.absent, q))
+}
+
+// maxVain is how many documents are read that turn out not to match, for one page or total,
+// where filters do not decide that.
+const maxVain = 100_000
+
+func tooMuch(t fhir.Type) error {
+	return fhir.Errorf(fhir.CodeTooCostly, "http.query", "More than %d documents of the EHR would have to be looked at one by one, to search %s in this way. Narrow the search down, by patient or by date.", maxVain, t)
+}
+
+// exact reports whether the store's filters decide what the stream is made of, but for the
+// elements of arrays.
+func (s *stream) exact() bool {
+	return s.where.exact() && !slices.ContainsFunc(s.parts, func(p part) bool { return !p.own.exact() })
 }

@@ -162,6 +162,8 @@ type cursor struct {
 	batch  int
 	left   int  // documents, or groups, that are needed at most if each becomes a resource; then it is batch again
 	read   int  // documents, so far
+	vain   int  // of them, those that gave nothing
+	gave   bool // docs[0] gave something
 	opened bool // it was looked what comes first
 	done   bool // nothing is left in the store
 }
@@ -360,11 +362,17 @@ func (c *cursor) settle(ctx context.Context) error {
 			}
 			for ; len(c.items) > 0; c.items = c.items[1:] {
 				if c.part = c.fit(c.items[0].doc, 0); c.part >= 0 {
-					c.head = c.values(c.docs[0])
+					c.head, c.gave = c.values(c.docs[0]), true
 					return nil
 				}
 			}
 			c.docs, c.open = c.docs[1:], false
+			if !c.gave {
+				c.vain++
+			}
+			if c.gave = false; c.vain > maxVain && !c.exact() {
+				return tooMuch(c.Resource)
+			}
 		}
 		if c.done {
 			return nil

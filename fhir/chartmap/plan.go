@@ -195,13 +195,17 @@ func (r *Repository) count(ctx context.Context, m *Mapping, c cond) (n int64, er
 	if c.exact() {
 		return n, nil
 	}
-	doubt := conjunction([]store.Filter{c.upper(), negation(c.lower())})
+	doubt, vain := conjunction([]store.Filter{c.upper(), negation(c.lower())}), 0
 	for doc, err := range r.Store.Find(ctx, store.Query{Collection: m.Collection, Where: doubt, Fields: m.fields}) {
 		if err != nil {
 			return 0, err
 		}
 		if c.match(doc) {
 			n++
+			continue
+		}
+		if vain++; vain > maxVain {
+			return 0, tooMuch(m.Resource)
 		}
 	}
 	return n, nil

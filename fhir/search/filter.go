@@ -9,8 +9,13 @@ import (
 // Filter is the parameter whose value is an expression of the others (R4 3.1.3).
 const Filter = "_filter"
 
-// maxTests bounds the tests of one _filter; parentheses are bounded by maxNesting.
-const maxTests = 100
+// Limits on one _filter; parentheses are bounded by maxNesting. Since "and" and "or" are
+// understood from left to right, each change between them is a level, too: stores bound how deep
+// conditions go.
+const (
+	maxTests  = 100
+	maxLevels = 30
+)
 
 // filterOp says what a filter is made of.
 type filterOp string
@@ -28,6 +33,7 @@ type filter struct {
 	op    filterOp
 	parts []*filter // of and, or, not
 	test
+	levels int // how deep it goes; 0 for a test without a filter in its path
 }
 
 // test is a path, an operator and a value (paramExp).

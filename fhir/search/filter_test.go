@@ -113,6 +113,7 @@ func TestG7_16_WhatIsWrongWithAFilterIsSaidWithItsPlace(t *testing.T) {
 		{deep + "status eq x" + strings.Repeat(")", maxNesting+1), fhir.CodeTooCostly, []string{"At character 11: Filters are nested too deeply"}},
 		{strings.Repeat("not(", maxNesting+1), fhir.CodeTooCostly, []string{"nested too deeply"}},
 		{strings.Repeat("status eq a or ", maxTests) + "status eq a", fhir.CodeTooCostly, []string{"at most 100 tests"}},
+		{strings.Repeat("status eq a and status eq b or ", maxLevels) + "status eq a", fhir.CodeTooCostly, []string{"Conditions are nested too deeply"}},
 		{strings.Repeat("patient.", 6) + "name eq x", fhir.CodeNotSupported, []string{"At character 9: None of the types"}},
 		{strings.Repeat("a", maxLength+1), fhir.CodeTooCostly, []string{"at most 2048"}},
 	} {

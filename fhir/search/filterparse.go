@@ -105,12 +105,31 @@ func (p *filterParser) filter(depth int) *filter {
 		}
 		right := p.operand(depth)
 		if joined && left.op == op {
-			left.parts = append(left.parts, right)
+			p.add(left, right, before)
 			continue
 		}
-		left, joined = &filter{op: op, parts: []*filter{left, right}}, true
+		both := &filter{op: op}
+		p.add(both, left, before)
+		p.add(both, right, before)
+		left, joined = both, true
 	}
 	return nil
+}
+
+// add makes a filter a part of another.
+func (p *filterParser) add(to, part *filter, at int) {
+	if p.problem != nil {
+		return
+	}
+	to.parts = append(to.parts, part)
+	p.above(to, part, at)
+}
+
+// above notes that a filter has another within it.
+func (p *filterParser) above(f, within *filter, at int) {
+	if f.levels = max(f.levels, within.levels+1); f.levels > maxLevels {
+		p.failAt(fhir.CodeTooCostly, at, `Conditions are nested too deeply. Each change between "and" and "or" counts: use parentheses, or several _filter parameters.`)
+	}
 }
 
 func (p *filterParser) operand(depth int) *filter {
@@ -123,7 +142,9 @@ func (p *filterParser) operand(depth int) *filter {
 	if strings.EqualFold(first, string(filterNot)) {
 		after := p.at
 		if p.space(); p.sign('(') {
-			return &filter{op: filterNot, parts: []*filter{p.group(depth, p.at-1, ')')}}
+			f := &filter{op: filterNot}
+			p.add(f, p.group(depth, p.at-1, ')'), from)
+			return f
 		}
 		p.at = after
 	}
@@ -150,6 +171,11 @@ func (p *filterParser) test(first string, from, depth int) *filter {
 		return nil
 	}
 	f := &filter{test: test{path: p.path(first, from, depth)}}
+	for _, s := range f.path {
+		if s.where != nil && p.problem == nil {
+			p.above(f, s.where, s.at)
+		}
+	}
 	p.gap("Expected a space and an operator.")
 	f.at = p.at
 	f.compare = strings.ToLower(p.name())
