@@ -6,7 +6,8 @@
 // answer ([fhir.Capability]), everything else is refused, and compiles the query
 // itself.
 //
-// Specification: FHIR R4 3.1.1 (Search) and its SearchParameter definitions.
+// Specification: FHIR R4 3.1.1 (Search) and its SearchParameter definitions, 3.1.3
+// (_filter), whose expressions become the same algebra.
 //
 // It may import fhir and store.
 package search
