@@ -27,8 +27,13 @@ func (ps *Parameters) scratch() *scratch {
 
 // recycle keeps s for the next resource, without what it knows of this one.
 func (ps *Parameters) recycle(s *scratch) {
-	if cap(s.keys.keys) > kept || cap(s.found) > kept || cap(s.read) > kept || len(s.patients)+len(s.scoped) > kept {
-		return
+	for _, size := range []int{
+		cap(s.keys.keys), cap(s.found), cap(s.read), cap(s.words), cap(s.patients), cap(s.scoped), cap(s.pairs.codes), cap(s.pairs.numbers),
+		cap(s.pairs.families), cap(s.pairs.givens),
+	} {
+		if size > kept {
+			return
+		}
 	}
 	s.doc.Clear()
 	s.keys.reset()

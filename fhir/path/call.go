@@ -147,9 +147,9 @@ func (ev *evaluator) where(input Collection, criterion Node, s *scope) (Collecti
 		return nil, nil
 	}
 	var out Collection
-	rounds, items := s.rounds(), len(ev.items)
+	loop, items := s.rounds(), len(ev.items)
 	for i, it := range input {
-		c, err := ev.eval(criterion, rounds.of(it, i))
+		c, err := ev.eval(criterion, loop.of(it, i))
 		if err != nil {
 			return nil, err
 		}
@@ -168,9 +168,9 @@ func (ev *evaluator) each(input Collection, projection Node, s *scope) (Collecti
 		return nil, nil
 	}
 	var out Collection
-	rounds, items := s.rounds(), len(ev.items)
+	loop, items := s.rounds(), len(ev.items)
 	for i, it := range input {
-		c, err := ev.eval(projection, rounds.of(it, i))
+		c, err := ev.eval(projection, loop.of(it, i))
 		if err != nil {
 			return nil, err
 		}

@@ -197,7 +197,16 @@ func (ev *evaluator) exists(n Node, s *scope) (found, ok bool, err error) {
 	if base != nil {
 		return false, false, nil
 	}
-	return s.this[0].leads(names), true, ev.spend(len(names))
+	it := s.this[0]
+	if names = it.withoutType(names); len(names) == 0 {
+		return true, true, nil
+	}
+	it.doc.walk(it.at, names, func(_ int32, end bool) bool {
+		found = end
+		ev.left--
+		return !end && ev.left >= 0
+	})
+	return found, true, ev.spend(len(names))
 }
 
 // withoutType drops the first name of a path where it is the type of the item.
