@@ -19,7 +19,7 @@ import (
 // Bounds of counters.
 const (
 	worthCounting = 1024 // entries: what is counted in no time needs no counter
-	worthAll      = 512  // documents, which takes longer
+	worthAll      = 512  // documents, which takes longer; by the number of the row
 	maxCounters   = 20_000
 )
 
@@ -141,9 +141,13 @@ func (w *writer) beginCounter(ix *index, key []byte) error {
 // countDocuments brings the counters of collections up to date.
 func (w *writer) countDocuments(list []pending) error {
 	deltas := make(map[*collection]int64)
+	var begin *collection // that has become worth a counter
 	for i := range list {
 		p := &list[i]
 		if len(w.counters[-p.coll.cid]) == 0 {
+			if p.kind == store.Insert && p.rid == worthAll {
+				begin = p.coll
+			}
 			continue
 		}
 		switch p.kind {
@@ -158,7 +162,20 @@ func (w *writer) countDocuments(list []pending) error {
 			return err
 		}
 	}
-	return nil
+	if begin == nil || w.counters.size() >= maxCounters {
+		return nil
+	}
+	return w.countAll(begin)
+}
+
+// countAll makes the counter of a collection.
+func (w *writer) countAll(coll *collection) error {
+	n, err := w.conn.number(coll.byKey.count, []byte{}, []byte{0xFF}, int64(-1))
+	if err != nil {
+		return err
+	}
+	w.counters.add(-coll.cid, nil)
+	return w.conn.run(insertCount, n, -coll.cid, []byte{})
 }
 
 // firstString gives the first part of an ascending key when that is a string, else nil.
@@ -227,12 +244,7 @@ func (s *Store) count(coll *collection, ix *index, iid int64, key []byte) {
 			if ix != nil {
 				return w.beginCounter(ix, key)
 			}
-			n, err := w.conn.number(coll.byKey.count, []byte{}, []byte{0xFF}, int64(-1))
-			if err != nil {
-				return err
-			}
-			w.counters.add(iid, key)
-			return w.conn.run(insertCount, n, iid, key)
+			return w.countAll(coll)
 		})
 		if err != nil {
 			s.opts.Log.Warn("a counter could not be made", "error", err)

@@ -46,7 +46,7 @@
 // hardly anybody reads it. In it strings that come often are numbers.
 //
 // What fills several runs of an index and has one string as its first key has a counter, and so have the
-// documents of a collection that took long to count. A counter changes in the transactions
+// documents of a collection of some size. A counter changes in the transactions
 // that change what it counts: the documents, or the entries in the runs.
 //
 // PRAGMA user_version holds the number of this layout, 4. A file of layout 1, which had a
