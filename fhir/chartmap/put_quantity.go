@@ -72,7 +72,7 @@ func (q *quantity) inUnit(w *writer, v *node, at string) bool {
 	code, printed := v.member("code").string(), v.member("unit").string()
 	system := v.member("system").string()
 	switch {
-	case code != "" && code == q.code && system == ucum, code == "" && printed != "" && printed == q.unit:
+	case code != "" && code == q.code && system == ucum, code == "" && printed != "" && printed == q.unit && (system == "" || system == ucum):
 	default:
 		i := slices.IndexFunc(q.accepts, func(c unit) bool { return c.code == code && system == ucum })
 		x, ok := rational(v.member("value").text)

@@ -361,8 +361,12 @@ func TestWhatIsMeasuredAtHomeBecomesADocument(t *testing.T) {
 		"of what the EHR does not measure": func(m object) {
 			m["code"] = object{"coding": []any{object{"system": "http://loinc.org", "code": "39156-5"}}}
 		},
-		"without a value":      func(m object) { delete(m, "valueQuantity") },
-		"in another unit":      func(m object) { m["valueQuantity"].(object)["code"] = "Hz" },
+		"without a value": func(m object) { delete(m, "valueQuantity") },
+		"in another unit": func(m object) { m["valueQuantity"].(object)["code"] = "Hz" },
+		"in the unit of another system": func(m object) {
+			delete(m["valueQuantity"].(object), "code")
+			m["valueQuantity"].(object)["system"] = "urn:other"
+		},
 		"preliminary":          func(m object) { m["status"] = "preliminary" },
 		"of somebody too long": func(m object) { m["subject"] = object{"reference": "Patient/" + strings.Repeat("x", 65)} },
 	} {
