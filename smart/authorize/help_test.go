@@ -123,3 +123,21 @@ func (c *clinic) begin(t testing.TB, pairs ...string) *authorize.Pending {
 	}
 	return p
 }
+
+// onlyOne tries something many times at the same time, and wants it to succeed once.
+func onlyOne(t *testing.T, try func() error) {
+	t.Helper()
+	won := make(chan bool)
+	for range 6 {
+		go func() { won <- try() == nil }()
+	}
+	n := 0
+	for range 6 {
+		if <-won {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d succeeded", n)
+	}
+}

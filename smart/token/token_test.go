@@ -174,14 +174,19 @@ func TestEverythingCanBeEndedAtOnce(t *testing.T) {
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	c, d := app(t, "app", client.Public), app(t, "other", client.Public)
-	t.Run("C10 an access token ends alone", func(t *testing.T) {
-		t.Parallel()
-		s := simple(t)
-		first := s.exchange(c, amys(t, wide))
+	refreshed := func(t *testing.T) (s *server, first, second *token.Response) {
+		t.Helper()
+		s = simple(t)
+		first = s.exchange(c, amys(t, wide))
 		second, err := s.Refresh(t.Context(), c, first.RefreshToken, "")
 		if err != nil {
 			t.Fatal(err)
 		}
+		return s, first, second
+	}
+	t.Run("C10 an access token ends alone", func(t *testing.T) {
+		t.Parallel()
+		s, first, second := refreshed(t)
 		is(t, s.Revoke(t.Context(), d, first.AccessToken), oauth.InvalidGrant, "another client")
 		s.works(t, first.AccessToken, true)
 		if err := s.Revoke(t.Context(), c, first.AccessToken); err != nil {
@@ -195,12 +200,7 @@ func TestRevocation(t *testing.T) {
 	})
 	t.Run("C10 a refresh token ends everything, one that was used up, too", func(t *testing.T) {
 		t.Parallel()
-		s := simple(t)
-		first := s.exchange(c, amys(t, wide))
-		second, err := s.Refresh(t.Context(), c, first.RefreshToken, "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, first, second := refreshed(t)
 		is(t, s.Revoke(t.Context(), d, second.RefreshToken), oauth.InvalidGrant, "another client")
 		s.works(t, second.AccessToken, true)
 		if err := s.Revoke(t.Context(), c, first.RefreshToken); err != nil {
