@@ -83,6 +83,22 @@ func filtering(t *testing.T, c *client, k kind) {
 			}
 		}
 	})
+	t.Run("G7.16 _filter asks within a compartment", func(t *testing.T) {
+		var patients bundle
+		c.do(t, "GET", "Patient?_count=2", "").want(t, 200).into(t, &patients)
+		for _, p := range patients.Entry {
+			within := "Patient/" + p.resource(t).ID + "/" + k.Type + "?"
+			if c.do(t, "GET", within+"_count=0", "").StatusCode != 200 {
+				t.Skip("the compartment of a patient has none")
+			}
+			if all, got := total(t, within), total(t, within+"_filter="+url.QueryEscape("_id pr true or _id eq x")); got != all {
+				t.Errorf("%s: %d, want %d", within, got, all)
+			}
+			if got := total(t, within+"_filter="+url.QueryEscape("not(_id pr true)")); got != 0 {
+				t.Errorf("%s: %d that are not there", within, got)
+			}
+		}
+	})
 	t.Run("G7.16 a cursor is bound to the _filter", func(t *testing.T) {
 		var b bundle
 		c.do(t, "GET", filter("_id pr true")+"&_count=1", "").want(t, 200).into(t, &b)

@@ -63,8 +63,8 @@ func (r *Repository) readFilter(t fhir.Type, filter string) (fhir.Expr, bool) {
 	params := make([]search.Pair, len(pairs))
 	for i, p := range pairs {
 		name, _, _ := strings.Cut(p.Name, ":")
-		if _, ok := search.Lookup(t, name); !ok {
-			return nil, false // a chain, or what is about the result
+		if _, ok := search.Lookup(t, name); !ok || name == search.Filter {
+			return nil, false // a chain, what may have one, or what is about the result
 		}
 		params[i] = search.Pair(p)
 	}

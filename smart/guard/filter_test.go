@@ -82,6 +82,11 @@ func TestFilterWidensNothing(t *testing.T) {
 			t.Errorf("E4 %s?_filter=%s: found %v, %v, want %v", tt.typ, tt.filter, got, err, tt.want)
 		}
 	}
+	// Scopes are narrowed by parameters, not by expressions, which may have chains.
+	narrowed := as(t, access.Patient, "Patient/p", "p", "patient/Condition.rs?_filter=_id%20pr%20true")
+	if page, err := f.find(narrowed, t, "Condition"); err == nil && len(page.Resources) > 0 {
+		t.Errorf("E4 a scope with a filter gives %d", len(page.Resources))
+	}
 	f.proxy(t, "p", "limited")
 	proxy := as(t, access.Proxy, "RelatedPerson/r", "p", "patient/*.rs")
 	if _, err := f.find(proxy, t, "Patient", "_filter=_id pr true or phone pr true"); code(err) != fhir.CodeForbidden {
