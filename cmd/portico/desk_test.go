@@ -243,6 +243,19 @@ func TestNonsenseInALoad(t *testing.T) {
 	}
 }
 
+// TestAFaultInAnErrand is told, and the end of nothing else.
+func TestAFaultInAnErrand(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := office{config: Config{Store: StoreConfig{URI: storeURI("sqlite:" + dir)}}, log: slog.New(slog.DiscardHandler)} // without a store
+	t.Cleanup(openDesk(t.Context(), o))
+	for range 2 {
+		if _, err := commandLine("sqlite:"+dir)("", "user", "list"); err == nil || !strings.Contains(err.Error(), "a fault of its own") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestOtherStoresHaveNoDesk(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []storeURI{"memory:", "mongodb://h/db"} {

@@ -91,7 +91,7 @@ func explainCommand(ctx context.Context, args []string, env func(string) string,
 
 // explaining answers a search, for a command or a server.
 type explaining struct {
-	following
+	lasting // some searches do, and nobody else is to wait for them
 
 	Asked  string
 	JSON   bool

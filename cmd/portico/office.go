@@ -103,24 +103,18 @@ func (c *Config) chartSum() (string, error) {
 
 // differs is the error when the server of o is configured otherwise.
 func (s stated) differs(o *office) error {
-	var all []string
-	differ := func(is bool, flag string, said, has any) {
-		if is {
-			all = append(all, fmt.Sprintf("--%s %v, and not %v", flag, has, said))
-		}
-	}
 	c := &o.config
-	differ(s.BaseURL != nil && *s.BaseURL != c.BaseURL, "base-url", deref(s.BaseURL), c.BaseURL)
-	differ(s.Timezone != nil && *s.Timezone != c.Search.Timezone, "timezone", deref(s.Timezone), c.Search.Timezone)
-	differ(s.Text != nil && *s.Text != c.Search.Text, "text", deref(s.Text), c.Search.Text)
-	differ(s.Demo != nil && *s.Demo != c.Demo, "demo", deref(s.Demo), c.Demo)
+	all := differ(nil, "base-url", s.BaseURL, c.BaseURL)
+	all = differ(all, "timezone", s.Timezone, c.Search.Timezone)
+	all = differ(all, "text", s.Text, c.Search.Text)
+	all = differ(all, "demo", s.Demo, c.Demo)
 	switch {
 	case s.Sum == "" || s.Sum == o.chart:
 	case o.chart == "":
 		all = append(all, "no chart map, and not with "+s.Chart)
 	default:
 		name, _, _ := c.chartText()
-		all = append(all, fmt.Sprintf("%s as it was then as its chart map, and not with %s", name, s.Chart))
+		all = append(all, fmt.Sprintf("%s as it was then, and not with %s", name, s.Chart))
 	}
 	if len(all) == 0 {
 		return nil
@@ -128,11 +122,12 @@ func (s stated) differs(o *office) error {
 	return usageError{fmt.Errorf("the server that has the store open was started with %s. Leave that out: what the server has counts; or start it anew", strings.Join(all, "; "))}
 }
 
-func deref[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
+// differ adds what the server has when it is not what was said.
+func differ[T comparable](all []string, flag string, said *T, has T) []string {
+	if said == nil || *said == has {
+		return all
 	}
-	return v
+	return append(all, fmt.Sprintf("--%s %v, and not %v", flag, has, *said))
 }
 
 // every makes of f a function that calls it at most so often.

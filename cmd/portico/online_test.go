@@ -159,6 +159,7 @@ func TestOnline(t *testing.T) {
 		"a load is the same as without a server":                  loadIsTheSame,
 		"a load that is killed or interrupted keeps what it has":  loadIsBrokenOff,
 		"a load ends with its server and is repeated":             loadOutlivesServers,
+		"what lives in the EHR is not loaded by its server":       ehrIsNotLoaded,
 		"G1.4 purging, and reindexing, let others read and write": othersGoOn,
 	} {
 		t.Run(claim, func(t *testing.T) {
@@ -238,6 +239,28 @@ func loadIsTheSame(t *testing.T, bin string) {
 	} {
 		beginTool(t, bin, "load", "--store", beside, flag, dir).says(t, 2, "the server that has the store open was started with "+want)
 	}
+	s.Stop(t)
+}
+
+// ehrIsNotLoaded asks a server with a chart map, which is that of the demo.
+func ehrIsNotLoaded(t *testing.T, bin string) {
+	store, dir := "sqlite:"+t.TempDir(), t.TempDir()
+	files := map[string]string{"chart.yaml": "chartmap: 1\n", "both.ndjson": `{"resourceType":"Patient","id":"p"}` + "\n" + `{"resourceType":"Basic","id":"b","code":{"text":"x"}}` + "\n"}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chart, both := filepath.Join(dir, "chart.yaml"), filepath.Join(dir, "both.ndjson")
+	s := start(t, bin, "--demo", "--auth", "off", "--store", store)
+	for _, said := range [][]string{nil, {"--demo"}} {
+		beginTool(t, bin, append(append([]string{"load", "--store", store}, said...), both)...).says(t, 1, "Patient cannot be loaded here", "1 of 2 resources were not loaded")
+	}
+	if n := s.counted(t, "Basic?_id=b"); n != 1 {
+		t.Errorf("%d of the others are found", n)
+	}
+	beginTool(t, bin, "review", "list", "--store", store).says(t, 0)
+	beginTool(t, bin, "review", "list", "--store", store, "--chart", chart).says(t, 2, "the demo clinic's chart.yaml as it was then, and not with "+chart)
 	s.Stop(t)
 }
 

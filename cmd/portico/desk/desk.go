@@ -17,8 +17,8 @@ const maxTalks = 32
 
 // Desk takes errands for a server. Its fields are set before Open.
 type Desk struct {
-	// Take carries out an errand and gives what to say about it; a *Refused is an error that is
-	// told as it is, as is any other. The context ends, with ErrLeft or ErrStopping as its
+	// Take carries out an errand and gives what to say about it. Its error is told, too: with a
+	// *Refused in it, as wrong use where that says so. The context ends, with ErrLeft or ErrStopping as its
 	// cause, when the command has left or the server is to stop. Calls overlap.
 	Take func(ctx context.Context, e Errand, t *Talk) (said string, err error)
 	Log  *slog.Logger
