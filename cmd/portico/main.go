@@ -12,6 +12,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if len(os.Args) > 1 && os.Args[1] != "serve" {
+		context.AfterFunc(ctx, stop) // who interrupts a command twice does not want to wait for how it ends
+	}
 	err := run(ctx, os.Args[1:], os.Getenv, streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(report(os.Stderr, err))

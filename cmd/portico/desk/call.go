@@ -31,7 +31,7 @@ type Call struct {
 // Dial begins a conversation: what a server is to do. tell is given each line to show, one after
 // the other. The error is ErrNobody when no server takes errands at the socket. Close ends it.
 func Dial(ctx context.Context, path string, e Errand, tell func(text string)) (*Call, error) {
-	return dial(ctx, path, e, tell, patience{silence: 5 * time.Minute, last: 10 * time.Second})
+	return dial(ctx, path, e, tell, patience{silence: 5 * time.Minute, last: time.Minute})
 }
 
 func dial(ctx context.Context, path string, e Errand, tell func(text string), waits patience) (*Call, error) {
@@ -50,7 +50,7 @@ func dial(ctx context.Context, path string, e Errand, tell func(text string), wa
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	_ = conn.SetWriteDeadline(time.Now().Add(tellLimit))
+	_ = conn.SetWriteDeadline(time.Now().Add(lineLimit))
 	_, _ = conn.Write(append(line, '\n')) // a failure shows in what is heard
 	_ = conn.SetWriteDeadline(time.Time{})
 	go c.hear()

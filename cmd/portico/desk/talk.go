@@ -38,7 +38,7 @@ func (t *Talk) close() { _ = t.conn.Close() }
 
 // opening reads what is wanted.
 func (t *Talk) opening() (o opening, err error) {
-	_ = t.conn.SetReadDeadline(time.Now().Add(tellLimit))
+	_ = t.conn.SetReadDeadline(time.Now().Add(lineLimit))
 	line, err := readLine(t.in)
 	if err != nil {
 		return o, err
@@ -161,7 +161,7 @@ func (t *Talk) send(w word) {
 	}
 	t.sending.Lock()
 	defer t.sending.Unlock()
-	_ = t.conn.SetWriteDeadline(time.Now().Add(sendLimit))
+	_ = t.conn.SetWriteDeadline(time.Now().Add(lineLimit))
 	if _, err := t.conn.Write(append(line, '\n')); err != nil {
 		t.cancel(ErrLeft)
 	}

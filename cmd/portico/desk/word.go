@@ -11,9 +11,8 @@ const Protocol = 2
 
 // Times and sizes of a conversation.
 const (
-	maxLine    = 2 << 20          // bytes of what a command sends in one line
-	tellLimit  = 10 * time.Second // for saying what is wanted
-	sendLimit  = time.Minute      // for a line to be taken by the other side
+	maxLine    = 2 << 20     // bytes of what a command sends in one line
+	lineLimit  = time.Minute // for saying what is wanted, and for a line to be taken by the other side
 	aliveEvery = 5 * time.Second
 )
 
