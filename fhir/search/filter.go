@@ -1,6 +1,7 @@
 package search
 
 import (
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/portico-fhir/portico/fhir"
@@ -175,5 +176,5 @@ func place(text string, at int) string {
 	if at >= len(text) {
 		return "At the end: "
 	}
-	return "At character " + itoa(utf8.RuneCountInString(text[:at])+1) + ": "
+	return "At character " + strconv.Itoa(utf8.RuneCountInString(text[:at])+1) + ": "
 }

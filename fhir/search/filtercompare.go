@@ -2,13 +2,10 @@ package search
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/portico-fhir/portico/fhir"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // filterOperators are those of R4 3.1.3.2.
 func filterOperators() []string {

@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -167,7 +168,7 @@ func (p *filterParser) group(depth, open int, closing byte) *filter {
 // test reads a paramExp whose first name was read.
 func (p *filterParser) test(first string, from, depth int) *filter {
 	if p.tests++; p.tests > maxTests {
-		p.failAt(fhir.CodeTooCostly, from, "A filter has at most "+itoa(maxTests)+" tests.")
+		p.failAt(fhir.CodeTooCostly, from, "A filter has at most "+strconv.Itoa(maxTests)+" tests.")
 		return nil
 	}
 	f := &filter{test: test{path: p.path(first, from, depth)}}

@@ -248,6 +248,10 @@ func (r *reader) criterion(t fhir.Type, name string, p Pair, depth int) fhir.Exp
 		r.fail(fhir.CodeInvalid, p.Name, "%q has a colon but no modifier.", p.Name)
 		return nil
 	}
+	if base == Filter {
+		r.fail(fhir.CodeInvalid, p.Name, "%s has no modifiers, and nothing is chained to it.", Filter)
+		return nil
+	}
 	param := r.param(t, base, p)
 	switch {
 	case param == nil:
@@ -313,7 +317,7 @@ func (r *reader) names(t fhir.Type) []string {
 	for name := range resultParams {
 		names = append(names, name)
 	}
-	return names
+	return append(names, Filter)
 }
 
 func (r *reader) supported(t fhir.Type) string {
