@@ -25,6 +25,7 @@ import (
 	"github.com/portico-fhir/portico/fhir/schema"
 	"github.com/portico-fhir/portico/fhir/search"
 	"github.com/portico-fhir/portico/fhir/terminology"
+	"github.com/portico-fhir/portico/smart/grant"
 	"github.com/portico-fhir/portico/store"
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
@@ -49,23 +50,10 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 	if err != nil {
 		return nil, nil, err
 	}
-	whole := &integrity.Repository{Repository: types, Store: st, Policy: c.Write.references(), Base: base}
 	validator := &invariant.Validator{Schema: &schema.Validator{Base: base, MaxBytes: int(c.HTTP.MaxBody)}}
-	var reviewed fhir.Repository = whole
-	if types.Mapped != nil {
-		reviewed = &review.Repository{Repository: whole}
-	}
-	permitted := reviewed
-	var who *authority // nil: nobody is asked
-	if !c.open() {
-		if who, err = c.authority(ctx, st, reviewed, validator, log); err != nil {
-			return nil, nil, err
-		}
-		permitted = who.guard
-		whole.Visible = func(ctx context.Context, key fhir.Key) bool {
-			_, err := who.guard.Read(ctx, key)
-			return err == nil
-		}
+	permitted, who, err := c.permitted(ctx, st, types, validator, log)
+	if err != nil {
+		return nil, nil, err
 	}
 	repo := &terminology.Repository{Repository: &join.Repository{Inner: permitted, Base: base, Revision: types.Revision}, Base: base}
 	cursors, err := search.LoadCursors(ctx, st, time.Now)
@@ -119,6 +107,28 @@ func wire(ctx context.Context, c Config, st store.Store, log *slog.Logger) (*res
 		mountDemo(server)
 	}
 	return server, types, nil
+}
+
+// permitted gives the resources as far as callers may see and change them, and who says
+// that; nobody is asked where that is nil.
+func (c *Config) permitted(ctx context.Context, st store.Store, types *router.Router, validator grant.Validator, log *slog.Logger) (fhir.Repository, *authority, error) {
+	whole := &integrity.Repository{Repository: types, Store: st, Policy: c.Write.references(), Base: c.BaseURL + "/fhir"}
+	var reviewed fhir.Repository = whole
+	if types.Mapped != nil {
+		reviewed = &review.Repository{Repository: whole}
+	}
+	if c.open() {
+		return reviewed, nil, nil
+	}
+	who, err := c.authority(ctx, st, reviewed, validator, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	whole.Visible = func(ctx context.Context, key fhir.Key) bool {
+		_, err := who.guard.Read(ctx, key)
+		return err == nil
+	}
+	return who.guard, who, nil
 }
 
 // maintainer is a repository that has something to do beside requests.
