@@ -138,7 +138,7 @@ func (f *finding) takeSlices(ctx context.Context, take func(found) (enough bool,
 		} else {
 			enough, err = f.takeSlice(ctx, s, take)
 		}
-		if enough || err != nil || s.last {
+		if enough || err != nil || s.last || f.order[0].Desc && s.low == "" {
 			return enough, err
 		}
 		left = slice{low: s.high}

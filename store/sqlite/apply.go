@@ -41,7 +41,7 @@ func (w *writer) apply(r *request) error {
 	if err := w.conn.run("SAVEPOINT one"); err != nil {
 		return err
 	}
-	before, noted := w.cat, w.notedEdits()
+	before, noted, counters := w.cat, w.notedEdits(), w.counters.size()
 	for i, op := range r.ops {
 		err := w.applyOne(i, op, &r.ready[i])
 		if err == nil {
@@ -57,6 +57,12 @@ func (w *writer) apply(r *request) error {
 		}
 		if undo := w.conn.run("RELEASE one"); undo != nil {
 			return undo
+		}
+		if w.counters.size() != counters {
+			w.counters = nil // some were made, and are gone
+			if failed := w.loadCounters(); failed != nil {
+				return fmt.Errorf("%w: %w", errHalf, failed)
+			}
 		}
 		return err
 	}

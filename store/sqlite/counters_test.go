@@ -263,3 +263,31 @@ func TestCountersAgreeWithEntries(t *testing.T) {
 		}
 	}
 }
+
+// A counter that is undone together with what made it worth one is made again.
+func TestCountersThatAreUndone(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), Options{})
+	insert := func(id string) store.Op {
+		return store.Op{Kind: store.Insert, Collection: "A", Doc: marshal(t, id, "n", 1)}
+	}
+	var ops []store.Op
+	for i := range worthAll - 1 {
+		ops = append(ops, insert(fmt.Sprint(i)))
+	}
+	if err := s.Apply(t.Context(), ops); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), []store.Op{insert("a"), insert("a")}); err == nil {
+		t.Fatal("two have one _id")
+	}
+	for i, id := range []string{"a", "b"} {
+		if err := s.Apply(t.Context(), []store.Op{insert(id)}); err != nil {
+			t.Fatal(err)
+		}
+		counterOf(t, s, 1)
+		if n, err := s.Count(t.Context(), store.Query{Collection: "A"}); err != nil || n != int64(worthAll+i) {
+			t.Errorf("%d, %v, want %d", n, err, worthAll+i)
+		}
+	}
+}
