@@ -44,7 +44,7 @@ func (s *Server) readPatch(w *response, r *request) (patch.Patch, error) {
 		parse = patch.ParseJSON
 	case checkContent(content) != nil:
 		w.Header().Set("Accept-Patch", mediaPatch+", "+mediaFHIR)
-		return nil, unsupportedMedia("http.Content-Type", "A patch is a %s, or a Parameters resource as %s.", mediaPatch, mediaFHIR)
+		return nil, unsupportedMedia("http.Content-Type", "A patch is %s, or a Parameters resource as %s.", mediaPatch, mediaFHIR)
 	}
 	body, err := readBody(w.ResponseWriter, r, s.Limits.Body)
 	switch {
