@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/portico-fhir/portico/fhir"
 	"github.com/portico-fhir/portico/fhir/schema"
@@ -23,6 +24,10 @@ const (
 	// batchBytes is how large a commit may be for each resource of a batch, so that
 	// it stays well below what stores take in one.
 	batchBytes = 4 << 10
+	// What waits for a worker, at most: while one commits it takes nothing, and the others should not lack
+	// work because the next resource is that one's.
+	waitingUnits = 1024
+	waitingBytes = 32 << 20 // for all workers, or one resource
 	// maxConditions bounds the distinct conditional references of a load.
 	maxConditions = 1 << 20
 )
@@ -123,9 +128,10 @@ type run struct {
 func (r *run) write(ctx context.Context, sources []source) error {
 	group, ctx := errgroup.WithContext(ctx)
 	inbox := make([]chan unit, cmp.Or(r.Workers, 4*runtime.GOMAXPROCS(0)))
+	waiting := semaphore.NewWeighted(waitingBytes)
 	for i := range inbox {
-		inbox[i] = make(chan unit, 32)
-		w := &worker{run: r, in: inbox[i], keys: map[fhir.Key]bool{}}
+		inbox[i] = make(chan unit, waitingUnits)
+		w := &worker{run: r, in: inbox[i], waiting: waiting, keys: map[fhir.Key]bool{}}
 		group.Go(func() error { return w.work(ctx) })
 	}
 	group.Go(func() error {
@@ -140,6 +146,9 @@ func (r *run) write(ctx context.Context, sources []source) error {
 				if r.ids.comesAgain(u) {
 					r.tally.repeated(u)
 					return nil
+				}
+				if err := waiting.Acquire(ctx, u.weight()); err != nil {
+					return context.Cause(ctx)
 				}
 				select {
 				case inbox[maphash.String(seed, u.key.ID)%uint64(len(inbox))] <- u:

@@ -23,6 +23,9 @@ type unit struct {
 	done  bool   // something does: key
 }
 
+// weight is what the unit counts among those that wait.
+func (u *unit) weight() int64 { return min(int64(len(u.raw)), waitingBytes) }
+
 // links are the fullUrls of a Bundle and the keys that they become; nil outside.
 type links map[string]fhir.Key
 

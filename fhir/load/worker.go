@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/portico-fhir/portico/fhir"
 )
 
@@ -17,7 +19,8 @@ const maxAttempts = 5
 // worker checks units and commits them in batches.
 type worker struct {
 	*run
-	in <-chan unit
+	in      <-chan unit
+	waiting *semaphore.Weighted // for the bytes of what is in all inboxes
 
 	changes []fhir.Change
 	places  []Position
@@ -29,6 +32,7 @@ type worker struct {
 // error that concerns more than one resource.
 func (w *worker) work(ctx context.Context) error {
 	for u := range w.in {
+		w.waiting.Release(u.weight())
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
