@@ -32,7 +32,7 @@ func loadFlags(c *Config) *flag.FlagSet {
 
 // loadRecent is how many bytes of index entries a load keeps in memory: the more, the fewer times
 // each stretch of an index is written.
-const loadRecent = 128 << 20
+const loadRecent = 192 << 20
 
 // loadFiles brings files of FHIR JSON into the store, by the server that has it open if there is
 // one.

@@ -29,7 +29,7 @@ type packed struct {
 const (
 	packedEdits = 1 << 16 // edits in memory, as such
 	packedTidy  = 1 << 18 // edits in a transaction while nothing else is to do
-	packedShare = 16      // of the file's size is how much is packed before it is carried out
+	packedShare = 8       // of the file's size is how much is packed before it is carried out
 )
 
 func (p *packed) empty() bool { return len(p.fresh) == 0 && p.upTo == 0 }
