@@ -21,7 +21,7 @@ type Options struct {
 	Readers  int           // read connections kept open; 0: four for each CPU
 	Searches int           // searches that may hold a connection at once; 0: 256
 	Queue    int           // calls of Apply that may wait; 0: 4096. More get ErrUnavailable
-	Map      int64         // bytes of the file to map into memory; 0: as many as SQLite can (2 GB)
+	Map      int64         // bytes of the file to map into memory; 0: all
 	Recent   int           // bytes of index entries that are kept in memory until they are put in their places; 0: 16 MB, and up to twice that
 	Loading  bool          // much is brought in: entries go into their places in large steps, until something is searched for
 	Sort     int           // bytes of keys that one sort may hold; 0: 16 MB. More sorts in several passes
@@ -45,7 +45,7 @@ func (o Options) withDefaults() Options {
 		o.Queue = 4096
 	}
 	if o.Map <= 0 {
-		o.Map = 1 << 31
+		o.Map = 1 << 46
 	}
 	if o.Recent <= 0 {
 		o.Recent = 16 << 20
@@ -154,6 +154,9 @@ func (s *Store) open(dir string) error {
 		return err
 	}
 	s.writer.watchLog()
+	if err := c.mapMore(s.opts.Map); err != nil {
+		return err
+	}
 	cat, err := loadCatalog(c)
 	if err != nil {
 		return err
@@ -313,7 +316,11 @@ func (s *Store) openReader() (*conn, error) {
 		c.close()
 		return nil, err
 	}
-	if err := c.exec("PRAGMA query_only=1; PRAGMA cache_size=-512"); err != nil {
+	err = c.exec("PRAGMA query_only=1; PRAGMA cache_size=-512")
+	if err == nil {
+		err = c.mapMore(s.opts.Map)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}

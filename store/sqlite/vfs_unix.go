@@ -62,6 +62,37 @@ func registerLayer(layerName, baseName string) error {
 	return nil
 }
 
+// mapMore has so many bytes of the file mapped, even if that is more than the 2 GB to which SQLite keeps, for
+// the sake of machines with short addresses. What is not mapped costs a system call and a copy
+// for each page.
+func (c *conn) mapMore(bytes int64) error {
+	if bytes <= lib.SQLITE_MAX_MMAP_SIZE || unsafe.Sizeof(uintptr(0)) < 8 {
+		return nil
+	}
+	// It says anew how much is mapped when it opens the log, which it does for the first read.
+	if _, err := c.pragmaInt("user_version"); err != nil {
+		return err
+	}
+	f, err := c.unixFile()
+	if err == nil {
+		f.FmmapSizeMax = bytes
+	}
+	return err
+}
+
+// unixFile is what SQLite knows of the file.
+func (c *conn) unixFile() (*lib.TunixFile, error) {
+	name, err := c.cString("main")
+	if err != nil {
+		return nil, err
+	}
+	defer lib.Xsqlite3_free(c.tls, name)
+	if rc := lib.Xsqlite3_file_control(c.tls, c.db, name, lib.SQLITE_FCNTL_FILE_POINTER, c.cell); rc != lib.SQLITE_OK {
+		return nil, c.fault(rc)
+	}
+	return (*lib.TunixFile)(pointer(*(*uintptr)(pointer(c.cell)))), nil
+}
+
 // layer is the vfs in C memory, with what openFile needs.
 type layer struct {
 	vfs  lib.Tsqlite3_vfs
