@@ -96,7 +96,7 @@ type Store struct {
 	catalog atomic.Pointer[catalog]
 
 	versions versions
-	packs    atomic.Bool // edits are packed
+	packing  atomic.Bool // edits are packed, until something is searched for
 	packed   sync.Map    // iid of each index that lacks some of them
 	strings  *numbered
 	sweeper  *sweeper

@@ -34,6 +34,9 @@ const (
 
 func (p *packed) empty() bool { return len(p.fresh) == 0 && p.upTo == 0 }
 
+// add packs the edits of one more transaction.
+func (p *packed) add(edits []byte) { p.fresh, p.size = append(p.fresh, edits), p.size+len(edits) }
+
 // freeze makes all that is packed what is to be carried out.
 func (p *packed) freeze(upTo int64) {
 	p.frozen, p.fresh, p.size = p.fresh, nil, 0
@@ -58,7 +61,7 @@ func (w *writer) pack(fresh batch, due int, freeze bool) error {
 	w.encoded = w.appendBatch(w.encoded[:0], fresh)
 	edits := bytes.Clone(w.encoded)
 	if len(edits) > 0 {
-		p.fresh, p.size = append(p.fresh, edits), p.size+len(edits)
+		p.add(edits)
 	}
 	if p.upTo == 0 && !freeze && p.size >= w.store.opts.Recent/8 {
 		most, err := w.packedMost()
@@ -127,13 +130,9 @@ func (w *writer) carryPacked(seq int64, due int) error {
 		if len(list) == 0 {
 			continue
 		}
-		ix := w.cat.byID(iid)
-		if ix == nil {
-			return fmt.Errorf("sqlite: entries of an index %d that there is not: %w", iid, store.ErrCorrupt)
-		}
 		last := list[len(list)-1].row
 		p.done = place{iid, row{bytes.Clone(last.key), last.rid}}
-		if err := w.writeRuns(ix, list); err != nil {
+		if err := w.writeEdits(iid, list); err != nil {
 			return err
 		}
 		due -= len(list)
@@ -144,20 +143,18 @@ func (w *writer) carryPacked(seq int64, due int) error {
 // unpack carries out all that is packed, in as many transactions as it takes, and packs no more.
 func (w *writer) unpack() error {
 	for !w.packed.empty() {
-		if err := w.transact(func() error { return w.remember(batch{}, packedTidy, true) }); err != nil {
+		if err := w.carryOutSome(); err != nil {
 			return err
 		}
-		w.checkpoint(checkpointPages)
 	}
-	w.packing = false
-	w.store.packs.Store(false)
+	w.store.packing.Store(false)
 	return nil
 }
 
 // searchable makes sure that a search finds all entries it may need. A store that is being loaded
 // becomes one as any other by it.
 func (s *Store) searchable(ctx context.Context, q store.Query) error {
-	if !s.packs.Load() {
+	if !s.packing.Load() {
 		return nil
 	}
 	coll := s.catalog.Load().collections[q.Collection]
@@ -179,8 +176,7 @@ func (w *writer) loadEdits() error {
 	if err != nil {
 		return fmt.Errorf("sqlite: %s: %w", w.store.path, err)
 	}
-	w.packing = w.store.opts.Loading
-	if !w.packing && size <= int64(w.store.opts.Recent/4) {
+	if !w.store.opts.Loading && size <= int64(w.store.opts.Recent/4) {
 		w.conn.recent, err = loadRecent(w.conn)
 		if err == nil {
 			w.store.versions.put(w.conn.recent)
@@ -190,24 +186,19 @@ func (w *writer) loadEdits() error {
 	if err := w.loadPacked(); err != nil {
 		return fmt.Errorf("sqlite: %s: %w", w.store.path, err)
 	}
-	w.store.packs.Store(true)
-	if w.packing {
+	w.store.packing.Store(true)
+	if w.store.opts.Loading {
 		return nil
 	}
 	w.store.opts.Log.Info("index entries that a load left are put in their places", "bytes", size)
-	w.packing = true
 	return w.unpack()
 }
 
 // loadPacked reads what portico_recent has, as it is.
 func (w *writer) loadPacked() error {
 	c, p, last := w.conn, &w.packed, new(recent)
-	err := c.each("SELECT seq, upto, done FROM portico_recent ORDER BY seq DESC LIMIT 1", func(s *stmt) (err error) {
-		last.seq, p.upTo = s.int(0), s.int(1)
-		p.done, err = readPlace(bytes.Clone(s.blob(2)))
-		return err
-	})
-	if err != nil {
+	var err error
+	if last.seq, p.upTo, p.done, err = c.carried(); err != nil {
 		return err
 	}
 	err = c.each("SELECT seq, edits FROM portico_recent ORDER BY seq", func(s *stmt) error {
@@ -217,7 +208,7 @@ func (w *writer) loadPacked() error {
 		case s.int(0) <= p.upTo:
 			p.frozen = append(p.frozen, edits)
 		default:
-			p.fresh, p.size = append(p.fresh, edits), p.size+len(edits)
+			p.add(edits)
 		}
 		return eachPart(edits, func(iid int64, _, _ []byte) error {
 			w.store.packed.Store(iid, true)

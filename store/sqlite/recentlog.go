@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -24,7 +25,7 @@ const (
 // those that were kept before as due says. With freeze it turns to the next ones even if they
 // are few.
 func (w *writer) remember(fresh batch, due int, freeze bool) error {
-	if w.packing {
+	if w.store.packing.Load() {
 		return w.pack(fresh, due, freeze)
 	}
 	if fresh.count == 0 && w.kept().empty() {
@@ -78,6 +79,15 @@ func blob(b []byte) []byte {
 	return b
 }
 
+// writeEdits writes edits that were kept into the runs of their index.
+func (w *writer) writeEdits(iid int64, list []edit) error {
+	ix := w.cat.byID(iid)
+	if ix == nil {
+		return fmt.Errorf("sqlite: entries of an index %d that there is not: %w", iid, store.ErrCorrupt)
+	}
+	return w.writeRuns(ix, list)
+}
+
 // carryOut writes about as many of the frozen edits into the runs as due says.
 func (w *writer) carryOut(next *recent, due int) error {
 	if next.upTo == 0 {
@@ -86,11 +96,7 @@ func (w *writer) carryOut(next *recent, due int) error {
 	for due > 0 && next.frozen.count > 0 {
 		p := next.frozen.parts[0]
 		n := min(due, len(p.list))
-		ix := w.cat.byID(p.iid)
-		if ix == nil {
-			return fmt.Errorf("sqlite: entries of an index %d that there is not: %w", p.iid, store.ErrCorrupt)
-		}
-		if err := w.writeRuns(ix, p.list[:n]); err != nil {
+		if err := w.writeEdits(p.iid, p.list[:n]); err != nil {
 			return err
 		}
 		due -= n
@@ -190,20 +196,24 @@ func readPlace(data []byte) (place, error) {
 	return place{int64(binary.BigEndian.Uint64(data)), row{data[16:], int64(binary.BigEndian.Uint64(data[8:]))}}, nil
 }
 
+// carried reads which transaction kept edits last, and how far those up to upTo, which were frozen, were
+// carried out by then.
+func (c *conn) carried() (seq, upTo int64, done place, err error) {
+	err = c.each("SELECT seq, upto, done FROM portico_recent ORDER BY seq DESC LIMIT 1", func(s *stmt) (err error) {
+		seq, upTo = s.int(0), s.int(1)
+		done, err = readPlace(bytes.Clone(s.blob(2)))
+		return err
+	})
+	return seq, upTo, done, err
+}
+
 // loadRecent reads what the last transactions left to be carried out.
 func loadRecent(c *conn) (*recent, error) {
 	r := new(recent)
-	var upTo int64
-	var done place
-	err := c.each("SELECT seq, upto, done FROM portico_recent ORDER BY seq DESC LIMIT 1", func(s *stmt) (err error) {
-		r.seq, upTo = s.int(0), s.int(1)
-		done, err = readPlace(append([]byte(nil), s.blob(2)...))
-		return err
-	})
+	last, upTo, done, err := c.carried()
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", c.path, err)
 	}
-	last := r.seq
 	frozen := upTo == 0
 	freeze := func() {
 		r.freeze()

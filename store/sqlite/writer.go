@@ -37,12 +37,11 @@ type writer struct {
 	commits atomic.Int64 // of groups, each one fsync
 	applied atomic.Int64 // calls of Apply that were committed
 
-	next    *recent  // conn.recent with what the transaction under way adds, if anything
-	cat     *catalog // with what it adds
-	packing bool     // edits are packed, since nobody looks for them
-	packed  packed   // those, as the transaction under way sees them
-	edits   []*edits // of index entries, that it has yet to write
-	spare   [][]edit // memory for more
+	next   *recent  // conn.recent with what the transaction under way adds, if anything
+	cat    *catalog // with what it adds
+	packed packed   // those, as the transaction under way sees them
+	edits  []*edits // of index entries, that it has yet to write
+	spare  [][]edit // memory for more
 
 	learner *learner
 	learned [][]byte // strings that got a number in the transaction under way
@@ -166,7 +165,7 @@ func (w *writer) run() {
 			}
 			idle.Reset(idleTime)
 		case <-idle.C:
-			if !w.packing { // a load that waits for its input goes on soon
+			if !w.store.packing.Load() { // a load that waits for its input goes on soon
 				w.tidy(func() bool { return len(w.queue) > 0 })
 			}
 		}
@@ -182,18 +181,26 @@ const tidyEdits = 1 << 14
 // tidy carries out all edits that are kept and empties the log, when nothing else is to do: reads
 // are faster from the file, which is mapped. It can be broken off. What fails is left as it is.
 func (w *writer) tidy(busy func() bool) {
-	due := tidyEdits
-	if w.packing {
-		due = packedTidy
-	}
 	for !w.tidied() && !busy() && w.failed() == nil {
-		if err := w.transact(func() error { return w.remember(batch{}, due, true) }); err != nil {
+		if err := w.carryOutSome(); err != nil {
 			w.store.opts.Log.Warn("index entries could not be put in their places", "error", err)
 			break
 		}
-		w.checkpoint(checkpointPages)
 	}
 	w.checkpoint(1)
+}
+
+// carryOutSome carries out as many edits as one transaction should have when it has nothing else to do.
+func (w *writer) carryOutSome() error {
+	due := tidyEdits
+	if w.store.packing.Load() {
+		due = packedTidy
+	}
+	err := w.transact(func() error { return w.remember(batch{}, due, true) })
+	if err == nil {
+		w.checkpoint(checkpointPages)
+	}
+	return err
 }
 
 // shrink gives pages that are not in use back to the file system, when they are many: those of what was
