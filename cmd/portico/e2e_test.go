@@ -23,10 +23,9 @@ import (
 	"github.com/portico-fhir/portico/testdata/clinic"
 )
 
-// TestEndToEnd builds the real program, starts it as a user would, and looks at
-// it from outside.
-func TestEndToEnd(t *testing.T) {
-	t.Parallel()
+// built builds the program.
+func built(t *testing.T) (bin string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
@@ -34,6 +33,14 @@ func TestEndToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return bin
+}
+
+// TestEndToEnd builds the real program, starts it as a user would, and looks at
+// it from outside.
+func TestEndToEnd(t *testing.T) {
+	t.Parallel()
+	bin := built(t)
 	t.Run("conformance on sqlite", func(t *testing.T) {
 		t.Parallel()
 		p := start(t, bin, "--demo", "--auth", "off", "--store", "sqlite:"+t.TempDir())

@@ -85,19 +85,24 @@ func fill(t *testing.T, o office, n int) {
 	}
 }
 
-// TestReindexingWhileTheServerRuns breaks a reindexing off on each side, and ends it.
-func TestReindexingWhileTheServerRuns(t *testing.T) {
-	t.Parallel()
+// gated makes a store that holds up a write, and the office of a server on it.
+func gated(t *testing.T, holds func([]store.Op) bool) (uri string, g *gate, o office) {
+	t.Helper()
 	dir := t.TempDir()
 	st, err := sqlite.Open(dir, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	uri := "sqlite:" + dir
+	g = &gate{Store: st, holds: holds, reached: make(chan struct{})}
+	return "sqlite:" + dir, g, officeOf(t, g, dir)
+}
+
+// TestReindexingWhileTheServerRuns breaks a reindexing off on each side, and ends it.
+func TestReindexingWhileTheServerRuns(t *testing.T) {
+	t.Parallel()
 	notes := func(op store.Op) bool { return op.Collection == "portico_formats" && op.Kind == store.Replace }
-	g := &gate{Store: st, holds: nth(2, notes), reached: make(chan struct{})}
-	o := officeOf(t, g, dir)
+	uri, g, o := gated(t, nth(2, notes))
 	fill(t, o, 450)
 
 	closeDesk := openDesk(t.Context(), o)
@@ -131,15 +136,7 @@ func TestReindexingWhileTheServerRuns(t *testing.T) {
 // TestPurgingWhileTheServerRuns breaks a purge off, and leaves the same traces as without a server.
 func TestPurgingWhileTheServerRuns(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	st, err := sqlite.Open(dir, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	uri := "sqlite:" + dir
-	g := &gate{Store: st, holds: nth(2, func(op store.Op) bool { return op.Kind == store.Delete }), reached: make(chan struct{})}
-	o := officeOf(t, g, dir)
+	uri, g, o := gated(t, nth(2, func(op store.Op) bool { return op.Kind == store.Delete }))
 	for text := range 2 {
 		var changes []fhir.Change
 		for i := range 300 {

@@ -148,13 +148,7 @@ var (
 // TestOnline does beside a running server what can take long.
 func TestOnline(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
-	bin, err := program.Build(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin := built(t)
 	for claim, test := range map[string]func(*testing.T, string){
 		"a load is the same as without a server":                  loadIsTheSame,
 		"a load that is killed or interrupted keeps what it has":  loadIsBrokenOff,
